@@ -1,0 +1,88 @@
+"""The operators' view of attribution: rosters and people can be looked at, and come in by load_roster alone."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from attribution.models import Beneficiary, Mbi, RosterFile
+from attribution.problems import Problem
+from credentials.admin import LookOnly
+
+
+@admin.register(RosterFile)
+class RosterFileAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # has none at run time
+    list_display = (
+        "file_name",
+        "organization",
+        "kind",
+        "performance_year",
+        "status",
+        "received_at",
+        "beneficiary_count",
+        "joined_count",
+        "left_count",
+    )
+    list_filter = ("status", "kind", "performance_year", ("organization", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("organization",)
+    search_fields = ("file_name", "organization__entity_id", "organization__name", "sha256")
+    date_hierarchy = "received_at"
+    ordering = ("-received_at", "-id")
+    fields = (
+        "organization",
+        "kind",
+        "status",
+        "file_name",
+        "sha256",
+        "performance_year",
+        "file_timestamp",
+        "received_at",
+        "received_from",
+        "published_at",
+        "beneficiary_count",
+        "joined_count",
+        "left_count",
+        "why_it_was_refused",
+    )
+
+    @admin.display(empty_value="-")
+    def why_it_was_refused(self, roster: RosterFile) -> SafeString:
+        """A line a problem, as the command writes them."""
+        return format_html_join("", "{}<br>", ((str(Problem(**problem)),) for problem in roster.problems))
+
+
+class MbiInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]  # has none at run time
+    model = Mbi
+    fields = ("value",)
+    readonly_fields = ("value",)
+
+
+@admin.register(Beneficiary)
+class BeneficiaryAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # has none at run time
+    """Finds the beneficiary who has an MBI; there is no list to browse."""
+
+    list_display = ("__str__", "created_at")
+    search_fields = ("mbis__value",)  # shows the search box; get_search_results says what it does
+    search_help_text = "The whole MBI, 11 characters without dashes."
+    show_full_result_count = False
+    fields = ("created_at", "rosters")
+    inlines = (MbiInline,)
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002  # Django's call
+        queryset: QuerySet[Any],
+        search_term: str,
+    ) -> tuple[QuerySet[Any], bool]:
+        # A part of an MBI finds nobody, and neither does nothing: the list is not there to be read.
+        return queryset.filter(mbis__value=search_term.strip().upper()), False
+
+    def rosters(self, beneficiary: Beneficiary) -> SafeString:
+        """The published rosters with this beneficiary, newest first, one a line."""
+        entries = beneficiary.roster_entries.select_related("roster__organization").order_by("-roster__file_timestamp")
+        return format_html_join(
+            "", "{}, {}<br>", ((entry.roster.organization, entry.roster.file_name) for entry in entries)
+        )

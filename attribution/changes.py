@@ -1,0 +1,63 @@
+"""Month over month: who joined a roster, who left it, and how much that is."""
+
+from dataclasses import dataclass
+
+from attribution.models import RosterEntry, RosterFile
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Numbers of beneficiaries, and percentages of those on the earlier roster (0 to 100 and more, not rounded)."""
+
+    joined: int
+    left: int
+    unchanged: int
+
+    @property
+    def earlier_count(self) -> int:
+        return self.unchanged + self.left
+
+    @property
+    def later_count(self) -> int:
+        return self.unchanged + self.joined
+
+    @property
+    def joined_percent(self) -> float | None:
+        return self._percent(self.joined)
+
+    @property
+    def left_percent(self) -> float | None:
+        return self._percent(self.left)
+
+    @property
+    def growth_percent(self) -> float | None:
+        """How much larger the roster became; negative when it shrank."""
+        return self._percent(self.joined - self.left)
+
+    @property
+    def swing_percent(self) -> float | None:
+        """How many joined or left. A high swing is a sign of a wrong file."""
+        return self._percent(self.joined + self.left)
+
+    def _percent(self, count: int) -> float | None:
+        """None when there was no earlier roster: the first one has nothing to change from."""
+        return 100 * count / self.earlier_count if self.earlier_count else None
+
+
+def recorded(roster: RosterFile) -> Change:
+    """What a published roster changed, from the counts that were written down with it. Asks nothing of the database."""
+    return Change(
+        joined=roster.joined_count,
+        left=roster.left_count,
+        unchanged=roster.beneficiary_count - roster.joined_count,
+    )
+
+
+def between(earlier: RosterFile | None, later: RosterFile) -> Change:
+    """What changed from one roster to another of the same organization, counted anew."""
+    later_count = RosterEntry.objects.filter(roster=later).count()
+    if earlier is None:
+        return Change(joined=later_count, left=0, unchanged=0)
+    on_earlier = RosterEntry.objects.filter(roster=earlier)
+    unchanged = RosterEntry.objects.filter(roster=later, beneficiary__in=on_earlier.values("beneficiary")).count()
+    return Change(joined=later_count - unchanged, left=on_earlier.count() - unchanged, unchanged=unchanged)

@@ -1,0 +1,36 @@
+"""Which roster says for whom an organization is responsible, now and at an earlier moment."""
+
+import datetime as dt
+
+from django.db.models import Q
+
+from attribution.models import RosterFile
+from attribution.models.roster import RosterFileQuerySet
+from credentials.models import Organization
+
+CURRENT = RosterFile.Kind.CURRENT
+
+
+def current_roster(organization: Organization, kind: str = CURRENT) -> RosterFile | None:
+    """The newest published roster of a kind, or None. CMS's own date decides, not the order of arrival."""
+    return _newest_first(organization, kind).first()
+
+
+def roster_as_of(organization: Organization, moment: dt.datetime, kind: str = CURRENT) -> RosterFile | None:
+    """The roster that was in force at a moment: the newest of those that were published by then, or None."""
+    return _newest_first(organization, kind).filter(published_at__lte=moment).first()
+
+
+def roster_before(roster: RosterFile) -> RosterFile | None:
+    """The published roster that comes before this one in CMS's order, of the same organization and kind, or None."""
+    older_year = Q(performance_year__lt=roster.performance_year)
+    same_year = Q(performance_year=roster.performance_year)
+    older_file = Q(file_timestamp__lt=roster.file_timestamp)
+    same_moment = Q(file_timestamp=roster.file_timestamp, pk__lt=roster.pk)
+    earlier = older_year | (same_year & (older_file | same_moment))
+    return _newest_first(roster.organization, roster.kind).filter(earlier).first()
+
+
+def _newest_first(organization: Organization, kind: str) -> RosterFileQuerySet:
+    of_kind = RosterFile.objects.for_organization(organization).published().filter(kind=kind)
+    return of_kind.order_by("-performance_year", "-file_timestamp", "-id")

@@ -1,0 +1,63 @@
+"""What a Medicare Beneficiary Identifier is. Pure.
+
+CMS writes an MBI as eleven characters whose kinds are fixed by position (CMS, "Understanding the MBI format"):
+
+    position   1     2       3                4      5       6                7      8       9       10     11
+    kind       1-9   letter  letter or digit  digit  letter  letter or digit  digit  letter  letter  digit  digit
+
+A real one also avoids the letters S, L, O, I, B and Z. We accept every letter from A to Z: an excluded letter in
+position 2 is how test data is marked as nobody's (1S00A00AA00), and public test files have one elsewhere too
+(1A69B98CD30). What may never pass is another number in the MBI's place, such as the HICN of earlier days.
+"""
+
+import re
+from dataclasses import dataclass
+
+LENGTH = 11
+LETTERS = "ACDEFGHJKMNPQRTUVWXY"
+EXCLUDED_LETTERS = "SLOIBZ"
+
+_LEADING, _LETTER, _EITHER, _DIGIT = "[1-9]", "[A-Z]", "[A-Z0-9]", "[0-9]"
+_BY_POSITION = (
+    *(_LEADING, _LETTER, _EITHER, _DIGIT),
+    *(_LETTER, _EITHER, _DIGIT),
+    *(_LETTER, _LETTER, _DIGIT, _DIGIT),
+)
+_SHAPE = re.compile("".join(_BY_POSITION))
+_WORDS = {
+    _LEADING: "a digit from 1 to 9",
+    _LETTER: "a capital letter",
+    _EITHER: "a capital letter or a digit",
+    _DIGIT: "a digit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Where (1-based) a text stops to be an MBI, and why. The reason never repeats the text."""
+
+    position: int
+    reason: str
+
+
+def fault(text: str) -> Fault | None:
+    """The first thing that keeps a text from being an MBI, or None."""
+    if _SHAPE.fullmatch(text):
+        return None
+    if len(text) != LENGTH:
+        return Fault(1, f"An MBI has {LENGTH} characters; here are {len(text)}.")
+    for position, (kind, character) in enumerate(zip(_BY_POSITION, text, strict=True), start=1):
+        if not re.fullmatch(kind, character):
+            return Fault(position, f"Character {position} of an MBI is {_WORDS[kind]}; here it is not.")
+    raise AssertionError("A text whose every character fits has the shape.")
+
+
+def problem(text: str) -> str | None:
+    """Why a text is not an MBI, or None when it is one."""
+    found = fault(text)
+    return found.reason if found else None
+
+
+def is_synthetic(mbi: str) -> bool:
+    """True when CMS would never assign this MBI: its second character is an excluded letter."""
+    return mbi[1:2] in tuple(EXCLUDED_LETTERS)

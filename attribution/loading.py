@@ -1,0 +1,260 @@
+"""The one way a roster comes in: name -> parse -> validate -> COPY -> diff -> publish, in one transaction.
+
+A roster is published whole or refused whole. A refusal is kept with its problems, in a transaction of its own, and
+changes nothing else.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import BinaryIO
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from attribution import changes, cohorts, filenames, validation
+from attribution.filenames import ArchiveName, BadFileName
+from attribution.models import RosterFile
+from attribution.parsers import PARSERS
+from attribution.parsers.base import Roster, UnreadableRoster
+from attribution.problems import KEPT_AT_MOST, Problem, ProblemList
+from credentials import audit
+from credentials.models import Organization, User
+
+__all__ = ["BadFileName", "UnknownEntity", "load_roster"]
+
+READ_BYTES = 2**20
+ROWS_A_WRITE = 1000
+
+
+class UnknownEntity(LookupError):  # noqa: N818  # named for what happened
+    """No organization has the entity id that a file's name says."""
+
+
+class _Refused(Exception):  # noqa: N818  # named for what happened
+    """Undoes what was begun; never leaves this module."""
+
+    def __init__(self, problems: ProblemList) -> None:
+        super().__init__()
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """A roster file as it was handed in."""
+
+    name: ArchiveName
+    sha256: str
+    organization: Organization
+    by: User | None
+
+    def new_roster(self, status: RosterFile.Status) -> RosterFile:
+        return RosterFile(
+            organization=self.organization,
+            kind=RosterFile.Kind(self.name.kind),
+            status=status,
+            file_name=self.name.text,
+            sha256=self.sha256,
+            performance_year=self.name.performance_year,
+            file_timestamp=self.name.made_at,
+            received_from=self.by,
+        )
+
+
+def load_roster(
+    file: BinaryIO, *, file_name: str, by: User | None = None, organization: Organization | None = None
+) -> RosterFile:
+    """Publish a roster, or refuse it with `.problems`; either way it is a row and an audit event.
+
+    The file must be seekable. The organization is the one that the name says; when one is given, the file must be its.
+    Raises BadFileName and UnknownEntity, when the file cannot be said to be anyone's: then nothing is written.
+    """
+    name = filenames.archive(file_name)
+    delivery = _Delivery(name, _sha256(file), organization or _organization(name.entity_id), by)
+    try:
+        with transaction.atomic():
+            return _publish(delivery, file)
+    except _Refused as refused:
+        with transaction.atomic():
+            return _keep_refusal(delivery, refused.problems)
+
+
+def _organization(entity_id: str) -> Organization:
+    try:
+        return Organization.objects.get(entity_id=entity_id)
+    except Organization.DoesNotExist:
+        raise UnknownEntity(
+            f"No organization has the id {entity_id}. Add it in the administration, then load the file again."
+        ) from None
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(READ_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+# --- Publishing -----------------------------------------------------------------------------------------------------
+
+
+def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
+    _wait_for_turn(delivery.organization)
+    problems = ProblemList()
+    for problem in _problems_before_reading(delivery):
+        problems.add(problem)
+    if problems:
+        raise _Refused(problems)
+    repeated_lines = _copy_rows(delivery.name, file, problems)
+    if problems:
+        raise _Refused(problems)
+    roster = delivery.new_roster(RosterFile.Status.PUBLISHED)
+    roster.published_at = Now()
+    roster.save()
+    _add_entries(roster)
+    change = changes.between(cohorts.roster_before(roster), roster)
+    roster.beneficiary_count = change.later_count
+    roster.joined_count = change.joined
+    roster.left_count = change.left
+    # Again, as late as can be: a moment at which others could not see it yet should not be called its publication.
+    roster.published_at = Now()
+    roster.save()
+    roster.refresh_from_db()
+    audit.record(
+        audit.Action.ROSTER_PUBLISHED,
+        organization=delivery.organization,
+        user=delivery.by,
+        roster=roster.pk,
+        file_name=roster.file_name,
+        beneficiaries=roster.beneficiary_count,
+        joined=roster.joined_count,
+        left=roster.left_count,
+        repeated_lines=repeated_lines,
+    )
+    return roster
+
+
+def _keep_refusal(delivery: _Delivery, problems: ProblemList) -> RosterFile:
+    roster = delivery.new_roster(RosterFile.Status.REFUSED)
+    roster.problems = problems.as_json()
+    roster.save()
+    audit.record(
+        audit.Action.ROSTER_REFUSED,
+        organization=delivery.organization,
+        user=delivery.by,
+        roster=roster.pk,
+        file_name=roster.file_name,
+        problem_count=problems.total,
+    )
+    return roster
+
+
+def _wait_for_turn(organization: Organization) -> None:
+    """One load of an organization at a time, to the end of the transaction.
+
+    Not by a lock on the organization's row: its tokens, jobs and its removal must not wait for a roster.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('attribution.loading', %s))", [organization.pk])
+
+
+def _problems_before_reading(delivery: _Delivery) -> Iterator[Problem]:
+    name, organization = delivery.name, delivery.organization
+    yield from validation.name_problems(
+        name, entity_id=organization.entity_id, is_sandbox=organization.is_sandbox, now=timezone.now()
+    )
+    published = RosterFile.objects.for_organization(organization).published()
+    same_name = published.filter(file_name=name.text).first()
+    same_content = published.filter(sha256=delivery.sha256).first()
+    if same_name:
+        when = f"{same_name.published_at:%Y-%m-%d %H:%M} UTC"
+        yield Problem(name.text, None, None, f"A file of this name was published at {when}. It need not be sent again.")
+    elif same_content:
+        reason = f"The same content was published as {same_content.file_name}. Send this month's file."
+        yield Problem(name.text, None, None, reason)
+
+
+# --- Rows -----------------------------------------------------------------------------------------------------------
+
+# Gone at the end of the transaction, or with the savepoint when the roster is refused.
+_CREATE = """
+    CREATE TEMPORARY TABLE incoming_row (line integer NOT NULL, mbi varchar(11) NOT NULL, digest bigint NOT NULL)
+    ON COMMIT DROP
+"""
+_COPY = "COPY incoming_row (line, mbi, digest) FROM STDIN"
+
+# A line that repeats an earlier one to the letter says nothing new. Two that differ contradict each other.
+_COUNT_REPETITIONS = """
+    SELECT coalesce(sum(lines - 1), 0), count(*) FILTER (WHERE lowest <> highest)
+    FROM (SELECT count(*) AS lines, min(digest) AS lowest, max(digest) AS highest
+          FROM incoming_row GROUP BY mbi HAVING count(*) > 1) AS repeated
+"""
+_CONTRADICTIONS = """
+    SELECT line, first_line, count(*) OVER ()
+    FROM (SELECT line, digest, first_value(line) OVER same AS first_line, first_value(digest) OVER same AS first_digest
+          FROM incoming_row WINDOW same AS (PARTITION BY mbi ORDER BY line)) AS row
+    WHERE digest <> first_digest
+    ORDER BY line
+    LIMIT %s
+"""
+
+# The MBI comes first and the beneficiary after it (the foreign key is checked at the commit), so that two loads that
+# meet the same new MBI make one beneficiary: the second waits at the MBI for the first. Both go by the order of the
+# MBIs, so neither waits for the other.
+_ADD_BENEFICIARIES = """
+    WITH added AS (
+        INSERT INTO attribution_mbi (value, beneficiary_id)
+        SELECT mbi, nextval(pg_get_serial_sequence('attribution_beneficiary', 'id'))
+        FROM (SELECT DISTINCT mbi FROM incoming_row
+              WHERE NOT EXISTS (SELECT FROM attribution_mbi WHERE value = mbi) ORDER BY mbi) AS unknown
+        ON CONFLICT (value) DO NOTHING
+        RETURNING beneficiary_id
+    )
+    INSERT INTO attribution_beneficiary (id, created_at) SELECT beneficiary_id, now() FROM added
+"""
+_ADD_ENTRIES = """
+    INSERT INTO attribution_rosterentry (roster_id, beneficiary_id)
+    SELECT DISTINCT %s::bigint, beneficiary_id FROM incoming_row JOIN attribution_mbi ON value = mbi
+    ORDER BY beneficiary_id
+"""
+
+
+def _copy_rows(name: ArchiveName, file: BinaryIO, problems: ProblemList) -> int:
+    """Fill incoming_row from the file, or find problems. How many lines only repeat an earlier one."""
+    try:
+        roster = PARSERS[name.model.file_kind](file, name)
+    except UnreadableRoster as error:
+        problems.add(error.problem)
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming_row")
+        cursor.execute(_CREATE)
+        rows = validation.good_rows(roster, problems)
+        with cursor.copy(_COPY) as copy:
+            while some := list(islice(rows, ROWS_A_WRITE)):
+                copy.write("".join(f"{row.line}\t{row.mbi}\t{hash(row.record)}\n" for row in some))
+        cursor.execute("ANALYZE incoming_row")
+        return _find_repetitions(roster, problems)
+
+
+def _find_repetitions(roster: Roster, problems: ProblemList) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT_REPETITIONS)
+        repeated, contradicting = cursor.fetchone()
+        if not contradicting:
+            return int(repeated)
+        cursor.execute(_CONTRADICTIONS, [KEPT_AT_MOST])
+        contradictions = cursor.fetchall()
+        for line, first_line, _ in contradictions:
+            problems.add(validation.repetition(roster, line=line, first_line=first_line))
+        problems.leave_out(contradictions[0][2] - len(contradictions))
+        return int(repeated)
+
+
+def _add_entries(roster: RosterFile) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD_BENEFICIARIES)
+        cursor.execute(_ADD_ENTRIES, [roster.pk])

@@ -1,0 +1,71 @@
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from attribution.filenames import without_folders
+from attribution.loading import BadFileName, UnknownEntity, load_roster
+from attribution.models import RosterFile
+from attribution.problems import Problem
+
+
+class Command(BaseCommand):
+    help = (
+        "Load rosters: CCLF archives under the names that CMS gave them. Each is published whole or refused whole; "
+        "the command fails when one was refused."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a CCLF archive (zip)")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="write the outcome as JSON")
+
+    def handle(self, *args: Any, files: list[Path], as_json: bool, **options: Any) -> None:  # noqa: ARG002  # Django's call
+        outcomes = [_outcome(path) for path in files]
+        if as_json:
+            self.stdout.write(json.dumps(outcomes, indent=2))
+        else:
+            for outcome in outcomes:
+                self._write(outcome)
+        refused = sum(outcome["status"] != RosterFile.Status.PUBLISHED for outcome in outcomes)
+        if refused:
+            raise CommandError(f"Refused: {refused} of {len(outcomes)}.")
+
+    def _write(self, outcome: dict[str, Any]) -> None:
+        if outcome["status"] == RosterFile.Status.PUBLISHED:
+            self.stdout.write(
+                f"{outcome['file']}: published for {outcome['organization']}, "
+                f"{outcome['kind']} {outcome['performance_year']}: "
+                f"{outcome['beneficiaries']:,} beneficiaries, {outcome['joined']:,} joined, {outcome['left']:,} left."
+            )
+        for problem in outcome["problems"]:
+            self.stderr.write(str(Problem(**problem)))
+
+
+def _outcome(path: Path) -> dict[str, Any]:
+    """What came of a file, as JSON."""
+    try:
+        with path.open("rb") as file:
+            roster = load_roster(file, file_name=path.name)
+    except OSError as error:
+        return _nothing(path, error.strerror or str(error))
+    except (BadFileName, UnknownEntity) as error:
+        return _nothing(path, str(error))
+    return {
+        "file": without_folders(path.name),
+        "status": roster.status,
+        "organization": roster.organization.entity_id,
+        "kind": roster.kind,
+        "performance_year": roster.performance_year,
+        "beneficiaries": roster.beneficiary_count,
+        "joined": roster.joined_count,
+        "left": roster.left_count,
+        "problems": roster.problems,
+    }
+
+
+def _nothing(path: Path, reason: str) -> dict[str, Any]:
+    """For a file of which there is no row: it cannot be read, or it cannot be said whose it is."""
+    problem = {"file": path.name, "line": None, "column": None, "reason": reason}
+    return {"file": path.name, "status": RosterFile.Status.REFUSED, "problems": [problem]}

@@ -1,0 +1,28 @@
+from django.db import models
+
+
+class Beneficiary(models.Model):
+    """A person with Medicare. Nothing is kept here but that the person exists: who it is, the MBIs say."""
+
+    id = models.BigAutoField(primary_key=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "beneficiaries"
+
+    def __str__(self) -> str:
+        return f"beneficiary {self.pk}"
+
+
+class Mbi(models.Model):
+    """A Medicare Beneficiary Identifier. A beneficiary may have had several; an MBI never changes hands."""
+
+    value = models.CharField(max_length=11, primary_key=True)
+    beneficiary = models.ForeignKey(Beneficiary, on_delete=models.CASCADE, related_name="mbis")
+
+    class Meta:
+        verbose_name = "MBI"
+
+    def __str__(self) -> str:
+        # An MBI must not reach a log or an error page by way of a repr.
+        return f"MBI ending in {self.value[-2:]}"

@@ -1,0 +1,9 @@
+"""The formats in which rosters arrive: one file a format, all of one Protocol (base.py). Pure."""
+
+from collections.abc import Mapping
+
+from attribution.parsers.base import Parser
+from attribution.parsers.cclf import open_archive
+from attribution.programs import FileKind
+
+PARSERS: Mapping[FileKind, Parser] = {FileKind.CCLF: open_archive}

@@ -1,0 +1,187 @@
+"""CCLF archives: a zip with CCLF8, a record a beneficiary, and CCLF0, which counts them. Pure.
+
+An archive comes from outside, so nothing in it is believed: no file is unpacked to disk, no path in it is used, and
+what is inflated is bounded before and while it is read. The archive's other files are never opened.
+"""
+
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from attribution.filenames import ArchiveName, BadFileName, differences, member, without_folders
+from attribution.identifiers import LENGTH
+from attribution.parsers.base import Row, UnreadableRoster
+from attribution.problems import Problem
+
+COUNTS, BENEFICIARIES = "0", "8"
+
+MEMBERS_AT_MOST = 100
+# The archive's directory is read in one piece: this is some twenty thousand names.
+READ_AT_ONCE_AT_MOST = 2**20
+COUNTS_BYTES_AT_MOST = 2**16
+# Nearly two million beneficiaries, five times the largest organization's.
+BENEFICIARIES_BYTES_AT_MOST = 2**30
+# Fixed-width records that differ in the MBI alone shrink to about 1/180; a bomb reaches 1/1030.
+RATIO_AT_MOST = 300
+RATIO_MATTERS_FROM_BYTES = 2**20
+RECORD_LENGTH_AT_MOST = 4000
+# A line that is longer is cut here, which still leaves it too long for any record.
+LINE_AT_MOST = RECORD_LENGTH_AT_MOST + 96
+
+_DAMAGED = (
+    "The archive is damaged or incomplete: {what}. Send the file again as CMS delivered it, transferred in binary mode."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CclfRoster:
+    """The CCLF8 of an archive, with what CCLF0 says of it."""
+
+    file: str
+    record_count: int
+    record_length: int
+    _archive: zipfile.ZipFile
+    _info: zipfile.ZipInfo
+
+    def rows(self) -> Iterator[Row]:
+        """The records of CCLF8, a line each, which end in LF or CRLF; the last may lack its end."""
+        taken = 0
+        with (
+            _damage_in(self.file),
+            self._archive.open(self._info) as inflated,
+            # ZipExtFile looks for its lines in Python; a buffered reader does it in C.
+            io.BufferedReader(inflated, 2**18) as lines,  # type: ignore[type-var]  # has all that is needed of a raw file
+        ):
+            number = 0
+            while line := lines.readline(LINE_AT_MOST):
+                number += 1
+                taken += len(line)
+                record = line.rstrip(b"\r\n")
+                while not line.endswith(b"\n") and (line := lines.readline(LINE_AT_MOST)):
+                    taken += len(line)
+                yield Row(number, record[:LENGTH].decode("latin-1").rstrip(), record)
+        if taken != self._info.file_size:
+            declared = self._info.file_size
+            reason = _DAMAGED.format(what=f"the file declares {declared:,} bytes and holds {taken:,}")
+            raise UnreadableRoster(Problem(self.file, None, None, reason))
+
+
+def open_archive(file: BinaryIO, name: ArchiveName) -> CclfRoster:
+    """Open an archive that was sent under a name. Raises UnreadableRoster."""
+    with _damage_in(name.text):
+        archive = zipfile.ZipFile(_Bounded(file))
+    infos = _members(archive, name)
+    record_count, record_length = _expectations(archive, infos[COUNTS])
+    file_name = without_folders(infos[BENEFICIARIES].filename)
+    return CclfRoster(file_name, record_count, record_length, archive, infos[BENEFICIARIES])
+
+
+def _members(archive: zipfile.ZipFile, name: ArchiveName) -> dict[str, zipfile.ZipInfo]:
+    """The two files that matter, by number, each there once, fitting the archive's name and safe to inflate."""
+    infos = archive.infolist()
+    if len(infos) > MEMBERS_AT_MOST:
+        raise _unreadable(name.text, f"The archive holds {len(infos):,} files; a CCLF archive holds about a dozen.")
+    found: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        base = without_folders(info.filename)
+        # What macOS adds to archives begins with a dot and repeats the names of the files.
+        if base.startswith(".") or not (".ZC0" in base or ".ZC8" in base):
+            continue
+        try:
+            inside = member(base)
+        except BadFileName as error:
+            raise _unreadable(name.text, f"A file in the archive is misnamed: {error}") from error
+        for difference in differences(inside, name):
+            raise _unreadable(base, f"{difference} Send the archive as CMS delivered it.")
+        if inside.number in found:
+            raise _unreadable(name.text, f"The archive holds CCLF{inside.number} twice; which one counts is not known.")
+        found[inside.number] = info
+    for number in (COUNTS, BENEFICIARIES):
+        if number not in found:
+            owner = name.model.owner_in_members(name.entity_id)
+            looks = f"{name.environment}.{owner}.ZC{number}{name.text.split('.')[3][2:]}"
+            raise _unreadable(name.text, f"CCLF{number} is missing: no file in the archive is named {looks}.D….T….")
+    _heed_limits(found[COUNTS], COUNTS_BYTES_AT_MOST)
+    _heed_limits(found[BENEFICIARIES], BENEFICIARIES_BYTES_AT_MOST)
+    return found
+
+
+def _heed_limits(info: zipfile.ZipInfo, bytes_at_most: int) -> None:
+    """Raises UnreadableRoster when a file is not to be inflated."""
+    base = without_folders(info.filename)
+    if info.flag_bits & 0x1:
+        raise _unreadable(base, "The file is encrypted. Send the archive without a password.")
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise _unreadable(base, f"The file is compressed by method {info.compress_type}; only deflate (8) is read.")
+    if info.file_size > bytes_at_most:
+        raise _unreadable(base, f"The file would be {info.file_size:,} bytes; at most {bytes_at_most:,} are read.")
+    if info.file_size > RATIO_MATTERS_FROM_BYTES and info.file_size > RATIO_AT_MOST * info.compress_size:
+        raise _unreadable(
+            base, f"The file would grow more than {RATIO_AT_MOST} times when inflated; no roster does. It is not read."
+        )
+
+
+def _expectations(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, int]:
+    """What CCLF0 says of CCLF8: how many records, and how long they are."""
+    base = without_folders(info.filename)
+    with _damage_in(base):
+        content = archive.read(info)
+    stated: list[tuple[int, int]] = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        fields = [field.strip() for field in line.split(b"|")]
+        if fields[0] != b"CCLF8":
+            continue
+        if len(fields) != 4 or not fields[2].isdigit() or not fields[3].isdigit():  # noqa: PLR2004  # described below
+            reason = "The line of CCLF8 is not a name, a description, a count and a length, parted by |."
+            raise UnreadableRoster(Problem(base, number, 1, reason))
+        count, length = (int(field[:12]) for field in fields[2:])
+        if not LENGTH <= length <= RECORD_LENGTH_AT_MOST:
+            reason = f"The record length of CCLF8 is {length:,}; it must be {LENGTH} to {RECORD_LENGTH_AT_MOST:,}."
+            raise UnreadableRoster(Problem(base, number, 1, reason))
+        stated.append((count, length))
+    if len(stated) != 1:
+        times = "not" if not stated else f"{len(stated)} times"
+        raise _unreadable(base, f"CCLF8 is {times} listed; CCLF0 must say once how many records it holds.")
+    return stated[0]
+
+
+def _unreadable(file: str, reason: str) -> UnreadableRoster:
+    return UnreadableRoster(Problem(file, None, None, reason))
+
+
+@contextmanager
+def _damage_in(file: str) -> Iterator[None]:
+    """What zipfile raises for a bad archive, and it raises many things, becomes UnreadableRoster."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError) as error:
+        what = str(error).rstrip(".") or type(error).__name__
+        raise _unreadable(file, _DAMAGED.format(what=what)) from error
+
+
+class _Bounded:
+    """The part of a binary file that zipfile uses; a read that would take much memory is refused."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if size > READ_AT_ONCE_AT_MOST:
+            raise zipfile.BadZipFile(f"its directory would take {size:,} bytes")
+        return self._file.read(READ_AT_ONCE_AT_MOST if size < 0 else size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_SET and offset < 0:
+            raise zipfile.BadZipFile("its directory is not where it should be")
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True

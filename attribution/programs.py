@@ -1,0 +1,92 @@
+"""The models whose organizations are given claims, as a table of facts. Pure.
+
+A program of the product (credentials.models.Program) may have several models: Kidney Care Choices has two.
+"""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FileKind(StrEnum):
+    """How a model's rosters arrive."""
+
+    CCLF = "cclf"  # a zip archive; CCLF8 holds the beneficiaries, CCLF0 their count
+
+
+@dataclass(frozen=True, slots=True)
+class Lookback:
+    """How far back claims go: from a day of the year, so many years before the last time that day came."""
+
+    years: int
+    month: int
+    day: int
+
+    def first_service_date(self, today: dt.date) -> dt.date:
+        """The earliest service date that an organization may see on a day."""
+        turned = today >= dt.date(today.year, self.month, self.day)
+        return dt.date(today.year - self.years - (0 if turned else 1), self.month, self.day)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is known of a model's organizations and files."""
+
+    name: str
+    program: str  # a value of credentials.models.Program
+    entity_id_example: str
+    entity_id_pattern: re.Pattern[str]
+    member_owner: str  # how the names of the files inside an archive spell the organization
+    lookback: Lookback | None
+    has_partially_adjudicated: bool
+    file_kind: FileKind = FileKind.CCLF
+
+    def owner_in_members(self, entity_id: str) -> str:
+        """For example BCD.A9994 or D9990.ACO."""
+        return self.member_owner.format(entity_id=entity_id)
+
+
+MODELS = (
+    Model(
+        name="Medicare Shared Savings Program",
+        program="SSP",
+        entity_id_example="A9994",
+        entity_id_pattern=re.compile("A[0-9]{4}"),
+        member_owner="BCD.{entity_id}",
+        lookback=None,
+        has_partially_adjudicated=False,
+    ),
+    Model(
+        name="ACO REACH",
+        program="REACH",
+        entity_id_example="D9990",
+        entity_id_pattern=re.compile("D[0-9]{4}"),
+        member_owner="{entity_id}.ACO",
+        lookback=Lookback(years=3, month=4, day=1),
+        has_partially_adjudicated=True,
+    ),
+    Model(
+        name="Comprehensive Kidney Care Contracting",
+        program="KCC",
+        entity_id_example="C9990",
+        entity_id_pattern=re.compile("C[0-9]{4}"),
+        member_owner="{entity_id}.ACO",
+        lookback=Lookback(years=2, month=1, day=1),
+        has_partially_adjudicated=False,
+    ),
+    Model(
+        name="Kidney Care First",
+        program="KCC",
+        entity_id_example="K9990",
+        entity_id_pattern=re.compile("K[0-9]{4}"),
+        member_owner="{entity_id}.ACO",
+        lookback=Lookback(years=2, month=1, day=1),
+        has_partially_adjudicated=False,
+    ),
+)
+
+
+def model_of(entity_id: str) -> Model | None:
+    """The model whose ids look like this one, or None."""
+    return next((model for model in MODELS if model.entity_id_pattern.fullmatch(entity_id)), None)

@@ -1,0 +1,85 @@
+"""What a public, static address is: the address of one machine on the Internet, IPv4 or IPv6. Pure.
+
+Python's `ipaddress.is_global` is not enough: it changes between patch releases and lets multicast, 6to4 relays and
+site-local addresses pass. The list is the union of the networks that the BCDA credential service refuses and those
+that the IANA special-purpose registries hold.
+"""
+
+import ipaddress
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_REFUSED: tuple[tuple[str, str], ...] = (
+    ("0.0.0.0/8", "means “this network”"),
+    ("10.0.0.0/8", "is private: it is used inside networks and is not seen from here"),
+    ("100.64.0.0/10", "is shared by an Internet provider among its customers"),
+    ("127.0.0.0/8", "means “this machine”"),
+    ("169.254.0.0/16", "is link-local: it is valid on one cable only"),
+    ("172.16.0.0/12", "is private: it is used inside networks and is not seen from here"),
+    ("192.0.0.0/24", "is reserved for protocols"),
+    ("192.0.2.0/24", "is kept for documentation"),
+    ("192.31.196.0/24", "is reserved for name servers"),
+    ("192.52.193.0/24", "is reserved for multicast tunnels"),
+    ("192.88.99.0/24", "belongs to 6to4 relays"),
+    ("192.168.0.0/16", "is private: it is used inside networks and is not seen from here"),
+    ("192.175.48.0/24", "is reserved for name servers"),
+    ("198.18.0.0/15", "is kept for measuring networks"),
+    ("198.51.100.0/24", "is kept for documentation"),
+    ("203.0.113.0/24", "is kept for documentation"),
+    ("224.0.0.0/4", "is multicast: it names a group and not a machine"),
+    ("240.0.0.0/4", "is reserved"),
+    ("::/128", "means “no address”"),
+    ("::1/128", "means “this machine”"),
+    ("64:ff9b::/96", "stands for an IPv4 address: give that one"),
+    ("64:ff9b:1::/48", "is used inside networks"),
+    ("100::/64", "is kept for discarding traffic"),
+    ("2001::/23", "is reserved for protocols, such as Teredo"),
+    ("2001:db8::/32", "is kept for documentation"),
+    ("2002::/16", "is 6to4: give the IPv4 address"),
+    ("2620:4f:8000::/48", "is reserved for name servers"),
+    ("3fff::/20", "is kept for documentation"),
+    ("5f00::/16", "is reserved for segment routing"),
+    ("fc00::/7", "is private: it is used inside networks and is not seen from here"),
+    ("fe80::/10", "is link-local: it is valid on one cable only"),
+    ("fec0::/10", "is site-local: it is used inside networks"),
+    ("ff00::/8", "is multicast: it names a group and not a machine"),
+)
+REFUSED_NETWORKS: tuple[tuple[Network, str], ...] = tuple((ipaddress.ip_network(net), why) for net, why in _REFUSED)
+
+# The only part of IPv6 from which addresses are given to machines on the Internet.
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+
+
+def canonical(text: str) -> str:
+    """The one way to write an address: `::FFFF:8.8.8.8` is `8.8.8.8`. Raises ValueError for anything else."""
+    address: Address = ipaddress.ip_address(text.strip())
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            raise ValueError("an address with a zone is valid on one cable only")
+        address = address.ipv4_mapped or address
+    return str(address)
+
+
+def is_loopback(text: str) -> bool:
+    """True for an address of this very machine; `text` is canonical."""
+    return ipaddress.ip_address(text).is_loopback
+
+
+def problem(text: str, *, allows_loopback: bool = False) -> str | None:
+    """Why `text` may not stand on an allow list, as a sentence; None when it may."""
+    text = text.strip()
+    if "/" in text:
+        return f"{text} is a range. Give single addresses, one for each system that will call."
+    try:
+        address: Address = ipaddress.ip_address(canonical(text))
+    except ValueError:
+        return f"“{text}” is not an IP address. An address looks like 8.8.4.4 or 2606:4700::1111."
+    if allows_loopback and address.is_loopback:
+        return None
+    for network, why in REFUSED_NETWORKS:
+        if address.version == network.version and address in network:
+            return f"{address} {why}. Give the public address that your system calls from."
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
+        return f"{address} has not been given out for use on the Internet. Give the public address of your system."
+    return None

@@ -1,0 +1,54 @@
+"""The operators' view of exports and of the claims store: to look at, and to call off a job."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from credentials.admin import LookOnly
+from exports import kickoff
+from exports.models import Job, Load, OutputFile, Shard
+
+
+class ShardInline(LookOnly, admin.TabularInline[Shard, Job]):
+    model = Shard
+    fields = [
+        *("number", "resource_type", "population", "resource_count", "raw_length"),
+        *("status", "attempts", "bytes_written", "lease_until", "last_error"),
+    ]
+
+
+class OutputFileInline(LookOnly, admin.TabularInline[OutputFile, Job]):
+    model = OutputFile
+    fields = ["name", "resource_type", "resource_count", "raw_length", "stored_length", "written_at"]
+
+
+@admin.register(Job)
+class JobAdmin(LookOnly, admin.ModelAdmin[Job]):
+    list_display = ["id", "organization", "client", "requested_by", "scope", "status", "created_at", "finished_at"]
+    list_filter = ["status", "scope", "version"]
+    list_select_related = ["organization", "client", "requested_by"]
+    search_fields = ["=id", "organization__entity_id", "client__client_id"]
+    date_hierarchy = "created_at"
+    inlines = [ShardInline, OutputFileInline]
+    actions = ["cancel"]
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("exports.change_job")  # type: ignore[union-attr]  # staff are signed in
+
+    @admin.action(description="Cancel the selected jobs", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        by: Any = request.user
+        cancelled = sum(kickoff.cancel(job, by=by, request=request) for job in queryset.select_related("organization"))
+        left = len(queryset) - cancelled
+        if cancelled:
+            self.message_user(request, f"{cancelled} cancelled.", messages.SUCCESS)
+        if left:
+            self.message_user(request, f"{left} were finished already.", messages.WARNING)
+
+
+@admin.register(Load)
+class LoadAdmin(LookOnly, admin.ModelAdmin[Load]):
+    list_display = ["id", "source", "loaded_at", "resource_count", "raw_length"]
+    search_fields = ["source"]

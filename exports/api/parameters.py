@@ -1,0 +1,95 @@
+"""What a kick-off asks for, checked at the border.
+
+The order of the checks and the words of the errors are those of BCDA, since its clients know them.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from exports.api.versions import ApiVersion
+
+OUTPUT_FORMATS = ("application/fhir+ndjson", "application/ndjson", "ndjson")
+# A FHIR instant: a date, a time to the second or finer, and a zone.
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
+
+
+class BadRequestError(ValueError):
+    """The request is not one that we can serve; the message is for the client's developer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """A valid kick-off."""
+
+    resource_types: tuple[str, ...]
+    since: dt.datetime | None
+
+
+def parse(query: QueryDict, headers: Mapping[str, str], version: ApiVersion) -> Parameters:
+    """Read a kick-off's query and headers. Raises BadRequestError."""
+    _check_output_format(query)
+    if "_elements" in query:
+        raise BadRequestError("Invalid parameter: this server does not support the _elements parameter.")
+    if any(name.startswith("?") for name in query):
+        raise BadRequestError("Invalid parameter: query parameters cannot start with ?")
+    since = _since(query)
+    resource_types = _resource_types(query)
+    _check_header(
+        headers, "Accept", "application/fhir+json", "application/fhir+json is the only supported response format"
+    )
+    _check_header(headers, "Prefer", "respond-async", "Only asynchronous responses are supported")
+    supported = ", ".join(version.resource_types)
+    for resource_type in resource_types:
+        if resource_type not in version.resource_types:
+            raise BadRequestError(f"invalid resource type {resource_type}. Supported types [{supported}]")
+    return Parameters(resource_types=resource_types or version.resource_types, since=since)
+
+
+def _check_output_format(query: QueryDict) -> None:
+    # An unencoded + arrives as a space; what was meant is plain.
+    given = query.get("_outputFormat")
+    if given is not None and given.replace(" ", "+") not in OUTPUT_FORMATS:
+        raise BadRequestError(f"_outputFormat parameter must be one of [{' '.join(OUTPUT_FORMATS)}]")
+
+
+def _since(query: QueryDict) -> dt.datetime | None:
+    given = query.get("_since")
+    if given is None:
+        return None
+    # The + of a zone is often sent unencoded, too.
+    given = re.sub(r" (?=\d{2}:\d{2}$)", "+", given)
+    try:
+        since = parse_datetime(given) if _INSTANT.fullmatch(given) else None
+    except ValueError:
+        since = None
+    if since is None:
+        raise BadRequestError("Invalid date format supplied in _since parameter.  Date must be in FHIR Instant format.")
+    if since > timezone.now():
+        raise BadRequestError(
+            "Invalid date format supplied in _since parameter. Date must be a date that has already passed"
+        )
+    return since
+
+
+def _resource_types(query: QueryDict) -> tuple[str, ...]:
+    """The types of all `_type` parameters: BCDA knows one with commas, the Bulk Data standard several, too."""
+    given = [name for value in query.getlist("_type") for name in value.split(",")]
+    for place, name in enumerate(given):
+        if name in given[:place]:
+            raise BadRequestError(f"Repeated resource type {name}")
+    return tuple(given)
+
+
+def _check_header(headers: Mapping[str, str], name: str, wanted: str, otherwise: str) -> None:
+    """A header must be there and hold a token, whatever else it holds."""
+    given = [part.partition(";")[0].strip().lower() for part in headers.get(name, "").split(",")]
+    if not any(given):
+        raise BadRequestError(f"{name} header is required")
+    if wanted not in given:
+        raise BadRequestError(otherwise)

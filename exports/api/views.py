@@ -1,0 +1,153 @@
+"""The bulk export API: each view parses, makes one call, and answers."""
+
+import datetime as dt
+import re
+from typing import cast
+
+from django.conf import settings
+from django.http import Http404, HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import http_date
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from credentials import audit
+from credentials.models import Client
+from exports import kickoff
+from exports.api import downloads
+from exports.api.manifest import manifest
+from exports.api.outcomes import FailedJobError, GoneError
+from exports.api.parameters import BadRequestError, parse
+from exports.api.renderers import OneRepresentation
+from exports.api.versions import ApiVersion
+from exports.fhir.capability_statement import capability_statement
+from exports.models import Job, OutputFile
+
+FILE_NAME = re.compile(r"[0-9a-f-]{36}\.ndjson")
+GROUPS = {"all": Job.Scope.GROUP_ALL}
+# How long a client should wait before it asks again, in seconds: short at first, for small exports.
+PATIENCE_AT_FIRST, PATIENCE_LATER, AT_FIRST = 1, 10, dt.timedelta(seconds=30)
+
+
+class GateView(APIView):
+    """A view that only clients reach whom the gate lets pass."""
+
+    content_negotiation_class = OneRepresentation
+
+    @property
+    def client(self) -> Client:
+        return cast("Client", self.request.user)
+
+    def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class ExportView(GateView):
+    """GET …/Patient/$export and …/Group/{id}/$export."""
+
+    def get(self, request: Request, version: ApiVersion, group_id: str | None = None) -> Response:
+        parameters = parse(request.query_params, request.headers, version)
+        if group_id is not None and group_id not in GROUPS:
+            raise BadRequestError("Invalid group ID")
+        job = kickoff.kick_off(
+            organization=self.client.organization,
+            client=self.client,
+            version=version.number,
+            scope=Job.Scope.PATIENT if group_id is None else GROUPS[group_id],
+            resource_types=parameters.resource_types,
+            since=parameters.since,
+            request_url=request.build_absolute_uri(),
+            request=request._request,  # noqa: SLF001  # the way DRF offers
+        )
+        location = reverse(f"api-v{version.number}:job", args=[job.pk])
+        return Response(status=202, headers={"Content-Location": request.build_absolute_uri(location)})
+
+
+class JobView(GateView):
+    """GET and DELETE …/jobs/{id}."""
+
+    def get(self, request: Request, version: ApiVersion, job_id: str) -> Response:  # noqa: ARG002
+        job = _job(self.client, job_id)
+        if job.status == Job.Status.PENDING:
+            return _unfinished(job, "Pending")
+        if job.status == Job.Status.IN_PROGRESS:
+            return _unfinished(job, f"In Progress ({job.progress()}%)")
+        if job.status == Job.Status.FAILED:
+            raise FailedJobError("Service encountered numerous errors. Job failed to complete.")
+        if job.status == Job.Status.CANCELLED:
+            raise Http404("Job has been cancelled.")
+        if job.has_expired or job.expires_at is None:
+            raise GoneError("The files of this job have expired. Start a new job.")
+        return Response(
+            manifest(job, url_of=lambda file: request.build_absolute_uri(reverse("data", args=[job.pk, file.name]))),
+            content_type="application/json",
+            headers={"Expires": http_date(job.expires_at.timestamp())},
+        )
+
+    def delete(self, request: Request, version: ApiVersion, job_id: str) -> Response:  # noqa: ARG002
+        job = _job(self.client, job_id)
+        if not kickoff.cancel(job, client=self.client, request=request._request):  # noqa: SLF001
+            raise GoneError("job was not cancelled because it is not Pending or In Progress")
+        return Response(status=202)
+
+
+class MetadataView(GateView):
+    """GET …/metadata, open to all."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def get(self, request: Request, version: ApiVersion) -> Response:
+        statement = capability_statement(
+            base_url=request.build_absolute_uri("/").rstrip("/"),
+            token_url=request.build_absolute_uri(reverse("credentials:token")),
+            fhir_version=version.fhir_version,
+            software_version=settings.CLAIMSGATE_VERSION,
+            now=timezone.now(),
+        )
+        return Response(statement, content_type="application/json")
+
+
+class DataView(GateView):
+    """GET /data/{job}/{file}."""
+
+    def get(self, request: Request, job_id: str, file_name: str) -> HttpResponseBase:
+        job = _job(self.client, job_id)
+        if job.has_expired:
+            raise GoneError("The files of this job have expired. Start a new job.")
+        files = OutputFile.objects.filter(job=job, job__status=Job.Status.COMPLETED)
+        file = files.filter(name=file_name).first() if FILE_NAME.fullmatch(file_name) else None
+        if file is None:
+            raise Http404("Job not found")
+        response = downloads.respond(request._request, file)  # noqa: SLF001  # the way DRF offers
+        audit.record(
+            audit.Action.EXPORT_DOWNLOADED,
+            organization=job.organization,
+            client=self.client,
+            request=request._request,  # noqa: SLF001
+            job=job.pk,
+            file=file.name,
+        )
+        return response
+
+
+def _job(client: Client, job_id: str) -> Job:
+    """A job of the client's organization; a stranger's is as if it were not there."""
+    if not job_id.isascii() or not job_id.isdigit() or len(job_id) > len(str(2**62)):
+        raise BadRequestError(
+            f"“{job_id[:40]}” is not a job id. A job id is the number at the end of Content-Location."
+        )
+    job = Job.objects.for_organization(client.organization).filter(pk=int(job_id)).first()
+    if job is None:
+        raise Http404("Job not found")
+    return job
+
+
+def _unfinished(job: Job, progress: str) -> Response:
+    young = timezone.now() - job.created_at < AT_FIRST
+    patience = PATIENCE_AT_FIRST if young else PATIENCE_LATER
+    return Response(status=202, headers={"X-Progress": progress, "Retry-After": str(patience)})

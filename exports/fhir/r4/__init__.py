@@ -1,0 +1,42 @@
+"""API version 2: FHIR R4 with CARIN's profiles, in the shape that BFD's v2 gave Medicare claims. Pure.
+
+Where BFD departs from the standard (the date of creation that changes with each request, a structure definition used
+as a code system, revenue codes that are none), these resources keep to the standard.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from exports.fhir.r4.coverage import coverage
+from exports.fhir.r4.elements import Element
+from exports.fhir.r4.explanation_of_benefit import explanation_of_benefit
+from exports.fhir.r4.patient import patient
+from exports.records import BeneficiaryRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A rendered resource. Bodies share their parts: read them, do not change them."""
+
+    resource_type: str
+    id: str
+    service_date: dt.date | None  # the last day of the service, for claims
+    body: Element
+
+
+def resources(record: BeneficiaryRecord, *, last_updated: dt.datetime) -> Iterator[Resource]:
+    """The Patient, the Coverage of each part, and an ExplanationOfBenefit for each claim that may be disclosed.
+
+    `record.withheld_count` tells how many were kept back. Raises ValueError when `last_updated` has no time zone.
+    """
+    person = record.person
+    yield _resource(patient(person, last_updated=last_updated))
+    for covered in record.coverage:
+        yield _resource(coverage(person, covered, last_updated=last_updated))
+    for claim in record.disclosable_claims:
+        yield _resource(explanation_of_benefit(person, claim, last_updated=last_updated), claim.through_date)
+
+
+def _resource(body: Element, service_date: dt.date | None = None) -> Resource:
+    return Resource(body["resourceType"], body["id"], service_date, body)

@@ -1,0 +1,49 @@
+"""`supportingInfo`: what a claim says beside its lines. Pure."""
+
+import datetime as dt
+from typing import Any
+
+from exports.fhir import codes, systems
+from exports.fhir.r4.elements import Element, coding, concept, value, variable
+
+_DISPLAYS = {
+    "admissionperiod": "Admission Period",
+    "admtype": "Admission Type",
+    "brandgenericindicator": "Brand Generic Indicator",
+    "clmrecvddate": "Claim Received Date",
+    "compoundcode": "Compound Code",
+    "dawcode": "DAW (Dispense As Written) Code",
+    "dayssupply": "Days Supply",
+    "discharge-status": "Discharge Status",
+    "refillnum": "Refill Number",
+    "rxorigincode": "Rx Origin Code",
+    "typeofbill": "Type of Bill",
+}
+_INFORMATION = coding(systems.CLAIM_INFORMATION, "info", "Information")
+
+
+def carin(category: str, name: str | None = None, **what: Any) -> Element:
+    """An entry that CARIN has a category for; `name` is CMS's data element, where that is told too."""
+    codings = [coding(systems.CARIN_SUPPORTING_INFO, category, _DISPLAYS[category])]
+    if name:
+        codings.append(_element(name))
+    return {"category": concept(*codings), **what}
+
+
+def coded(name: str, code: str) -> list[Element]:
+    """An entry of CMS's own, a coded data element; none when the code is not known."""
+    return [of_cms(name, code=concept(value(name, code)))] if code else []
+
+
+def of_cms(name: str, **what: Any) -> Element:
+    """An entry of CMS's own: a data element."""
+    return {"category": concept(_INFORMATION, _element(name)), **what}
+
+
+def recorded(day: dt.date) -> Element:
+    """When the national claims history had the claim."""
+    return carin("clmrecvddate", "nch_wkly_proc_dt", timingDate=day)
+
+
+def _element(name: str) -> Element:
+    return coding(systems.INFORMATION, variable(name), codes.LABELS[name])

@@ -1,0 +1,102 @@
+"""The one way a job begins, and the one way it is called off."""
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import partial
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.http import HttpRequest
+
+from attribution import cohorts
+from attribution.models import RosterFile
+from credentials import audit
+from credentials.models import Client, Organization, User
+from exports import tasks
+from exports.models import Job
+
+
+class NoRosterError(LookupError):
+    """The organization has no roster, so there is nobody whose claims it could be given."""
+
+    def __init__(self) -> None:
+        super().__init__("failed to start job; attribution file not found")
+
+
+@transaction.atomic
+def kick_off(
+    *,
+    organization: Organization,
+    version: int,
+    scope: Job.Scope,
+    resource_types: Sequence[str],
+    since: dt.datetime | None,
+    request_url: str,
+    client: Client | None = None,
+    requested_by: User | None = None,
+    request: HttpRequest | None = None,
+) -> Job:
+    """Begin an export for a client or for a person. Raises NoRosterError."""
+    roster = cohorts.current_roster(organization)
+    if roster is None:
+        raise NoRosterError
+    earlier, has_newly_attributed = _newly_attributed(organization, roster, scope, since)
+    job = Job.objects.create(
+        organization=organization,
+        client=client,
+        requested_by=requested_by,
+        version=version,
+        scope=scope,
+        resource_types=list(resource_types),
+        since=since,
+        request_url=request_url,
+        roster=roster,
+        earlier_roster=earlier,
+        has_newly_attributed=has_newly_attributed,
+    )
+    audit.record(
+        audit.Action.EXPORT_STARTED,
+        organization=organization,
+        user=requested_by,
+        client=client,
+        request=request,
+        job=job.pk,
+        scope=scope,
+        resource_types=list(resource_types),
+        since=since.isoformat() if since else None,
+    )
+    transaction.on_commit(partial(tasks.send, tasks.plan, Job, job.pk))
+    return job
+
+
+@transaction.atomic
+def cancel(
+    job: Job, *, client: Client | None = None, by: User | None = None, request: HttpRequest | None = None
+) -> bool:
+    """Call off a job that is not finished; False when it is. Its files go within a minute."""
+    cancelled = any(job.advance(from_=status, to=Job.Status.CANCELLED, finished_at=Now()) for status in Job.UNFINISHED)
+    if cancelled:
+        audit.record(
+            audit.Action.EXPORT_CANCELLED,
+            organization=job.organization,
+            user=by,
+            client=client,
+            request=request,
+            job=job.pk,
+        )
+    return cancelled
+
+
+def _newly_attributed(
+    organization: Organization, roster: RosterFile, scope: Job.Scope, since: dt.datetime | None
+) -> tuple[RosterFile | None, bool]:
+    """The roster in force at `_since`, and whether those who are not on it get their whole history.
+
+    Only Group exports make the difference (BCDA: "updates since the date, all history for the newly attributed").
+    """
+    if scope != Job.Scope.GROUP_ALL or since is None:
+        return None, False
+    earlier = cohorts.roster_as_of(organization, since)
+    if earlier == roster:
+        return None, False
+    return earlier, True

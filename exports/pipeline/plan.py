@@ -1,0 +1,90 @@
+"""The first step of a job: fix what it will hold, and cut it into shards."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from exports.models import Job, Load, Shard
+from exports.sources import SOURCES, Part, Selection
+
+# Before anything was loaded there is nothing that a client could miss by coming back with this as its `_since`.
+NOTHING_LOADED_YET = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+
+def plan(job_id: int) -> bool:
+    """Plan a job that waits; True if this call did it. The store as it is now is what the export will hold."""
+    Job.objects.filter(pk=job_id).update(plan_attempts=F("plan_attempts") + 1)
+    with transaction.atomic():
+        job = Job.objects.select_for_update().filter(pk=job_id, status=Job.Status.PENDING).first()
+        if job is None:
+            return False
+        # Loads come one after the other, so the newest that can be seen has all others before it.
+        job.as_of_load = Load.objects.order_by("-id").first()
+        Shard.objects.bulk_create(_shards(job))
+        return job.advance(
+            from_=Job.Status.PENDING,
+            to=Job.Status.IN_PROGRESS,
+            as_of_load=job.as_of_load,
+            transaction_time=job.as_of_load.loaded_at if job.as_of_load else NOTHING_LOADED_YET,
+            planned_at=Now(),
+        )
+
+
+def selection_of(shard: Shard) -> Selection:
+    """What a shard holds, as the source understands it."""
+    job = shard.job
+    assert job.as_of_load_id is not None  # noqa: S101  # a job without a load has no shards
+    return Selection(
+        version=job.version,
+        resource_type=shard.resource_type,
+        as_of_load_id=job.as_of_load_id,
+        roster_id=job.roster_id,
+        earlier_roster_id=None if shard.population == Shard.Population.EVERYONE else job.earlier_roster_id,
+        on_earlier_roster=shard.population == Shard.Population.EXISTING,
+        since=shard.since,
+        first_beneficiary_id=shard.first_beneficiary_id,
+        last_beneficiary_id=shard.last_beneficiary_id,
+    )
+
+
+def _shards(job: Job) -> Iterator[Shard]:
+    """The shards of a job, in the order of its manifest."""
+    if job.as_of_load is None:
+        return
+    number = 0
+    for resource_type in job.resource_types:
+        for population, since in _populations(job):
+            draft = Shard(job=job, resource_type=resource_type, population=population, since=since)
+            for part in SOURCES["store"].parts(selection_of(draft), file_bytes=settings.EXPORT_FILE_BYTES):
+                yield _shard(draft, number, part)
+                number += 1
+
+
+def _populations(job: Job) -> list[tuple[Shard.Population, dt.datetime | None]]:
+    """Who gets what: with Group and `_since`, newly attributed beneficiaries get their whole history."""
+    population = Shard.Population
+    if not job.has_newly_attributed:
+        return [(population.EVERYONE, job.since)]
+    if job.earlier_roster_id is None:
+        return [(population.EVERYONE, None)]
+    return [(population.EXISTING, job.since), (population.NEWLY_ATTRIBUTED, None)]
+
+
+def _shard(draft: Shard, number: int, part: Part) -> Shard:
+    return Shard(
+        job=draft.job,
+        number=number,
+        resource_type=draft.resource_type,
+        population=draft.population,
+        since=draft.since,
+        first_beneficiary_id=part.first_beneficiary_id,
+        last_beneficiary_id=part.last_beneficiary_id,
+        resource_count=part.resource_count,
+        raw_length=part.raw_length,
+        file_name=f"{uuid.uuid4()}.ndjson",
+    )

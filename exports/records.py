@@ -1,0 +1,434 @@
+"""Facts about a beneficiary and the claims paid for them, in no API version's shape. Pure.
+
+Sources make them; the builders in exports/fhir render them, each version from the facts and never from another
+version. Codes are as CMS stores them (ICD codes without dots, NDCs of eleven digits), amounts are dollars, and what a
+source does not know is None or left out.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """A part of Medicare."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+
+
+class ClaimKind(StrEnum):
+    """The kinds of claims, under the words that their ids begin with. Another kind is another member here."""
+
+    INPATIENT = "inpatient"
+    OUTPATIENT = "outpatient"
+    CARRIER = "carrier"
+    PDE = "pde"
+
+
+class CodeSystem(StrEnum):
+    """Where a clinical code comes from; the same digits mean different things in different systems."""
+
+    ICD_9_CM = "icd-9-cm"
+    ICD_9_PROCEDURE = "icd-9-procedure"
+    ICD_10_CM = "icd-10-cm"
+    ICD_10_PCS = "icd-10-pcs"
+    HCPCS = "hcpcs"
+    MS_DRG = "ms-drg"
+
+
+class CareRole(StrEnum):
+    """What a provider did on a claim, in CARIN's words of release 1."""
+
+    ATTENDING = "attending"
+    OPERATING = "operating"
+    OTHER_OPERATING = "otheroperating"
+    PERFORMING = "performing"
+    PRESCRIBING = "prescribing"
+    PRIMARY = "primary"
+    REFERRING = "referring"
+
+
+class DiagnosisType(StrEnum):
+    """What a diagnosis is on its claim, in CARIN's words."""
+
+    ADMITTING = "admitting"
+    EXTERNAL_CAUSE = "externalcauseofinjury"
+    OTHER = "other"
+    PRINCIPAL = "principal"
+    REASON_FOR_VISIT = "patientreasonforvisit"
+    SECONDARY = "secondary"
+
+
+class Amount(StrEnum):
+    """Amounts of money, under their names in the Chronic Conditions Warehouse."""
+
+    # Institutional claims
+    CLAIM_CHARGE = "clm_tot_chrg_amt"
+    PRIMARY_PAYER_PAYMENT = "prpayamt"
+    BLOOD_DEDUCTIBLE = "nch_bene_blood_ddctbl_lblty_am"
+    PROFESSIONAL_COMPONENT = "nch_profnl_cmpnt_chrg_amt"
+    # Inpatient claims
+    PER_DIEM = "clm_pass_thru_per_diem_amt"
+    INPATIENT_DEDUCTIBLE = "nch_bene_ip_ddctbl_amt"
+    INPATIENT_COINSURANCE = "nch_bene_pta_coinsrnc_lblty_amt"
+    INPATIENT_NONCOVERED = "nch_ip_ncvrd_chrg_amt"
+    INPATIENT_DEDUCTIONS = "nch_ip_tot_ddctn_amt"
+    CAPITAL = "clm_tot_pps_cptl_amt"
+    CAPITAL_DISPROPORTIONATE_SHARE = "clm_pps_cptl_dsprprtnt_shr_amt"
+    CAPITAL_EXCEPTION = "clm_pps_cptl_excptn_amt"
+    CAPITAL_FEDERAL = "clm_pps_cptl_fsp_amt"
+    CAPITAL_MEDICAL_EDUCATION = "clm_pps_cptl_ime_amt"
+    CAPITAL_OUTLIER = "clm_pps_cptl_outlier_amt"
+    CAPITAL_HOLD_HARMLESS = "clm_pps_old_cptl_hld_hrmls_amt"
+    OUTLIER_PAYMENT = "nch_drg_outlier_aprvd_pmt_amt"
+    MEDICAL_EDUCATION = "ime_op_clm_val_amt"
+    DISPROPORTIONATE_SHARE = "dsh_op_clm_val_amt"
+    UNCOMPENSATED_CARE = "clm_uncompd_care_pmt_amt"
+    # Outpatient claims
+    PART_B_DEDUCTIBLE = "nch_bene_ptb_ddctbl_amt"
+    PART_B_COINSURANCE = "nch_bene_ptb_coinsrnc_amt"
+    OUTPATIENT_PROVIDER_PAYMENT = "clm_op_prvdr_pmt_amt"
+    OUTPATIENT_BENEFICIARY_PAYMENT = "clm_op_bene_pmt_amt"
+    # Lines of institutional claims
+    REVENUE_RATE = "rev_cntr_rate_amt"
+    REVENUE_CHARGE = "rev_cntr_tot_chrg_amt"
+    REVENUE_NONCOVERED = "rev_cntr_ncvrd_chrg_amt"
+    REVENUE_BLOOD_DEDUCTIBLE = "rev_cntr_blood_ddctbl_amt"
+    REVENUE_DEDUCTIBLE = "rev_cntr_cash_ddctbl_amt"
+    REVENUE_COINSURANCE = "rev_cntr_coinsrnc_wge_adjstd_c"
+    REVENUE_REDUCED_COINSURANCE = "rev_cntr_rdcd_coinsrnc_amt"
+    REVENUE_FIRST_PAYER_PAYMENT = "rev_cntr_1st_msp_pd_amt"
+    REVENUE_SECOND_PAYER_PAYMENT = "rev_cntr_2nd_msp_pd_amt"
+    REVENUE_PROVIDER_PAYMENT = "rev_cntr_prvdr_pmt_amt"
+    REVENUE_BENEFICIARY_PAYMENT = "rev_cntr_bene_pmt_amt"
+    REVENUE_PATIENT_RESPONSIBILITY = "rev_cntr_ptnt_rspnsblty_pmt"
+    REVENUE_PAYMENT = "rev_cntr_pmt_amt_amt"
+    # Claims of physicians and suppliers
+    CARRIER_DEDUCTIBLE = "carr_clm_cash_ddctbl_apld_amt"
+    CARRIER_PROVIDER_PAYMENT = "nch_clm_prvdr_pmt_amt"
+    CARRIER_BENEFICIARY_PAYMENT = "nch_clm_bene_pmt_amt"
+    CARRIER_SUBMITTED = "nch_carr_clm_sbmtd_chrg_amt"
+    CARRIER_ALLOWED = "nch_carr_clm_alowd_amt"
+    CARRIER_PRIMARY_PAYER_PAYMENT = "carr_clm_prmry_pyr_pd_amt"
+    # Their lines
+    LINE_PAYMENT = "line_nch_pmt_amt"
+    LINE_BENEFICIARY_PAYMENT = "line_bene_pmt_amt"
+    LINE_PROVIDER_PAYMENT = "line_prvdr_pmt_amt"
+    LINE_DEDUCTIBLE = "line_bene_ptb_ddctbl_amt"
+    LINE_PRIMARY_PAYER_PAYMENT = "line_bene_prmry_pyr_pd_amt"
+    LINE_COINSURANCE = "line_coinsrnc_amt"
+    LINE_SUBMITTED = "line_sbmtd_chrg_amt"
+    LINE_ALLOWED = "line_alowd_chrg_amt"
+    # Part D events
+    COVERED_PLAN_PAYMENT = "cvrd_d_plan_pd_amt"
+    NONCOVERED_PLAN_PAYMENT = "ncvrd_plan_pd_amt"
+    COST_BELOW_THRESHOLD = "gdc_blw_oopt_amt"
+    COST_ABOVE_THRESHOLD = "gdc_abv_oopt_amt"
+    PATIENT_PAYMENT = "ptnt_pay_amt"
+    OTHER_OUT_OF_POCKET = "othr_troop_amt"
+    LOW_INCOME_SUBSIDY = "lics_amt"
+    OTHER_PAYER_REDUCTION = "plro_amt"
+    DRUG_COST = "tot_rx_cst_amt"
+    GAP_DISCOUNT = "rptd_gap_dscnt_num"
+
+
+Amounts = Mapping[Amount, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A code and what it says in a few words of our own."""
+
+    code: str
+    display: str = ""
+
+
+# --- The person and their coverage ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PartDPlan:
+    contract: str
+    benefit_package: str
+    segment: str
+    cost_share_group: str  # 00 not enrolled, 01 to 08 low-income subsidy, 09 none
+    retiree_subsidy: str  # Y, N
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentMonth:
+    """What held in a month."""
+
+    dual_status: str  # NA: not a dual; 00: not enrolled in Medicare
+    buy_in: str  # 0 none, 1 Part A, 2 Part B, 3 both; A, B, C the same with a state's buy-in
+    part_d: PartDPlan | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceYear:
+    """The latest year of enrollment that is known, month by month from January."""
+
+    year: int
+    months: tuple[EnrollmentMonth, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    beneficiary_id: int  # negative: the person is synthetic
+    mbi: str
+    mbi_start_date: dt.date | None
+    given_names: tuple[str, ...]
+    family_name: str
+    birth_date: dt.date
+    death_date: dt.date | None
+    sex: str  # 0 unknown, 1 male, 2 female
+    race: str  # 0 unknown, 1 white, 2 Black, 3 other, 4 Asian, 5 Hispanic, 6 North American Native
+    address_lines: tuple[str, ...]
+    city: str
+    state: str
+    zip_code: str
+    medicare_status: str  # 10 aged, 11 aged with ESRD, 20 disabled, 21 disabled with ESRD, 31 ESRD
+    original_entitlement: str  # 0 age, 1 disability, 2 ESRD, 3 both
+    current_entitlement: str
+    has_esrd: bool
+    reference_year: ReferenceYear | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoveragePeriod:
+    part: Part
+    start_date: dt.date
+    end_date: dt.date | None = None
+    termination: str = "0"  # 0: not terminated, 1: death
+
+
+# --- What all claims have -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A clinician or an organization."""
+
+    npi: str
+    name: str = ""
+    specialty: str = ""  # CMS's two characters
+    taxonomy: str = ""  # the provider taxonomy's ten
+    certification_number: str = ""  # a facility's CCN
+    tax_number: str = ""
+    state: str = ""
+    zip_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CareTeamMember:
+    provider: Provider
+    role: CareRole
+    provider_type: str = ""  # 0 clinic or group, 1 solo practitioner, 2 supplier
+    participation: str = ""  # 1 participating, 2 not
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    code: str
+    types: tuple[DiagnosisType, ...]
+    system: CodeSystem = CodeSystem.ICD_10_CM
+    display: str = ""
+    present_on_admission: str = ""  # Y, N, U, W, 1; empty: not said
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    code: str
+    date: dt.date
+    is_principal: bool
+    system: CodeSystem = CodeSystem.ICD_10_PCS
+    display: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimLine:
+    """A line of a claim.
+
+    `care_team` and `diagnoses` are places in the claim's lists, counted from one.
+    """
+
+    number: int
+    hcpcs: Coded | None
+    units: Decimal
+    amounts: Amounts
+    modifiers: tuple[str, ...] = ()
+    ndc: Coded | None = None
+    care_team: tuple[int, ...] = ()
+    diagnoses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A claim as it was adjudicated.
+
+    `recorded_date` is the day on which the national claims history had it, a Friday; a load brings the claims that
+    were recorded since the load before. Claims that replace each other share a `group_id`, and the last is final.
+    """
+
+    kind: ClaimKind
+    claim_id: int  # negative: synthetic
+    group_id: int
+    from_date: dt.date
+    through_date: dt.date
+    processed_date: dt.date
+    recorded_date: dt.date
+    payment: Decimal
+    amounts: Amounts
+    care_team: tuple[CareTeamMember, ...]
+    diagnoses: tuple[Diagnosis, ...] = ()
+    is_final: bool = True
+    is_samhsa: bool = False  # about substance use disorder: never to be disclosed
+
+
+# --- Institutional claims: inpatient, outpatient --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    start_date: dt.date
+    end_date: dt.date | None
+    priority: str  # 1 emergency, 2 urgent, 3 elective
+    origin: str
+    drg: Coded | None
+    drg_weight: Decimal | None
+    covered_days: int
+    coinsurance_days: int = 0
+    lifetime_reserve_days: int = 0
+    noncovered_days: int = 0
+    pps_indicator: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevenueLine(ClaimLine):
+    revenue_center: str  # four digits; 0001 is the total of the others
+    service_date: dt.date | None
+    cost_share_code: str  # 0 deductible and coinsurance apply, 3 neither does
+    status_indicator: str = ""  # how the outpatient payment system treats the line
+    adjustment_reasons: tuple[str, ...] = ()  # ANSI group and reason, CO45
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstitutionalClaim(Claim):
+    nch_type: str
+    control_number: str
+    contractor: str
+    facility: Provider
+    facility_type: str  # the three characters of the type of bill
+    classification: str
+    frequency: str
+    query_code: str  # 0 credit, 3 final bill, 5 debit
+    action_code: str  # 1 original, 2 cancelled, 3 adjusted
+    discharge_status: str
+    patient_status: str  # A discharged, B died, C still a patient
+    primary_payer: str
+    managed_care_paid: str
+    nonpayment_reason: str
+    blood_pints: int
+    admission: Admission | None
+    procedures: tuple[Procedure, ...]
+    lines: tuple[RevenueLine, ...]
+
+
+# --- Claims of physicians and suppliers: carrier --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LabResult:
+    test: str  # R1 hemoglobin in g/dL, R2 hematocrit in percent
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLine(ClaimLine):
+    from_date: dt.date
+    through_date: dt.date
+    performer: Provider
+    place: str
+    type_of_service: str
+    betos: str
+    is_deductible_waived: bool
+    is_paid_in_full: bool
+    unit_kind: str = "3"  # services
+    processing: str = "A"  # allowed
+    reduction: str = "0"  # not reduced
+    primary_payer: str = ""
+    pricing_locality: str = ""
+    laboratory_number: str = ""
+    lab_result: LabResult | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfessionalClaim(Claim):
+    nch_type: str
+    control_number: str
+    contractor: str
+    billing_npi: str
+    entry_code: str  # 1 original, 3 cancelled, 5 replacement
+    disposition: str
+    payment_denial: str
+    assignment: str
+    clinical_trial: str
+    referring: Provider | None
+    lines: tuple[ServiceLine, ...]
+
+
+# --- Part D events --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PharmacyClaim(Claim):
+    """A fill of a prescription: a claim that is its own single line."""
+
+    prescription_number: str
+    plan: PartDPlan
+    pharmacy: Provider
+    service_type: str
+    drug: Coded
+    quantity: Decimal
+    days_supply: int
+    fill_number: int
+    is_compound: bool
+    is_brand: bool
+    origin: str
+    dispense_as_written: str
+    coverage_status: str  # C covered, E supplemental, O over the counter
+    residence: str
+    payment_date: dt.date
+    dispensing_status: str = ""
+    adjustment: str = ""
+    nonstandard_format: str = ""
+    pricing_exception: str = ""
+    catastrophic: str = ""
+    submission_clarification: str = ""
+
+
+# --- A beneficiary --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BeneficiaryRecord:
+    """All that a source says of a beneficiary."""
+
+    person: Person
+    coverage: tuple[CoveragePeriod, ...]
+    claims: tuple[Claim, ...]
+
+    @property
+    def disclosable_claims(self) -> tuple[Claim, ...]:
+        """What may leave the house: 42 CFR Part 2 keeps back every claim about substance use disorder."""
+        return tuple(claim for claim in self.claims if not claim.is_samhsa)
+
+    @property
+    def withheld_count(self) -> int:
+        """How many claims are kept back."""
+        return sum(claim.is_samhsa for claim in self.claims)

@@ -1,0 +1,68 @@
+import datetime as dt
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from exports.api.versions import V2
+from exports.models import Job
+from portal.forms.choices import Choice
+from portal.forms.rendering import UswdsRenderer
+
+INPUT_FORMAT = "%Y-%m-%dT%H:%M:%S"  # of <input type="datetime-local">
+
+SCOPES = {
+    Job.Scope.GROUP_ALL: Choice(
+        "Everyone attributed to you, with the whole history of those who are new (Group/all)",
+        "The right choice for a monthly update. With a time below, people who were on your roster at that time come "
+        "with what has changed; people who joined since come with all of their claims.",
+    ),
+    Job.Scope.PATIENT: Choice(
+        "Everyone attributed to you, changes only (Patient)",
+        "With a time below, everyone comes with what has changed since, those who joined your roster as well.",
+    ),
+}
+RESOURCE_TYPES = {
+    "Patient": Choice("Patient", "Who the people are: name, birth date, address, MBI."),
+    "Coverage": Choice("Coverage", "Which parts of Medicare they have, and since when."),
+    "ExplanationOfBenefit": Choice("ExplanationOfBenefit", "Their claims: services, diagnoses, dates, payments."),
+}
+
+
+class ExportForm(forms.Form):
+    """What an export should hold."""
+
+    default_renderer = UswdsRenderer
+
+    scope = forms.ChoiceField(
+        label="Whose claims",
+        choices=[(str(scope), choice) for scope, choice in SCOPES.items()],
+        initial=str(Job.Scope.GROUP_ALL),
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose whose claims the export should hold."},
+    )
+    resource_types = forms.MultipleChoiceField(
+        label="Which data",
+        choices=[(name, RESOURCE_TYPES.get(name, Choice(name))) for name in V2.resource_types],
+        initial=V2.resource_types,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one kind of data."},
+    )
+    since = forms.DateTimeField(
+        label="Only what changed since (UTC, optional)",
+        help_text="Leave it empty for everything.",
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format=INPUT_FORMAT),
+        error_messages={"invalid": "This is not a date and time. An example: 2026-11-01 00:00."},
+    )
+
+    def clean_resource_types(self) -> list[str]:
+        """In the order of the API, whatever order they came in."""
+        chosen = self.cleaned_data["resource_types"]
+        return [name for name in V2.resource_types if name in chosen]
+
+    def clean_since(self) -> dt.datetime | None:
+        since: dt.datetime | None = self.cleaned_data["since"]
+        if since is not None and since > timezone.now():
+            raise ValidationError("This time is yet to come. Give one that has passed.", code="future")
+        return since

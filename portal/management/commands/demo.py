@@ -1,0 +1,159 @@
+"""`manage.py demo`: Claimsgate on a laptop, from nothing to claims on disk."""
+
+import json
+import signal
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from portal import processes, sandbox
+from portal.bulk_client import BulkClient, Download
+
+STATUS_SECONDS = 0.2
+
+
+class Command(BaseCommand):
+    help = "Start everything on this machine with synthetic data, run one export as a client would, and stay up."
+    requires_system_checks: list[str] = []
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="where the server listens on this machine (8000)")
+        parser.add_argument("--data-dir", metavar="DIR", help="where everything is kept (var/)")
+        parser.add_argument("--once", action="store_true", help="end after the export")
+        parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # Django's signature
+        # With --json, standard output is the machine's; people read the other.
+        console = Console(stderr=options["json"], highlight=False)
+        if not processes.is_free(options["port"]):
+            raise CommandError(f"Something listens on port {options['port']} already. Choose another with --port.")
+        folder = Path(settings.DATA_DIR) / "logs"
+        started: list[processes.Process] = []
+        try:
+            with processes.ended_by_signals():
+                sandbox_facts = self._prepare(console)
+                base_url = f"http://localhost:{options['port']}"
+                started = [processes.start_worker(folder), processes.start_server(folder, port=options["port"])]
+                processes.wait_until_up(base_url, started[1])
+                export = self._export(console, base_url, sandbox_facts)
+                if not options["once"]:
+                    self._tell(console, base_url, sandbox_facts)
+                if options["json"]:
+                    self.stdout.write(json.dumps({"base_url": base_url, **sandbox_facts, "export": export}))
+                    sys.stdout.flush()
+                while not options["once"]:
+                    for process in started:
+                        process.check()
+                    time.sleep(1)
+        except KeyboardInterrupt:
+            console.print("\nStopping …")
+        except processes.ProcessDiedError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            # A second Ctrl-C must not leave anything behind.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+            for process in started:
+                process.stop()
+            settings.SERVICES.stop()
+
+    def _prepare(self, console: Console) -> dict[str, Any]:
+        """The database and the sandbox in it: its organizations and people, as the JSON line has them."""
+        with console.status("Preparing the database …"):
+            call_command("migrate", verbosity=0)
+        with _progress(console) as progress:
+            task = progress.add_task("Making synthetic claims", total=None)
+            facts = sandbox.ensure(
+                Path(settings.DATA_DIR) / "demo.json",
+                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+            progress.update(task, completed=1, total=1)
+        return facts
+
+    def _export(self, console: Console, base_url: str, facts: dict[str, Any]) -> dict[str, Any]:
+        """One whole export over HTTP; what came out of it, as the JSON line has it."""
+        organization = facts["organizations"][0]
+        client = BulkClient(base_url, organization["client_id"], organization["client_secret"])
+        began = time.monotonic()
+        with _progress(console) as progress:
+            task = progress.add_task(f"Exporting for {organization['entity_id']}", total=100)
+            job_url = client.start("api/v2/Group/all/$export")
+            while (manifest := client.status(job_url)).output is None:
+                progress.update(task, completed=manifest.percent)
+                time.sleep(STATUS_SECONDS)
+            progress.update(task, completed=100)
+        folder = Path(settings.DATA_DIR) / "downloads"
+        downloads = [client.download(file, folder) for file in manifest.output]
+        seconds = time.monotonic() - began
+        console.print(_table(downloads))
+        console.print(f"The files are in {folder}.")
+        resources: dict[str, int] = {}
+        for download in downloads:
+            resources[download.resource_type] = resources.get(download.resource_type, 0) + download.resource_count
+        return {
+            "seconds": round(seconds, 3),
+            "files": len(downloads),
+            "resources": resources,
+            "bytes": sum(download.length for download in downloads),
+        }
+
+    def _tell(self, console: Console, base_url: str, facts: dict[str, Any]) -> None:
+        """How to use what runs now."""
+        console.print(f"\n[bold]Claimsgate is up at {base_url}[/bold]   (everything in it is synthetic)\n")
+        people = Table("Sign in as", "password", "who", box=None, pad_edge=False)
+        for person in facts["people"]:
+            people.add_row(person["email"], person["password"], person["who"])
+        console.print(people)
+        clients = Table("Organization", "client id", "client secret", box=None, pad_edge=False)
+        for organization in facts["organizations"]:
+            clients.add_row(organization["entity_id"], organization["client_id"], organization["client_secret"])
+        console.print()
+        console.print(clients, soft_wrap=True)
+        first = facts["organizations"][0]
+        console.print("\nA client's four calls:\n")
+        for command in curl_commands(base_url, first["client_id"], first["client_secret"]):
+            console.print(command, soft_wrap=True, markup=False)
+            console.print()
+        console.print(f"Operators work at {base_url}/admin/. Stop with Ctrl-C.")
+
+
+def curl_commands(base_url: str, client_id: str, client_secret: str) -> list[str]:
+    """Token, start, status, download: as an API client would call them in a shell."""
+    return [
+        f'curl -d "" -X POST "{base_url}/auth/token" --user {client_id}:{client_secret} -H "Accept: application/json"',
+        f'curl -i "{base_url}/api/v2/Group/all/\\$export" -H "Authorization: Bearer $TOKEN" '
+        '-H "Accept: application/fhir+json" -H "Prefer: respond-async"',
+        f'curl -i "{base_url}/api/v2/jobs/$JOB" -H "Authorization: Bearer $TOKEN" -H "Accept: application/fhir+json"',
+        f'curl --compressed -O "{base_url}/data/$JOB/$FILE" -H "Authorization: Bearer $TOKEN"',
+    ]
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), console=console)
+
+
+def _table(downloads: list[Download]) -> Table:
+    table = Table("Resource type", "files", "resources", "bytes", "bytes sent", "seconds", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for resource_type in dict.fromkeys(download.resource_type for download in downloads):
+        of_type = [download for download in downloads if download.resource_type == resource_type]
+        table.add_row(
+            resource_type,
+            str(len(of_type)),
+            f"{sum(download.resource_count for download in of_type):,}",
+            f"{sum(download.length for download in of_type):,}",
+            f"{sum(download.sent_length for download in of_type):,}",
+            f"{sum(download.seconds for download in of_type):.3f}",
+        )
+    return table

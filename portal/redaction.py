@@ -1,0 +1,26 @@
+"""No secret, token or MBI in a log: what looks like one is blotted out, wherever it came from."""
+
+import logging
+import re
+
+# A client secret, an access token (see credentials/issuing.py and credentials/oauth.py), and an MBI as CMS describes it.
+_MARKED = re.compile(r"\b(cgs|cgt)_[0-9a-f]{8,}\b")
+_BASIC_OR_BEARER = re.compile(r"(?i)\b(basic|bearer)(\s+|%20)[A-Za-z0-9+/=._~-]{8,}")
+_MBI = re.compile(r"\b[1-9][A-Z][0-9A-Z][0-9][A-Z][0-9A-Z][0-9][A-Z]{2}[0-9]{2}\b")
+
+
+def redact(text: str) -> str:
+    text = _MARKED.sub(r"\1_[redacted]", text)
+    text = _BASIC_OR_BEARER.sub(r"\1\2[redacted]", text)
+    return _MBI.sub("[MBI]", text)
+
+
+class RedactionFilter(logging.Filter):
+    """Redacts the finished message of each record, and the text of its exception."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = redact(record.getMessage())
+        record.args = None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
+        return True

@@ -1,0 +1,261 @@
+"""All settings, read from the environment by django-environ; docs/settings.md says what each is for.
+
+Without DATABASE_URL Claimsgate runs embedded: its own PostgreSQL and Valkey under `var/`, for a laptop, a demo, the
+tests. Nothing secret has a default outside that mode.
+"""
+
+import datetime as dt
+import tempfile
+from pathlib import Path
+
+import django_stubs_ext
+import environ
+from csp.constants import NONE, SELF
+
+from portal.embedded import Embedded
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+CLAIMSGATE_VERSION = "0.1.0"
+
+env = environ.Env()
+
+# Django's generic classes, subscripted as their types want it.
+django_stubs_ext.monkeypatch()
+
+# --- Where it runs --------------------------------------------------------------------------------------------------
+
+DATABASE_URL = env.str("DATABASE_URL", default="")
+BROKER_URL = env.str("CELERY_BROKER_URL", default="")
+EMBEDDED = env.bool("CLAIMSGATE_EMBEDDED", default=not DATABASE_URL)
+DATA_DIR = Path(env.str("CLAIMSGATE_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+SERVICES = Embedded(DATA_DIR, postgres=EMBEDDED and not DATABASE_URL, valkey=EMBEDDED and not BROKER_URL)
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or (SERVICES.secret_key() if EMBEDDED else "")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if EMBEDDED else [])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# The addresses of the reverse proxies in front, as networks. None: the peer of the connection is the client.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+
+# Only the embedded demo, and there only its own sandbox organizations, may call from this machine.
+ALLOW_LOOPBACK_FOR_SANDBOX = EMBEDDED
+
+# --- Applications ---------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "portal.apps.PortalConfig",
+    "exports.apps.ExportsConfig",
+    "attribution.apps.AttributionConfig",
+    "credentials.apps.CredentialsConfig",
+    "oauth2_provider",
+    "rest_framework",
+    "csp",
+    "django.contrib.postgres",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "credentials.middleware.RequestIdMiddleware",
+    "credentials.middleware.ClientAddressMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+APPEND_SLASH = False  # the paths of the API are exact
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+# The portal's form templates stand in templates/django/forms, with the others.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# --- PostgreSQL -----------------------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db_url("DATABASE_URL") if DATABASE_URL else SERVICES.database()}
+DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Broker, worker and cache ---------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = SERVICES.valkey_url("redis+socket") if SERVICES.has_valkey else BROKER_URL
+CELERY_TASK_IGNORE_RESULT = True  # the truth about a job is in PostgreSQL
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A kick-off must not hang on a broker that is away: recovery sends the message again.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2}
+CELERY_TASK_TIME_LIMIT = int(dt.timedelta(hours=2).total_seconds())
+CELERY_TASK_SOFT_TIME_LIMIT = CELERY_TASK_TIME_LIMIT - 60
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    # Busy workers find one of these waiting, not a heap of them.
+    "recover exports": {
+        "task": "exports.tasks.recover",
+        "schedule": dt.timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "expire exports": {"task": "exports.tasks.expire", "schedule": dt.timedelta(minutes=1), "options": {"expires": 60}},
+    "forget ended tokens": {"task": "credentials.tasks.forget_ended_tokens", "schedule": dt.timedelta(hours=1)},
+}
+
+CACHES = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": SERVICES.valkey_url("unix")}
+        if SERVICES.has_valkey
+        else env.cache_url("CACHE_URL", default="locmemcache://")
+    )
+}
+
+# --- Exports --------------------------------------------------------------------------------------------------------
+
+EXPORT_LIFETIME = dt.timedelta(hours=env.int("EXPORT_LIFETIME_HOURS", default=24))
+EXPORT_FILE_BYTES = env.int("EXPORT_FILE_BYTES", default=2**30)  # of NDJSON, before compression
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "media"}},
+    "exports": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": env.str("EXPORTS_DIR", default=str(DATA_DIR / "exports")),
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if EMBEDDED
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+
+# --- People, sessions, tokens ---------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "credentials.User"
+LOGIN_URL = "portal:sign-in"
+LOGIN_REDIRECT_URL = "portal:organizations"
+LOGOUT_REDIRECT_URL = "portal:sign-in"
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_AGE = int(dt.timedelta(hours=12).total_seconds())
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+
+OAUTH2_PROVIDER_APPLICATION_MODEL = "credentials.Client"
+OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "credentials.AccessToken"  # noqa: S105  # the name of a model
+OAUTH2_PROVIDER = {
+    "ACCESS_TOKEN_EXPIRE_SECONDS": int(dt.timedelta(minutes=20).total_seconds()),
+    "SCOPES": {"system/*.read": "Read all claims of the organization's beneficiaries"},
+    "DEFAULT_SCOPES": ["system/*.read"],
+    "APPLICATION_ADMIN_CLASS": "credentials.admin.ClientAdmin",
+    "ACCESS_TOKEN_ADMIN_CLASS": "credentials.admin.AccessTokenAdmin",
+    "GRANT_ADMIN_CLASS": "credentials.admin.UnusedAdmin",
+    "ID_TOKEN_ADMIN_CLASS": "credentials.admin.UnusedAdmin",
+    "REFRESH_TOKEN_ADMIN_CLASS": "credentials.admin.UnusedAdmin",
+}
+# The check fears a circle of foreign keys; our tokens have none that leads back to the toolkit's tables.
+SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W011"]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["credentials.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "EXCEPTION_HANDLER": "exports.api.outcomes.answer",
+    "DEFAULT_RENDERER_CLASSES": ["exports.api.renderers.FhirJsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+# --- Transport and content security ---------------------------------------------------------------------------------
+
+# The embedded server speaks plain HTTP on this machine; everything else stands behind TLS.
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not EMBEDDED)
+SECURE_REDIRECT_EXEMPT = [r"^_health$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 0 if EMBEDDED else int(dt.timedelta(days=365).total_seconds())
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not EMBEDDED
+SESSION_COOKIE_NAME = "claimsgate_session"
+CSRF_COOKIE_NAME = "claimsgate_csrf"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],  # the U.S. Web Design System draws some marks from data: URLs
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    },
+}
+
+# --- Files, language, time, logs ------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+# Embedded, the files are served from where they are; elsewhere `manage.py collectstatic` gathers them.
+WHITENOISE_USE_FINDERS = EMBEDDED
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
+NODE_MODULES = BASE_DIR / "node_modules"
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    ("uswds", NODE_MODULES / "@uswds/uswds/dist"),
+    ("htmx", NODE_MODULES / "htmx.org/dist"),
+]
+FILE_UPLOAD_TEMP_DIR = env.str("FILE_UPLOAD_TEMP_DIR", default=tempfile.gettempdir())
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20  # of a form without its files
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redaction": {"()": "portal.redaction.RedactionFilter"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redaction"]}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+}

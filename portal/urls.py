@@ -1,0 +1,19 @@
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+
+def health(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # a view's signature
+    """That the application answers; the load balancer asks."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+urlpatterns = [
+    path("", include("exports.api.urls")),
+    path("auth/", include("credentials.urls")),
+    path("admin/", admin.site.urls),
+    path("_health", health),
+    path("", include("portal.site_urls")),
+]
+
+handler500 = "portal.views.errors.server_error"

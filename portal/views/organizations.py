@@ -1,0 +1,36 @@
+"""The organizations of a person, and the overview of one."""
+
+from typing import cast
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from credentials.models import Membership, User
+from portal import standing
+from portal.scoping import MemberRequest, member_required, who_manages_credentials
+
+
+@never_cache
+@require_GET
+@login_required
+def organizations(request: HttpRequest) -> HttpResponse:
+    """All organizations of the person; with one alone, that one."""
+    memberships = list(Membership.objects.of_user(cast("User", request.user)))
+    if len(memberships) == 1:
+        return redirect("portal:overview", memberships[0].organization.entity_id)
+    standings = standing.of_organizations([membership.organization for membership in memberships])
+    rows = [(membership, standings[membership.organization_id]) for membership in memberships]
+    return render(request, "portal/organizations/list.html", {"rows": rows})
+
+
+@require_GET
+@member_required()
+def overview(request: MemberRequest) -> HttpResponse:
+    context = {
+        "standing": standing.of_organizations([request.organization])[request.organization.pk],
+        "who_manages": who_manages_credentials(request.organization),
+    }
+    return render(request, "portal/organizations/overview.html", context)

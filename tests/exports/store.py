@@ -1,0 +1,48 @@
+"""Puts small, readable claims into the store and takes exports out of it, for the tests."""
+
+import datetime as dt
+import gzip
+import json
+
+from exports import storage
+from exports.claims.loader import Arrival, loading
+from exports.models import Job, Load, Shard
+from exports.pipeline import finish, plan, write
+
+
+def patient(mbi: str, **more) -> Arrival:
+    return arrival("Patient", f"p-{mbi}", **more)
+
+
+def arrival(resource_type: str, resource_id: str, *, service_date: dt.date | None = None, **more) -> Arrival:
+    body = {"resourceType": resource_type, "id": resource_id, **more}
+    return Arrival(resource_type, resource_id, json.dumps(body).encode() + b"\n", service_date)
+
+
+def load(arrivals: dict[str, list[Arrival]], *, source: str = "a test") -> Load:
+    with loading(source, version=2) as under_way:
+        for mbi, of_beneficiary in arrivals.items():
+            under_way.add(mbi, of_beneficiary)
+    return under_way.load
+
+
+def run(job: Job) -> Job:
+    """All steps of a job, as a worker would run them."""
+    plan.plan(job.pk)
+    for shard_id in Shard.objects.filter(job=job).values_list("pk", flat=True):
+        write.write(shard_id)
+    job.refresh_from_db()
+    finish.finish(job)
+    job.refresh_from_db()
+    return job
+
+
+def exported(job: Job) -> dict[str, list[str]]:
+    """The ids in the files of a job, by resource type, in their order."""
+    ids: dict[str, list[str]] = {}
+    for file in job.files.all():
+        with storage.opened(job.pk, file.name) as stored:
+            lines = gzip.decompress(stored.read()).splitlines()
+        assert len(lines) == file.resource_count
+        ids.setdefault(file.resource_type, []).extend(json.loads(line)["id"] for line in lines)
+    return ids

@@ -1,0 +1,252 @@
+"""From a roster file to claims on disk, over real HTTP, with the real worker process and a real PostgreSQL."""
+
+import datetime as dt
+import importlib
+import json
+import shutil
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from attribution import synthetic
+from attribution.models import RosterFile
+from exports.models import Job, OutputFile
+from exports.sandbox import load_synthetic_claims
+from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, World
+
+pytestmark = pytest.mark.journey
+
+SEED = 7
+START, END = dt.date(2023, 1, 1), dt.date(2026, 1, 1)
+TIMESTAMP = dt.datetime(2026, 11, 1, 4, 30, tzinfo=dt.UTC)
+PATIENCE_SECONDS = 90
+
+
+class Caller:
+    """A client of the API, calling over HTTP through a proxy that reports `address`."""
+
+    def __init__(self, base_url: str, client_id: str, secret: str, address: str = HOME_ADDRESS) -> None:
+        self.http = httpx.Client(base_url=base_url, headers={"X-Forwarded-For": address}, timeout=30)
+        self.credentials = (client_id, secret)
+
+    def sign_in(self) -> httpx.Response:
+        answer = self.http.post("/auth/token", auth=self.credentials, content=b"")
+        if answer.status_code == 200:
+            self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return answer
+
+    def export(self, path: str = "/api/v2/Group/all/$export") -> dict:
+        """Start, poll, and give the manifest."""
+        started = self.http.get(path, headers=KICK_OFF_HEADERS)
+        assert started.status_code == 202, started.text
+        return self.wait(started.headers["Content-Location"])
+
+    def wait(self, job_url: str) -> dict:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            status = self.http.get(job_url)
+            if status.status_code == 200:
+                return status.json()
+            assert status.status_code == 202, status.text
+            time.sleep(0.1)
+        raise AssertionError(f"The job was not finished after {PATIENCE_SECONDS} s: {status.headers.get('X-Progress')}")
+
+    def resources(self, manifest: dict) -> list[dict]:
+        """All resources of all files, each file checked against its count."""
+        found = []
+        for entry in manifest["output"]:
+            answer = self.http.get(entry["url"])
+            assert answer.headers["Content-Encoding"] == "gzip"
+            lines = answer.text.splitlines()
+            assert len(lines) == entry["count"]
+            of_file = [json.loads(line) for line in lines]
+            assert {resource["resourceType"] for resource in of_file} == {entry["type"]}
+            found.extend(of_file)
+        return found
+
+
+def test_a_roster_file_a_token_an_export_and_exactly_the_rosters_claims(running, tmp_path):
+    world = World()
+    ours = list(synthetic.people(SEED, 12))
+    theirs = list(synthetic.people(SEED, 5, start=100))
+    for organization, people in ((world.harbor, ours), (world.mesa, theirs)):
+        _load_roster_by_command(running, tmp_path, organization, people)
+    load_synthetic_claims([*ours, *theirs], seed=SEED, start_date=START, end_date=END, source="a test")
+    api = world.api_client()
+    caller = Caller(running.base_url, api.client.client_id, api.secret)
+
+    assert caller.sign_in().status_code == 200
+    manifest = caller.export()
+    resources = caller.resources(manifest)
+
+    by_type = Counter(resource["resourceType"] for resource in resources)
+    assert by_type["Patient"] == len(ours)
+    assert set(by_type) == {"Patient", "Coverage", "ExplanationOfBenefit"}
+    patients = {_mbi(resource): resource["id"] for resource in resources if resource["resourceType"] == "Patient"}
+    assert set(patients) == {person.mbi for person in ours}
+    references = {f"Patient/{patient_id}" for patient_id in patients.values()}
+    ids = Counter((resource["resourceType"], resource["id"]) for resource in resources)
+    assert set(ids.values()) == {1}, "a resource came twice"
+    for resource in resources:
+        whose = resource.get("beneficiary") or resource.get("patient")
+        assert whose is None or whose["reference"] in references
+        _accepted_by_an_independent_judge(resource)
+
+
+def test_every_client_gets_the_same_bytes(running, tmp_path):
+    world = World()
+    ours = list(synthetic.people(SEED, 3))
+    _load_roster_by_command(running, tmp_path, world.harbor, ours)
+    load_synthetic_claims(ours, seed=SEED, start_date=START, end_date=END, source="a test")
+    api = world.api_client()
+    caller = Caller(running.base_url, api.client.client_id, api.secret)
+    caller.sign_in()
+    url = next(entry["url"] for entry in caller.export()["output"] if entry["type"] == "ExplanationOfBenefit")
+    headers = [f"Authorization: {caller.http.headers['Authorization']}", f"X-Forwarded-For: {HOME_ADDRESS}"]
+
+    plain = caller.http.get(url, headers={"Accept-Encoding": "identity"})
+    compressed = caller.http.get(url, headers={"Accept-Encoding": "gzip"})
+    curl = shutil.which("curl")
+    assert curl, "curl is part of what this product promises to work with"
+    by_curl = subprocess.run(
+        [curl, "--silent", "--fail", "--compressed", *(part for header in headers for part in ("-H", header)), url],
+        check=True,
+        capture_output=True,
+    ).stdout
+
+    assert "Content-Encoding" not in plain.headers
+    assert int(compressed.headers["Content-Length"]) < len(plain.content)
+    assert plain.content == compressed.content == by_curl
+    assert plain.content.endswith(b"}\n")
+
+
+def test_an_address_that_is_not_listed_gets_nothing_from_any_endpoint(running):
+    world = World()
+    api = world.api_client(addresses=[HOME_ADDRESS])
+    home = Caller(running.base_url, api.client.client_id, api.secret)
+    home.sign_in()
+    away = Caller(running.base_url, api.client.client_id, api.secret, address=OTHER_ADDRESS)
+    away.http.headers["Authorization"] = home.http.headers["Authorization"]
+    # A list of addresses in the header: only the last was written by the proxy.
+    spoofing = {"X-Forwarded-For": f"{HOME_ADDRESS}, {OTHER_ADDRESS}"}
+
+    refused = [
+        away.sign_in(),
+        away.http.get("/api/v2/Group/all/$export", headers=KICK_OFF_HEADERS),
+        away.http.get("/api/v2/jobs/1"),
+        away.http.get("/data/1/a.ndjson"),
+        away.http.get("/api/v2/jobs/1", headers=spoofing),
+    ]
+
+    assert [answer.status_code for answer in refused] == [403] * 5
+    assert all(OTHER_ADDRESS in answer.text for answer in refused)
+    assert home.http.get("/api/v2/jobs/1").status_code == 404
+    assert not Job.objects.exists()
+
+
+def test_a_revoked_client_is_refused_at_its_very_next_request(running):
+    from credentials import issuing
+
+    world = World()
+    api = world.api_client()
+    caller = Caller(running.base_url, api.client.client_id, api.secret)
+    caller.sign_in()
+    before = caller.http.get("/api/v2/jobs/1").status_code
+
+    issuing.revoke_client(api.client, by=world.delegate)
+
+    assert before == 404
+    assert caller.http.get("/api/v2/jobs/1").status_code == 401
+    assert caller.sign_in().status_code == 401
+
+
+def test_a_refused_roster_file_changes_nothing_and_the_command_says_why(running, tmp_path):
+    world = World()
+    people = list(synthetic.people(SEED, 3))
+    path = _roster_file(tmp_path, world.harbor, people)
+    path.write_bytes(path.read_bytes()[:-40])
+
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        running.manage("load_roster", str(path))
+
+    assert failed.value.returncode == 1
+    assert path.name in failed.value.stdout + failed.value.stderr
+    assert not RosterFile.objects.published().exists()
+
+
+@pytest.mark.parametrize("running", [{"EXPORT_FILE_BYTES": 40_000}], indirect=True)
+def test_a_worker_killed_in_the_middle_of_an_export_costs_nothing(running, tmp_path):
+    world = World()
+    people = list(synthetic.people(SEED, 12))
+    _load_roster_by_command(running, tmp_path, world.harbor, people)
+    load_synthetic_claims(people, seed=SEED, start_date=START, end_date=END, source="a test")
+    api = world.api_client()
+    caller = Caller(running.base_url, api.client.client_id, api.secret)
+    caller.sign_in()
+    undisturbed = caller.resources(caller.export())
+
+    started = caller.http.get("/api/v2/Group/all/$export", headers=KICK_OFF_HEADERS)
+    job = Job.objects.get(pk=started.headers["Content-Location"].rpartition("/")[2])
+    _hold_the_worker_in_the_middle_of(job, running.worker.kill)
+    in_between = caller.http.get(started.headers["Content-Location"])
+    running.start_worker()
+    manifest = caller.wait(started.headers["Content-Location"])
+
+    assert in_between.status_code == 202
+    assert in_between.headers["X-Progress"].startswith("In Progress (")
+    assert caller.resources(manifest) == undisturbed
+    names = {file.name for file in (tmp_path / "exports" / str(job.pk)).iterdir()}
+    assert names == set(job.files.values_list("name", flat=True)), "a half-written file was left behind"
+
+
+def _hold_the_worker_in_the_middle_of(job: Job, kill) -> None:
+    """Wait for a first file, then keep the worker from handing in the next one, and kill it there."""
+    from django.db import connection, transaction
+
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not OutputFile.objects.filter(job=job).exists():
+        assert time.monotonic() < until, "the worker wrote nothing"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE exports_outputfile IN ACCESS EXCLUSIVE MODE")
+        time.sleep(0.5)
+        kill()
+    job.refresh_from_db()
+    assert job.status == Job.Status.IN_PROGRESS
+    assert job.shards.unwritten().exists()
+    assert job.shards.filter(status="writing").exists(), "the worker was not killed while it wrote"
+
+
+def _roster_file(folder: Path, organization, people) -> Path:
+    kind = RosterFile.Kind.CURRENT
+    name = synthetic.cclf_archive_name(organization.entity_id, 2026, TIMESTAMP, kind)
+    path = folder / name
+    path.write_bytes(
+        synthetic.cclf_archive(
+            people, entity_id=organization.entity_id, performance_year=2026, timestamp=TIMESTAMP, kind=kind
+        )
+    )
+    return path
+
+
+def _load_roster_by_command(running, folder: Path, organization, people) -> None:
+    running.manage("load_roster", str(_roster_file(folder, organization, people)))
+    assert RosterFile.objects.for_organization(organization).published().get().beneficiary_count == len(people)
+
+
+def _mbi(patient: dict) -> str:
+    return next(
+        identifier["value"]
+        for identifier in patient["identifier"]
+        if identifier["system"] == "http://hl7.org/fhir/sid/us-mbi"
+    )
+
+
+def _accepted_by_an_independent_judge(resource: dict) -> None:
+    """fhir.resources' R4B model of the type raises if the resource is not valid."""
+    resource_type = resource["resourceType"]
+    module = importlib.import_module(f"fhir.resources.R4B.{resource_type.lower()}")
+    getattr(module, resource_type).model_validate(resource)
