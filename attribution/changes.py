@@ -55,9 +55,12 @@ def recorded(roster: RosterFile) -> Change:
 
 def between(earlier: RosterFile | None, later: RosterFile) -> Change:
     """What changed from one roster to another of the same organization, counted anew."""
-    later_count = RosterEntry.objects.filter(roster=later).count()
+    on_later = RosterEntry.objects.filter(roster=later).values("beneficiary")
+    later_count = on_later.count()
     if earlier is None:
         return Change(joined=later_count, left=0, unchanged=0)
-    on_earlier = RosterEntry.objects.filter(roster=earlier)
-    unchanged = RosterEntry.objects.filter(roster=later, beneficiary__in=on_earlier.values("beneficiary")).count()
+    on_earlier = RosterEntry.objects.filter(roster=earlier).values("beneficiary")
+    # INTERSECT and not a join: of a roster that has just been written the planner knows nothing, expects a row or so,
+    # and would look through the one roster for every row of the other.
+    unchanged = on_later.intersection(on_earlier).count()
     return Change(joined=later_count - unchanged, left=on_earlier.count() - unchanged, unchanged=unchanged)

@@ -134,6 +134,7 @@ def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
         left=roster.left_count,
         repeated_lines=repeated_lines,
     )
+    transaction.on_commit(_tell_the_planner)
     return roster
 
 
@@ -175,6 +176,12 @@ def _problems_before_reading(delivery: _Delivery) -> Iterator[Problem]:
     elif same_content:
         reason = f"The same content was published as {same_content.file_name}. Send this month's file."
         yield Problem(name.text, None, None, reason)
+
+
+def _tell_the_planner() -> None:
+    """Exports will soon join this roster; until its rows are counted, the planner believes that there are none."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE attribution_rosterentry, attribution_mbi, attribution_beneficiary")
 
 
 # --- Rows -----------------------------------------------------------------------------------------------------------

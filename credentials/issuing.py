@@ -43,7 +43,7 @@ def secret_digest(secret: str) -> bytes:
 
 
 def checked_addresses(given: Sequence[str], *, allows_loopback: bool) -> list[str]:
-    """The canonical form of 1 to 8 public addresses. Raises AddressesRefusedError with a reason for each that is not."""
+    """The canonical form of 1 to 8 public addresses. Raises AddressesRefusedError, with a reason for each bad one."""
     reasons: dict[int, str] = {}
     accepted: dict[str, int] = {}
     for place, text in enumerate(given):

@@ -74,7 +74,7 @@ def exchange(request: HttpRequest) -> HttpResponse:
     return response
 
 
-class Backend(OAuthLibCore):  # type: ignore[misc]  # the toolkit has no types
+class Backend(OAuthLibCore):
     """Hands a request to oauthlib; fills in the grant_type that BCDA's documented call leaves out."""
 
     def __init__(self, request: HttpRequest) -> None:
@@ -90,7 +90,7 @@ class Backend(OAuthLibCore):  # type: ignore[misc]  # the toolkit has no types
         return super().extract_body(request) or [("grant_type", "client_credentials")]
 
 
-class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit has no types
+class Validator(OAuth2Validator):
     """Authenticates clients by our own secrets, and keeps tokens as checksums only. One for each request."""
 
     def __init__(self, http_request: HttpRequest) -> None:

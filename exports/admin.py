@@ -35,7 +35,7 @@ class JobAdmin(LookOnly, admin.ModelAdmin[Job]):
     actions = ["cancel"]
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("exports.change_job")  # type: ignore[union-attr]  # staff are signed in
+        return request.user.has_perm("exports.change_job")
 
     @admin.action(description="Cancel the selected jobs", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:

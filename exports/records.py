@@ -328,15 +328,15 @@ class InstitutionalClaim(Claim):
     frequency: str
     query_code: str  # 0 credit, 3 final bill, 5 debit
     action_code: str  # 1 original, 2 cancelled, 3 adjusted
-    discharge_status: str
-    patient_status: str  # A discharged, B died, C still a patient
-    primary_payer: str
-    managed_care_paid: str
-    nonpayment_reason: str
-    blood_pints: int
-    admission: Admission | None
-    procedures: tuple[Procedure, ...]
     lines: tuple[RevenueLine, ...]
+    discharge_status: str = ""
+    patient_status: str = ""  # A discharged, B died, C still a patient
+    primary_payer: str = ""  # other than Medicare
+    managed_care_paid: str = ""  # 0 no, 1 yes
+    nonpayment_reason: str = ""
+    blood_pints: int | None = None
+    admission: Admission | None = None
+    procedures: tuple[Procedure, ...] = ()
 
 
 # --- Claims of physicians and suppliers: carrier --------------------------------------------------------------------
@@ -375,11 +375,11 @@ class ProfessionalClaim(Claim):
     billing_npi: str
     entry_code: str  # 1 original, 3 cancelled, 5 replacement
     disposition: str
-    payment_denial: str
+    payment_denial: str  # 0 denied, 1 paid to the physician or supplier, 2 to the beneficiary
     assignment: str
-    clinical_trial: str
-    referring: Provider | None
     lines: tuple[ServiceLine, ...]
+    clinical_trial: str = ""
+    referring: Provider | None = None
 
 
 # --- Part D events --------------------------------------------------------------------------------------------------

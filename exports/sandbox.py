@@ -20,18 +20,18 @@ def load_synthetic_claims(
     start_date: dt.date,
     end_date: dt.date,
     source: str,
-    on_progress: Callable[[int], None] = lambda _done: None,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> Load:
     """Load the claims of `people` from `start_date` up to and not including `end_date`.
 
-    The same seed gives the same claims; `on_progress` is told how many people are done.
+    The same seed gives the same claims; `on_progress` is called whenever a person is done.
     Raises UnknownBeneficiariesError for people whom no roster has named.
     """
     with loading(source, version=V2.number) as under_way:
-        for done, person in enumerate(people, 1):
+        for person in people:
             record = beneficiary_record(person, seed=seed, start_date=start_date, end_date=end_date)
             under_way.add(person.mbi, arrivals(record, last_updated=under_way.load.loaded_at))
-            on_progress(done)
+            on_progress()
     return under_way.load
 
 

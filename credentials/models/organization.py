@@ -43,7 +43,7 @@ MANAGING_ROLES: dict[Program, frozenset[Role]] = {
 
 
 class OrganizationQuerySet(models.QuerySet["Organization"]):
-    def of_member(self, user: "settings.AUTH_USER_MODEL") -> "OrganizationQuerySet":  # type: ignore[valid-type]  # the swappable name
+    def of_member(self, user: User) -> "OrganizationQuerySet":
         """The organizations that a person belongs to, by name."""
         return self.filter(memberships__user=user).order_by("name")
 

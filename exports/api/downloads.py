@@ -55,6 +55,6 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def _inflated(stored: BinaryIO) -> Iterator[bytes]:
-    with stored, igzip.open(stored, "rb") as inflated:
+    with stored, igzip.IGzipFile(fileobj=stored) as inflated:  # type: ignore[no-untyped-call]  # has no types
         while block := inflated.read(BLOCK_BYTES):
             yield block

@@ -28,10 +28,10 @@ class FailedJobError(exceptions.APIException):
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler. What it does not know travels on, and becomes a 500 that is logged."""
-    code, status_code, diagnostics = _meaning(error)
-    if code is None:
+    if (meaning := _meaning(error)) is None:
         return None
     set_rollback()
+    (code, status_code), diagnostics = meaning, _words(error)
     response = Response(operation_outcome.error(code, diagnostics), status=status_code)
     if isinstance(error, exceptions.APIException):
         if (challenge := getattr(error, "auth_header", None)) is not None:
@@ -43,30 +43,29 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def _meaning(error: Exception) -> tuple[str | None, int, str]:
-    """FHIR's issue code, the HTTP status, and the words."""
-    match error:
-        case BadRequestError():
-            return "structure", 400, str(error)
-        case NoRosterError():
-            return "not-found", 404, str(error)
-        case exceptions.NotAuthenticated():
-            return "forbidden", 401, "Invalid Token"
-        case exceptions.AuthenticationFailed():
-            return "forbidden", 401, str(error.detail)
-        case exceptions.PermissionDenied() | PermissionDenied():
-            return "forbidden", 403, str(getattr(error, "detail", error))
-        case Http404() | exceptions.NotFound():
-            return "not-found", 404, str(error.args[0]) if isinstance(error, Http404) and error.args else "Not found"
-        case GoneError():
-            return "not-found", 410, str(error.detail)
-        case FailedJobError():
-            return "exception", 500, str(error.detail)
-        case exceptions.MethodNotAllowed():
-            return "not-supported", 405, str(error.detail)
-        case exceptions.Throttled():
-            return "throttled", 429, str(error.detail)
-        case exceptions.APIException():
-            return "exception", error.status_code, str(error.detail)
-        case _:
-            return None, 0, ""
+# FHIR's issue code and the HTTP status of each kind of error; the first kind that fits counts.
+_MEANINGS: tuple[tuple[type[Exception], str, int], ...] = (
+    (BadRequestError, "structure", 400),
+    (NoRosterError, "not-found", 404),
+    (exceptions.AuthenticationFailed, "forbidden", 401),
+    (exceptions.NotAuthenticated, "forbidden", 401),
+    (exceptions.PermissionDenied, "forbidden", 403),
+    (PermissionDenied, "forbidden", 403),
+    (Http404, "not-found", 404),
+    (exceptions.NotFound, "not-found", 404),
+    (GoneError, "not-found", 410),
+    (FailedJobError, "exception", 500),
+    (exceptions.MethodNotAllowed, "not-supported", 405),
+    (exceptions.Throttled, "throttled", 429),
+    (exceptions.APIException, "exception", 500),
+)
+
+
+def _meaning(error: Exception) -> tuple[str, int] | None:
+    return next(((code, status_code) for kind, code, status_code in _MEANINGS if isinstance(error, kind)), None)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, exceptions.NotAuthenticated):
+        return "Invalid Token"
+    return str(error.detail if isinstance(error, exceptions.APIException) else error)

@@ -1,8 +1,8 @@
 """Which claims are about substance use disorder, and so under 42 CFR Part 2. Pure.
 
 The list is CMS's own (samhsa.json, from the code of its Beneficiary FHIR Data server, public domain). A code means
-something only in its system: 291 is alcoholic psychosis in ICD-9-CM and heart failure among the diagnosis related
-groups. And only in its time: group 522 was about opioid abuse until October 2007 and is a hip replacement today.
+something only in its system: 291 is what alcohol did to a mind in ICD-9-CM and heart failure among the diagnosis
+related groups. And only in its time: group 522 was about drug abuse until October 2007 and is a hip replacement today.
 """
 
 import datetime as dt

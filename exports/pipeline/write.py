@@ -6,6 +6,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterator
+from typing import Self
 
 from django.db import connection, transaction
 
@@ -41,7 +42,7 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name=f"heartbeat of {shard}", daemon=True)
         self.bytes_written = 0
 
-    def __enter__(self) -> "Heartbeat":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -88,12 +89,12 @@ def write(shard_id: int) -> Job | None:
                     f"{shard} has {splice.resource_count} resources, {splice.raw_length} bytes; "
                     f"planned were {shard.resource_count}, {shard.raw_length}."
                 )
-        if not _hand_in(shard, holder, stored_length=splice.stored_length):
-            raise LeaseLostError(f"{shard} was taken over while its file was finished.")
+        handed_in = _hand_in(shard, holder, stored_length=splice.stored_length)
     except LeaseLostError:
+        handed_in = False
+    if not handed_in:
         _clear_away(shard)
-        return None
-    return shard.job
+    return shard.job if handed_in else None
 
 
 @contextlib.contextmanager
@@ -133,5 +134,5 @@ def _hand_in(shard: Shard, holder: uuid.UUID, *, stored_length: int) -> bool:
 def _clear_away(shard: Shard) -> None:
     """Leave no file of a job that has been cancelled; one that another worker writes is the same file."""
     shard.job.refresh_from_db(fields=["status"])
-    if shard.job.status != Job.Status.IN_PROGRESS and shard.job.status != Job.Status.COMPLETED:
+    if shard.job.status not in (Job.Status.IN_PROGRESS, Job.Status.COMPLETED):
         storage.remove(shard.job_id, shard.file_name)

@@ -82,8 +82,5 @@ def _chosen(selection: Selection) -> tuple[str, dict[str, Any]]:
     if selection.first_beneficiary_id is not None:
         conditions.append("entry.beneficiary_id BETWEEN %(first_beneficiary_id)s AND %(last_beneficiary_id)s")
     values = {name: getattr(selection, name) for name in Selection.__slots__}
-    return (
-        "FROM attribution_rosterentry entry JOIN exports_chunk chunk ON chunk.beneficiary_id = entry.beneficiary_id WHERE "
-        + " AND ".join(conditions),
-        values,
-    )
+    joined = "attribution_rosterentry entry JOIN exports_chunk chunk ON chunk.beneficiary_id = entry.beneficiary_id"
+    return f"FROM {joined} WHERE {' AND '.join(conditions)}", values

@@ -13,13 +13,13 @@ INPUT_FORMAT = "%Y-%m-%dT%H:%M:%S"  # of <input type="datetime-local">
 
 SCOPES = {
     Job.Scope.GROUP_ALL: Choice(
-        "Everyone attributed to you, with the whole history of those who are new (Group/all)",
-        "The right choice for a monthly update. With a time below, people who were on your roster at that time come "
-        "with what has changed; people who joined since come with all of their claims.",
+        "Group/all: those who are new come with their whole history",
+        "The usual choice. People who were on your roster at the time below come with what has changed since; people "
+        "who joined later come with all of their claims.",
     ),
     Job.Scope.PATIENT: Choice(
-        "Everyone attributed to you, changes only (Patient)",
-        "With a time below, everyone comes with what has changed since, those who joined your roster as well.",
+        "Patient: changes only, for everyone",
+        "People who joined your roster later come with what has changed since the time below, too, and nothing older.",
     ),
 }
 RESOURCE_TYPES = {
@@ -36,6 +36,7 @@ class ExportForm(forms.Form):
 
     scope = forms.ChoiceField(
         label="Whose claims",
+        help_text="Both cover everyone on your current roster. They differ only when you ask for changes since a time.",
         choices=[(str(scope), choice) for scope, choice in SCOPES.items()],
         initial=str(Job.Scope.GROUP_ALL),
         widget=forms.RadioSelect,

@@ -41,6 +41,12 @@ def distance(moment: dt.datetime | None) -> str:
 
 
 @register.filter
+def duration(length: dt.timedelta) -> str:
+    """24 hours; 90 minutes"""
+    return _short(length)
+
+
+@register.filter
 def thousands(number: int | None) -> str:
     """1,900,000"""
     return f"{number or 0:,}"

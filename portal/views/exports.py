@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
@@ -31,7 +32,7 @@ def exports(request: MemberRequest) -> HttpResponse:
     jobs = Job.objects.for_organization(request.organization).latest_first().with_totals()
     found = jobs.select_related("client", "requested_by")
     page = Paginator(found, EXPORTS_A_PAGE).get_page(request.GET.get("page"))
-    return render(request, "portal/exports/list.html", {"page": page})
+    return render(request, "portal/exports/list.html", {"page": page, "lifetime": settings.EXPORT_LIFETIME})
 
 
 @require_http_methods(["GET", "POST"])

@@ -108,7 +108,9 @@ def test_revoking_twice_is_written_down_once(world):
     assert not client.secrets.live().exists()
 
 
-@pytest.mark.parametrize("change", ["UPDATE credentials_auditevent SET action = 'x'", "DELETE FROM credentials_auditevent"])
+@pytest.mark.parametrize(
+    "change", ["UPDATE credentials_auditevent SET action = 'x'", "DELETE FROM credentials_auditevent"]
+)
 def test_the_audit_trail_cannot_be_changed_even_by_sql(world, change):
     world.api_client()
 

@@ -16,6 +16,13 @@ from tests.world import ApiClient
 # Where a whole export is run: its lease is renewed over a connection of its own, which sees committed rows only.
 committed = pytest.mark.django_db(transaction=True)
 
+NOT_AN_INSTANT = "Invalid date format supplied in _since parameter.  Date must be in FHIR Instant format."
+NOT_PASSED_YET = "Invalid date format supplied in _since parameter. Date must be a date that has already passed"
+ONLY_FHIR = "application/fhir+json is the only supported response format"
+ONLY_ASYNCHRONOUS = "Only asynchronous responses are supported"
+SUPPORTED = "Supported types [Patient, Coverage, ExplanationOfBenefit]"
+FORMATS = "[application/fhir+ndjson application/ndjson ndjson]"
+
 GROUP, PATIENT = "/api/v2/Group/all/$export", "/api/v2/Patient/$export"
 
 
@@ -64,18 +71,18 @@ def test_without_type_all_types_are_exported(api):
 @pytest.mark.parametrize(
     ("query", "diagnostics"),
     [
-        ("_outputFormat=text/csv", "_outputFormat parameter must be one of [application/fhir+ndjson application/ndjson ndjson]"),
+        ("_outputFormat=text/csv", f"_outputFormat parameter must be one of {FORMATS}"),
         ("_elements=id", "Invalid parameter: this server does not support the _elements parameter."),
         ("?_type=Patient", "Invalid parameter: query parameters cannot start with ?"),
-        ("_since=2024-01-01", "Invalid date format supplied in _since parameter.  Date must be in FHIR Instant format."),
-        ("_since=2024-13-01T00:00:00Z", "Invalid date format supplied in _since parameter.  Date must be in FHIR Instant format."),
-        ("_since=2024-01-01T00:00Z", "Invalid date format supplied in _since parameter.  Date must be in FHIR Instant format."),
-        ("_since=", "Invalid date format supplied in _since parameter.  Date must be in FHIR Instant format."),
-        ("_since=2999-01-01T00:00:00Z", "Invalid date format supplied in _since parameter. Date must be a date that has already passed"),
+        ("_since=2024-01-01", NOT_AN_INSTANT),
+        ("_since=2024-13-01T00:00:00Z", NOT_AN_INSTANT),
+        ("_since=2024-01-01T00:00Z", NOT_AN_INSTANT),
+        ("_since=", NOT_AN_INSTANT),
+        ("_since=2999-01-01T00:00:00Z", NOT_PASSED_YET),
         ("_type=Patient,Patient", "Repeated resource type Patient"),
         ("_type=Patient&_type=Patient", "Repeated resource type Patient"),
-        ("_type=Observation", "invalid resource type Observation. Supported types [Patient, Coverage, ExplanationOfBenefit]"),
-        ("_type=", "invalid resource type . Supported types [Patient, Coverage, ExplanationOfBenefit]"),
+        ("_type=Observation", f"invalid resource type Observation. {SUPPORTED}"),
+        ("_type=", f"invalid resource type . {SUPPORTED}"),
         ("_elements=id&_since=bad&_type=x", "Invalid parameter: this server does not support the _elements parameter."),
     ],
 )  # fmt: skip
@@ -104,10 +111,10 @@ def test_good_and_unknown_parameters_are_accepted(api, query):
     [
         ({"Prefer": "respond-async"}, "Accept header is required"),
         ({"Accept": " ", "Prefer": "respond-async"}, "Accept header is required"),
-        ({"Accept": "*/*", "Prefer": "respond-async"}, "application/fhir+json is the only supported response format"),
-        ({"Accept": "application/json", "Prefer": "respond-async"}, "application/fhir+json is the only supported response format"),
+        ({"Accept": "*/*", "Prefer": "respond-async"}, ONLY_FHIR),
+        ({"Accept": "application/json", "Prefer": "respond-async"}, ONLY_FHIR),
         ({"Accept": "application/fhir+json"}, "Prefer header is required"),
-        ({"Accept": "application/fhir+json", "Prefer": "handling=lenient"}, "Only asynchronous responses are supported"),
+        ({"Accept": "application/fhir+json", "Prefer": "handling=lenient"}, ONLY_ASYNCHRONOUS),
     ],
 )  # fmt: skip
 def test_the_headers_are_required(api, headers, diagnostics):
@@ -118,7 +125,10 @@ def test_the_headers_are_required(api, headers, diagnostics):
     assert not Job.objects.exists()
 
 
-@pytest.mark.parametrize("accept", ["APPLICATION/FHIR+JSON", "application/fhir+json; charset=utf-8", "application/fhir+json, application/json"])
+@pytest.mark.parametrize(
+    "accept",
+    ["APPLICATION/FHIR+JSON", "application/fhir+json; charset=utf-8", "application/fhir+json, application/json"],
+)
 @pytest.mark.parametrize("prefer", ["RESPOND-ASYNC", "respond-async,handling=lenient", "respond-async; wait=10"])
 def test_the_headers_are_read_as_http_has_it(api, accept, prefer):
     assert api.get(GROUP, Accept=accept, Prefer=prefer).status_code == 202

@@ -1,7 +1,9 @@
+import datetime as dt
+
 import pytest
 
 from exports.claims import splice
-from exports.claims.loader import UnknownBeneficiariesError
+from exports.claims.loader import UnknownBeneficiariesError, loading
 from exports.models import Chunk, Load
 from tests.exports.store import arrival, load, patient
 
@@ -83,8 +85,6 @@ def test_a_load_that_fails_half_way_leaves_nothing(world):
 
 
 def _load_and_fail(mbis):
-    from exports.claims.loader import loading
-
     with loading("a test", version=2) as under_way:
         for mbi in mbis:
             under_way.add(mbi, [patient(mbi)])
@@ -103,8 +103,6 @@ def test_loads_follow_each_other_even_when_the_clock_is_set_back(world, monkeypa
 
 
 def test_a_chunk_knows_the_days_of_its_services(world):
-    import datetime as dt
-
     (one,) = world.beneficiaries(1)
 
     load({one: [eob(1, service_date=dt.date(2025, 3, 1)), eob(2, service_date=dt.date(2024, 7, 9))]})

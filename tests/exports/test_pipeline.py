@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from pathlib import Path
 
 import pytest
 from django.db.models.functions import Now
@@ -308,8 +309,6 @@ def test_files_are_readable_by_their_owner_alone(harbor_job):
     job = run(harbor_job)
 
     with storage.opened(job.pk, job.files.first().name) as file:
-        from pathlib import Path
-
         path = Path(file.name)
 
     assert path.stat().st_mode & 0o077 == 0
@@ -317,7 +316,5 @@ def test_files_are_readable_by_their_owner_alone(harbor_job):
 
 
 def _files(job: Job) -> list:
-    from pathlib import Path
-
     folder = Path(storage.storages["exports"].path(str(job.pk)))
     return sorted(folder.iterdir()) if folder.exists() else []

@@ -60,7 +60,7 @@ class Running:
 
 @pytest.fixture
 def running(transactional_db, settings, tmp_path, request) -> Iterator[Running]:
-    """Claimsgate as it runs for its users. `@pytest.mark.parametrize("running", [...], indirect=True)` sets settings."""
+    """Claimsgate as it runs for its users; parametrized indirectly, with other settings."""
     for name, value in getattr(request, "param", {}).items():
         setattr(settings, name, value)
     it = Running(tmp_path)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.db import connection, transaction
 
 from attribution import synthetic
 from attribution.models import RosterFile
+from credentials import issuing
 from exports.models import Job, OutputFile
 from exports.sandbox import load_synthetic_claims
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, World
@@ -149,8 +151,6 @@ def test_an_address_that_is_not_listed_gets_nothing_from_any_endpoint(running):
 
 
 def test_a_revoked_client_is_refused_at_its_very_next_request(running):
-    from credentials import issuing
-
     world = World()
     api = world.api_client()
     caller = Caller(running.base_url, api.client.client_id, api.secret)
@@ -205,8 +205,6 @@ def test_a_worker_killed_in_the_middle_of_an_export_costs_nothing(running, tmp_p
 
 def _hold_the_worker_in_the_middle_of(job: Job, kill) -> None:
     """Wait for a first file, then keep the worker from handing in the next one, and kill it there."""
-    from django.db import connection, transaction
-
     until = time.monotonic() + PATIENCE_SECONDS
     while not OutputFile.objects.filter(job=job).exists():
         assert time.monotonic() < until, "the worker wrote nothing"

@@ -22,7 +22,7 @@ FRIDAY = 4
 # From the last day of a service until the claims history has a corrected claim, at most.
 LONGEST_WAY = dt.timedelta(days=150)
 # Of claims other than drugs: the part that is about substance use disorder, and the part that is corrected once.
-SENSITIVE_SHARE = 0.036
+SENSITIVE_SHARE = 0.03
 CORRECTED_SHARE = 0.03
 
 
@@ -58,8 +58,8 @@ def claims_of(history: History, ledger: Ledger, events: list[Event]) -> Iterator
 
 def _corrected(history: History, claim: Claim) -> Iterator[Claim]:
     """The claim; for a few, another of its group that it replaced, which is cancelled on the day it is processed."""
-    draw = history.draw("correction", claim.claim_id)
-    if isinstance(claim, PharmacyClaim) or draw.chance >= CORRECTED_SHARE:
+    draw = None if isinstance(claim, PharmacyClaim) else history.draw("correction", claim.claim_id)
+    if draw is None or draw.chance >= CORRECTED_SHARE:
         yield claim
         return
     later = Processing.after(claim.processed_date, draw.random(), days=(20, 60))

@@ -16,7 +16,7 @@ from exports.claims.synthetic.billing import SENSITIVE_SHARE, Event, Processing,
 from exports.claims.synthetic.codes import CODES, SERVICES, Service
 from exports.claims.synthetic.cost_sharing import NOTHING, Ledger, in_cents
 from exports.claims.synthetic.history import Draw, History, pick, poisson
-from exports.claims.synthetic.inpatient import Stay
+from exports.claims.synthetic.inpatient import Stay, is_inpatient
 from exports.records import (
     Amount,
     CareRole,
@@ -33,10 +33,13 @@ from exports.records import (
 
 EMERGENCY_AMBULANCE = SERVICES["A0427"]
 FOLLOW_UP = SERVICES["G2211"]
-WELLNESS = SERVICES["G0439"]
 MONTHS = range(1, 13)
 CHARGES = Decimal("2.5")
+COMES_BY_AMBULANCE = 0.5
+BILLED_ALONG = 0.4
 LABORATORY = "81"
+MILEAGE = "A0425"
+MILES, SERVICE = "1", "3"
 # What is done because another doctor asked for it: laboratories, imaging, therapy.
 ON_REFERRAL = frozenset({"4", "5", "W"})
 
@@ -49,6 +52,7 @@ class Appointment:
     day: dt.date
     reasons: tuple[str, ...]
     draw: Draw
+    specialty: str = ""  # whose it is to be; empty: any that the service is of
 
 
 def events(history: History, year: int, stays: list[Stay]) -> Iterator[Event]:
@@ -59,15 +63,17 @@ def events(history: History, year: int, stays: list[Stay]) -> Iterator[Event]:
 
 
 def _around(history: History, year: int, stays: list[Stay]) -> Iterator[Appointment]:
+    """The ambulance that brings a person to hospital, and the specialist who sees them a week or two after it."""
     for stay in stays:
         random = stay.draw.random("around")
         reasons = stay.episode.diagnoses[:1]
-        if not stay.episode.is_elective and random.random() < 0.5:  # noqa: PLR2004  # who comes by ambulance
+        if not stay.episode.is_elective and random.random() < COMES_BY_AMBULANCE:
             draw = history.draw("ambulance", stay.draw.claim_id)
             yield Appointment(EMERGENCY_AMBULANCE, stay.start_date, (stay.episode.admitting or reasons[0],), draw)
         seen = stay.end_date + dt.timedelta(days=random.randint(7, 14))
-        if stay.episode.follow_up_specialty and seen.year == year >= FOLLOW_UP.first_year:
-            yield Appointment(FOLLOW_UP, seen, reasons, history.draw("follow-up", stay.draw.claim_id))
+        specialty = stay.episode.follow_up_specialty
+        if specialty and not is_inpatient(stays, seen) and seen.year == year >= FOLLOW_UP.first_year:
+            yield Appointment(FOLLOW_UP, seen, reasons, history.draw("follow-up", stay.draw.claim_id), specialty)
 
 
 def _visits(history: History, year: int, stays: list[Stay]) -> Iterator[Appointment]:
@@ -79,11 +85,9 @@ def _visits(history: History, year: int, stays: list[Stay]) -> Iterator[Appointm
         service = pick(random, services, weights)
         if random.random() < SENSITIVE_SHARE:
             service = random.choice(CODES.sensitive.services)
-        months = service.months or MONTHS
-        month = random.choice(months)
+        month = random.choice(service.months or MONTHS)
         day = dt.date(year, month, random.randint(1, calendar.monthrange(year, month)[1]))
-        is_away = any(stay.start_date <= day <= stay.end_date for stay in stays)
-        if service.code in once or is_away:
+        if service.code in once or is_inpatient(stays, day):
             continue
         if service.once_a_year:
             once.add(service.code)
@@ -105,7 +109,7 @@ def _reasons(history: History, service: Service, random: Random) -> tuple[str, .
 
 def _bill(history: History, appointment: Appointment, ledger: Ledger) -> ProfessionalClaim:
     random = appointment.draw.random()
-    performer = _performer(history, appointment.service, random)
+    performer = _performer(history, appointment, random)
     referring = history.physician if appointment.service.type_of_service in ON_REFERRAL else None
     team = _care_team(history, performer, referring)
     found = diagnoses(appointment.reasons[0], list(appointment.reasons[1:]), rest=DiagnosisType.SECONDARY)
@@ -135,7 +139,6 @@ def _bill(history: History, appointment: Appointment, ledger: Ledger) -> Profess
         disposition="01",
         payment_denial="1",
         assignment="A",
-        clinical_trial="",
         referring=referring,
         lines=lines,
     )
@@ -143,14 +146,17 @@ def _bill(history: History, appointment: Appointment, ledger: Ledger) -> Profess
 
 def _services(first: Service, random: Random) -> list[Service]:
     """What is billed together."""
-    joining = [code for code in first.joined_by if random.random() < 0.4]  # noqa: PLR2004  # the part that does
+    joining = [code for code in first.joined_by if random.random() < BILLED_ALONG]
     return [first, *(SERVICES[code] for code in (*first.always_joined_by, *joining))]
 
 
-def _performer(history: History, service: Service, random: Random) -> Provider:
-    if history.physician.specialty in service.specialties:
+def _performer(history: History, appointment: Appointment, random: Random) -> Provider:
+    if appointment.specialty:
+        return history.clinician(appointment.specialty)
+    specialties = appointment.service.specialties
+    if history.physician.specialty in specialties:
         return history.physician
-    return history.clinician(random.choice(service.specialties))
+    return history.clinician(random.choice(specialties))
 
 
 def _care_team(history: History, performer: Provider, referring: Provider | None) -> tuple[CareTeamMember, ...]:
@@ -191,7 +197,7 @@ def _line(
         betos=service.betos,
         is_deductible_waived=service.is_preventive,
         is_paid_in_full=service.is_preventive,
-        unit_kind="1" if service.code == "A0425" else "3",
+        unit_kind=MILES if service.code == MILEAGE else SERVICE,
         pricing_locality="01",
         laboratory_number=f"00D{performer.npi[-7:]}" if is_laboratory else "",
         lab_result=result,

@@ -65,14 +65,14 @@ def _months(history: History, known_date: dt.date) -> Iterator[EnrollmentMonth]:
 
 
 def _month(history: History, first_day: dt.date, last_day: dt.date) -> EnrollmentMonth:
-    died = history.person.death_date
-    has_lived = died is None or died >= first_day
-    has = {
-        part: has_lived and start_date is not None and start_date <= last_day
-        for part in (Part.A, Part.B, Part.D)
-        for start_date in (history.start_date(part),)
-    }
-    entitled = has[Part.A] + 2 * has[Part.B]
+    has_a, has_b, has_d = (_has(history, part, first_day, last_day) for part in (Part.A, Part.B, Part.D))
+    entitled = has_a + 2 * has_b
     buy_in = ("0ABC" if history.has_subsidy else "0123")[entitled]
     dual_status = history.person.dual_status if entitled else NOT_ENROLLED
-    return EnrollmentMonth(dual_status, buy_in, history.plan if has[Part.D] else None)
+    return EnrollmentMonth(dual_status, buy_in, history.plan if has_d else None)
+
+
+def _has(history: History, part: Part, first_day: dt.date, last_day: dt.date) -> bool:
+    """Whether the person had a part of Medicare on any day of a month."""
+    start_date, died = history.start_date(part), history.person.death_date
+    return start_date is not None and start_date <= last_day and (died is None or first_day <= died)

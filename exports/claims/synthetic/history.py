@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,7 +15,7 @@ from exports.claims.synthetic import providers
 from exports.claims.synthetic.codes import CODES, Condition, Drug
 from exports.records import Part, PartDPlan, Provider
 
-# Another generator makes other claims; its number makes that plain.
+# To be raised when the generator changes: everything is drawn anew then.
 GENERATOR = 1
 
 WITH_ESRD = frozenset({"11", "21", "31"})
@@ -64,7 +65,7 @@ def pick(random: Random, options: Sequence[T], weights: Sequence[float]) -> T:
 
 def poisson(random: Random, mean: float) -> int:
     """How often something happens that happens `mean` times on average (Knuth's method, for small means)."""
-    limit, product, count = 2.718281828459045**-mean, random.random(), 0
+    limit, product, count = math.exp(-mean), random.random(), 0
     while product > limit:
         product *= random.random()
         count += 1

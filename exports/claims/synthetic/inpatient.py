@@ -35,6 +35,8 @@ POOR_PATIENTS_ADD_ON = Decimal("0.03")
 # A stay that begins so long after the last one begins a new benefit period, with a deductible of its own.
 BENEFIT_PERIOD = dt.timedelta(days=60)
 
+TRANSFUSION, PINTS = "30233N1", 2
+DIES_IN_HOSPITAL = 0.4
 HOSPITALIST, SURGEON, ANESTHESIOLOGIST = "C6", "02", "05"
 DIED, WENT_HOME = "20", "01"
 # Codes that need no word on whether they were present on admission: external causes and the patient's own history.
@@ -52,20 +54,29 @@ class Stay:
 
 def stays(history: History, year: int) -> list[Stay]:
     """The stays that begin and end in a calendar year, in order, none within another."""
-    random = history.draw("inpatient", year).random()
     found: list[Stay] = []
-    died = history.person.death_date
-    if died and died.year == year and random.random() < 0.4:  # noqa: PLR2004  # the part that dies in hospital
-        found.append(_last_stay(history, died))
-    mean = 0.07 + 0.05 * len(history.conditions) + 0.3 * history.has_esrd
-    for ordinal in range(poisson(random, mean)):
-        draw = history.draw("inpatient", year, ordinal)
-        stay = _stay(history, draw, year)
+    for stay in _candidates(history, year):
         nights_apart = all(stay.end_date < other.start_date or other.end_date < stay.start_date for other in found)
-        in_life = died is None or stay.end_date < died
-        if nights_apart and in_life and stay.end_date.year == year and history.is_covered(Part.A, stay.start_date):
+        if nights_apart and stay.end_date.year == year and history.is_covered(Part.A, stay.start_date):
             found.append(stay)
     return sorted(found, key=lambda stay: stay.start_date)
+
+
+def _candidates(history: History, year: int) -> Iterator[Stay]:
+    """The stay in which the person dies, if so; then those that they leave alive."""
+    random = history.draw("inpatient", year).random()
+    died = history.person.death_date
+    if died and died.year == year and random.random() < DIES_IN_HOSPITAL:
+        yield _last_stay(history, died)
+    mean = 0.07 + 0.05 * len(history.conditions) + 0.3 * history.has_esrd
+    for ordinal in range(poisson(random, mean)):
+        stay = _stay(history, history.draw("inpatient", year, ordinal), year)
+        if died is None or stay.end_date < died:
+            yield stay
+
+
+def is_inpatient(stays: list[Stay], day: dt.date) -> bool:
+    return any(stay.start_date <= day <= stay.end_date for stay in stays)
 
 
 def _stay(history: History, draw: Draw, year: int) -> Stay:
@@ -78,7 +89,7 @@ def _stay(history: History, draw: Draw, year: int) -> Stay:
 def _last_stay(history: History, died: dt.date) -> Stay:
     draw = history.draw("inpatient", died.year, "last")
     random = draw.random("stay")
-    episode = pick(random, CODES.episodes[:3], [each.weight for each in CODES.episodes[:3]])
+    episode = pick(random, CODES.episodes[:3], (3, 4, 2))  # heart failure, sepsis, pneumonia
     nights = min(random.randint(*episode.stay), died.timetuple().tm_yday - 1)
     return Stay(episode, died - dt.timedelta(days=nights), died, draw, has_died=True)
 
@@ -134,10 +145,8 @@ def _bill(history: History, stay: Stay, ledger: Ledger, *, is_new_period: bool) 
         action_code="1",
         discharge_status=DIED if stay.has_died else WENT_HOME,
         patient_status="B" if stay.has_died else "A",
-        primary_payer="",
         managed_care_paid="0",
-        nonpayment_reason="",
-        blood_pints=0,
+        blood_pints=PINTS if TRANSFUSION in episode.procedures else 0,
         admission=Admission(
             start_date=stay.start_date,
             end_date=stay.end_date,
@@ -208,7 +217,7 @@ def _applies(line: StayLine, episode: Episode) -> bool:
         case "surgical":
             return episode.is_surgical
         case "transfusion":
-            return "30233N1" in episode.procedures
+            return TRANSFUSION in episode.procedures
         case "unplanned":
             return not episode.is_elective
     return True

@@ -12,7 +12,7 @@ from exports.claims.synthetic.billing import SENSITIVE_SHARE, Event, Processing,
 from exports.claims.synthetic.codes import CODES, Visit, VisitLine
 from exports.claims.synthetic.cost_sharing import NOTHING, Ledger, in_cents
 from exports.claims.synthetic.history import Draw, History, pick, poisson
-from exports.claims.synthetic.inpatient import Stay
+from exports.claims.synthetic.inpatient import Stay, is_inpatient
 from exports.records import (
     Amount,
     CareRole,
@@ -41,16 +41,15 @@ def events(history: History, year: int, stays: list[Stay]) -> Iterator[Event]:
     once: set[str] = set()
     for ordinal in range(poisson(random, 0.8 + 0.3 * len(history.conditions))):
         visit = pick(random, visits, [each.weight for each in visits])
-        month = pick(random, visit.months or MONTHS, [1] * len(visit.months or MONTHS))
+        month = random.choice(visit.months or MONTHS)
         day = dt.date(year, month, random.randint(1, calendar.monthrange(year, month)[1]))
-        is_away = any(stay.start_date <= day <= stay.end_date for stay in stays)
-        if visit.name in once or is_away or not history.is_covered(Part.B, day):
+        if visit.name in once or is_inpatient(stays, day) or not history.is_covered(Part.B, day):
             continue
         if visit.once_a_year:
             once.add(visit.name)
         draw = history.draw("outpatient", year, ordinal)
         days = _series(history, day, random.randint(*visit.visits))
-        yield _event(history, visit, days, draw)
+        yield Event(day, partial(_bill, history, visit, days=days, through_date=days[-1], draw=draw))
     if history.has_esrd:
         yield from _dialysis(history, year)
 
@@ -63,14 +62,11 @@ def _fits(visit: Visit, history: History) -> bool:
 def _dialysis(history: History, year: int) -> Iterator[Event]:
     """A bill for each month of maintenance dialysis."""
     for month in MONTHS:
-        last = dt.date(year, month, calendar.monthrange(year, month)[1])
-        days = [last.replace(day=1), last]
-        if all(history.is_covered(Part.B, day) for day in days):
-            yield _event(history, CODES.dialysis, days, history.draw("dialysis", year, month))
-
-
-def _event(history: History, visit: Visit, days: list[dt.date], draw: Draw) -> Event:
-    return Event(days[0], partial(_bill, history, visit, days, draw))
+        first = dt.date(year, month, 1)
+        last = first.replace(day=calendar.monthrange(year, month)[1])
+        if history.is_covered(Part.B, first) and history.is_covered(Part.B, last):
+            draw = history.draw("dialysis", year, month)
+            yield Event(first, partial(_bill, history, CODES.dialysis, days=[first], through_date=last, draw=draw))
 
 
 def _series(history: History, first: dt.date, count: int) -> list[dt.date]:
@@ -79,17 +75,19 @@ def _series(history: History, first: dt.date, count: int) -> list[dt.date]:
     return [day for day in days if day.year == first.year and history.is_covered(Part.B, day)]
 
 
-def _bill(history: History, visit: Visit, days: list[dt.date], draw: Draw, ledger: Ledger) -> InstitutionalClaim:
+def _bill(
+    history: History, visit: Visit, ledger: Ledger, *, days: list[dt.date], through_date: dt.date, draw: Draw
+) -> InstitutionalClaim:
     random = draw.random()
     lines = tuple(_lines(history, visit, days, random, ledger))
     amounts = _amounts(lines)
-    processing = Processing.after(days[-1], random, days=(5, 24))
+    processing = Processing.after(through_date, random, days=(5, 24))
     return InstitutionalClaim(
         kind=ClaimKind.OUTPATIENT,
         claim_id=draw.claim_id,
         group_id=draw.group_id,
         from_date=days[0],
-        through_date=days[-1],
+        through_date=through_date,
         processed_date=processing.processed_date,
         recorded_date=processing.recorded_date,
         payment=amounts[Amount.OUTPATIENT_PROVIDER_PAYMENT],
@@ -106,13 +104,7 @@ def _bill(history: History, visit: Visit, days: list[dt.date], draw: Draw, ledge
         query_code="3",
         action_code="1",
         discharge_status="01",
-        patient_status="",
-        primary_payer="",
         managed_care_paid="0",
-        nonpayment_reason="",
-        blood_pints=0,
-        admission=None,
-        procedures=(),
         lines=lines,
     )
 
@@ -122,8 +114,7 @@ def _lines(
 ) -> Iterator[RevenueLine]:
     """The priced lines of each day, and the line that totals their charges."""
     number, charges = 0, NOTHING
-    # Dialysis bills its month as a whole; of other visits every day has its lines.
-    for day in days if visit.visits != (1, 1) else days[:1]:
+    for day in days:
         for line in visit.lines:
             if random.random() * 100 >= line.likely and number:
                 continue

@@ -119,6 +119,6 @@ def _balance(name: str) -> Element:
     return concept(coding(systems.BENEFIT_BALANCE, variable(name), codes.LABELS[name]))
 
 
-def payment_type(amount: Decimal) -> Element:
-    """Whether a claim was paid or denied."""
-    return _PAID if amount else _DENIED
+def payment_type(*, is_denied: bool) -> Element:
+    """Whether a claim was paid or denied; one whose deductible took everything was paid."""
+    return _DENIED if is_denied else _PAID

@@ -92,7 +92,7 @@ def elements(claim: InstitutionalClaim) -> Element:
         item=[_item(line, claim) for line in claim.lines],
         adjudication=[PAYMENT_STATUS],
         total=adjudications(claim.amounts, [Amount.CLAIM_CHARGE]),
-        payment={"type": payment_type(claim.payment), "amount": money(claim.payment)},
+        payment={"type": payment_type(is_denied=bool(claim.nonpayment_reason)), "amount": money(claim.payment)},
         benefitBalance=_balance(claim),
     )
 
@@ -154,14 +154,13 @@ def _information(claim: InstitutionalClaim) -> list[Element]:
             *information.coded("clm_src_ip_admsn_cd", admission.origin),
             *information.coded("nch_ptnt_stus_ind_cd", claim.patient_status),
             *information.coded("clm_pps_ind_cd", admission.pps_indicator),
-            information.of_cms(
-                "nch_blood_pnts_frnshd_qty",
-                valueQuantity={"value": claim.blood_pints, "unit": "pint", "system": systems.UCUM, "code": "[pt_us]"},
-            ),
         ]
         if admission.drg:
             drg = coding(variable("clm_drg_cd"), admission.drg.code, admission.drg.display or None)
             entries.append(information.of_cms("clm_drg_cd", code=concept(drg)))
+    if claim.blood_pints is not None:
+        pints = {"value": claim.blood_pints, "unit": "pint", "system": systems.UCUM, "code": "[pt_us]"}
+        entries.append(information.of_cms("nch_blood_pnts_frnshd_qty", valueQuantity=pints))
     return entries
 
 

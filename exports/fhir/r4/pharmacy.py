@@ -53,7 +53,7 @@ def elements(claim: PharmacyClaim) -> Element:
             {"category": DRUG_COST_TOTAL, "amount": money(claim.amounts[Amount.DRUG_COST])},
             {"category": OTHER_TOTAL, "amount": money(_NOTHING)},
         ],
-        payment={"type": payment_type(claim.payment), "date": claim.payment_date},
+        payment={"type": payment_type(is_denied=False), "date": claim.payment_date},
     )
 
 

@@ -42,6 +42,7 @@ _BALANCES = (
     Amount.CARRIER_SUBMITTED,
     Amount.CARRIER_ALLOWED,
 )
+_DENIED = "0"
 _LAB_UNITS: Mapping[str, tuple[str, str]] = {"R1": ("g/dL", "g/dL"), "R2": ("percent", "%")}
 
 
@@ -62,7 +63,7 @@ def elements(claim: ProfessionalClaim) -> Element:
         diagnosis=diagnoses(claim),
         item=[_item(line, information_sequences.get(line.number)) for line in claim.lines],
         total=adjudications(claim.amounts, _TOTALS),
-        payment={"type": payment_type(claim.payment), "amount": money(claim.payment)},
+        payment={"type": payment_type(is_denied=claim.payment_denial == _DENIED), "amount": money(claim.payment)},
         benefitBalance=benefit_balance(used(claim.amounts, _BALANCES)),
     )
 

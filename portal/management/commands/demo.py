@@ -72,12 +72,9 @@ class Command(BaseCommand):
         with console.status("Preparing the database …"):
             call_command("migrate", verbosity=0)
         with _progress(console) as progress:
-            task = progress.add_task("Making synthetic claims", total=None)
-            facts = sandbox.ensure(
-                Path(settings.DATA_DIR) / "demo.json",
-                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
-            )
-            progress.update(task, completed=1, total=1)
+            task = progress.add_task("Making synthetic claims", total=sandbox.STEPS)
+            facts = sandbox.ensure(Path(settings.DATA_DIR) / "demo.json", on_progress=lambda: progress.advance(task))
+            progress.update(task, completed=sandbox.STEPS)
         return facts
 
     def _export(self, console: Console, base_url: str, facts: dict[str, Any]) -> dict[str, Any]:
@@ -129,17 +126,19 @@ class Command(BaseCommand):
 
 def curl_commands(base_url: str, client_id: str, client_secret: str) -> list[str]:
     """Token, start, status, download: as an API client would call them in a shell."""
+    bearer = '-H "Authorization: Bearer $TOKEN"'
+    asking = '-H "Accept: application/fhir+json"'
     return [
         f'curl -d "" -X POST "{base_url}/auth/token" --user {client_id}:{client_secret} -H "Accept: application/json"',
-        f'curl -i "{base_url}/api/v2/Group/all/\\$export" -H "Authorization: Bearer $TOKEN" '
-        '-H "Accept: application/fhir+json" -H "Prefer: respond-async"',
-        f'curl -i "{base_url}/api/v2/jobs/$JOB" -H "Authorization: Bearer $TOKEN" -H "Accept: application/fhir+json"',
-        f'curl --compressed -O "{base_url}/data/$JOB/$FILE" -H "Authorization: Bearer $TOKEN"',
+        f'curl -i "{base_url}/api/v2/Group/all/\\$export" {bearer} {asking} -H "Prefer: respond-async"',
+        f'curl -i "{base_url}/api/v2/jobs/$JOB" {bearer} {asking}',
+        f'curl --compressed -O "{base_url}/data/$JOB/$FILE" {bearer}',
     ]
 
 
 def _progress(console: Console) -> Progress:
-    return Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), console=console)
+    percent = TextColumn("{task.percentage:>3.0f} %")
+    return Progress(TextColumn("{task.description}"), BarColumn(), percent, console=console)
 
 
 def _table(downloads: list[Download]) -> Table:

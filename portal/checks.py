@@ -1,0 +1,91 @@
+"""What `manage.py check --deploy` says of settings that are missing or wrong, each with what to do."""
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's name
+
+
+@register(Tags.security, deploy=True)
+def production_settings(**_: Any) -> list[CheckMessage]:
+    """Everything that has no default outside the embedded mode."""
+    if settings.EMBEDDED:
+        return [
+            Warning(
+                "Claimsgate runs embedded: its database is for one machine, and sandbox clients may call from it.",
+                hint="Set DATABASE_URL, for example postgres://user:password@host:5432/claimsgate.",
+                id="claimsgate.W001",
+            )
+        ]
+    found: list[CheckMessage] = []
+    if not settings.DATABASE_URL:
+        found.append(
+            Error(
+                "DATABASE_URL is not set.",
+                hint="Name the PostgreSQL server, for example postgres://user:password@host:5432/claimsgate.",
+                id="claimsgate.E001",
+            )
+        )
+    if not settings.SECRET_KEY:
+        found.append(
+            Error(
+                "SECRET_KEY is not set.",
+                hint="Give it 50 random characters or more, the same on every machine, and keep it secret.",
+                id="claimsgate.E002",
+            )
+        )
+    if not settings.CELERY_BROKER_URL:
+        found.append(
+            Error(
+                "CELERY_BROKER_URL is not set: no worker would hear of an export.",
+                hint="Name a Redis, Valkey or RabbitMQ server, for example redis://host:6379/0 or amqp://user:password@host//.",
+                id="claimsgate.E003",
+            )
+        )
+    if "*" in settings.ALLOWED_HOSTS:
+        found.append(
+            Error(
+                "ALLOWED_HOSTS lets any name pass, and the URLs in manifests would repeat it.",
+                hint="List the host names that clients and people use, separated by commas.",
+                id="claimsgate.E004",
+            )
+        )
+    return found
+
+
+@register(Tags.security)
+def trusted_proxies(**_: Any) -> list[CheckMessage]:
+    """TRUSTED_PROXIES must be networks, and none of them the whole Internet."""
+    return [message for entry in settings.TRUSTED_PROXIES if (message := _proxy_problem(entry))]
+
+
+@register(Tags.files)
+def front_end_packages(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+    """The design system comes from npm; without it the pages have no style."""
+    del app_configs
+    if (settings.NODE_MODULES / "@uswds").exists() or (settings.STATIC_ROOT / "uswds").exists():
+        return []
+    return [
+        Warning(
+            "The front-end packages are missing: pages would have no style.",
+            hint="Run `make node_modules`, or `npm ci` in the folder of package.json.",
+            id="claimsgate.W002",
+        )
+    ]
+
+
+def _proxy_problem(entry: str) -> CheckMessage | None:
+    hint = "Give each proxy's network, outermost first, for example TRUSTED_PROXIES=10.0.0.0/8."
+    try:
+        network = ipaddress.ip_network(entry)
+    except ValueError as error:
+        return Error(f"TRUSTED_PROXIES: {error}.", hint=hint, id="claimsgate.E005")
+    if network.prefixlen == 0:
+        return Error(
+            f"TRUSTED_PROXIES: {entry} trusts everyone, so anyone could claim any address.",
+            hint=hint,
+            id="claimsgate.E006",
+        )
+    return None
