@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's name
+from django.core.exceptions import ImproperlyConfigured
 
 
 @register(Tags.security, deploy=True)
@@ -28,7 +29,7 @@ def production_settings(**_: Any) -> list[CheckMessage]:
                 id="claimsgate.E001",
             )
         )
-    if not settings.SECRET_KEY:
+    if not _has_secret_key():
         found.append(
             Error(
                 "SECRET_KEY is not set.",
@@ -74,6 +75,13 @@ def front_end_packages(app_configs: Sequence[Any] | None, **_: Any) -> list[Chec
             id="claimsgate.W002",
         )
     ]
+
+
+def _has_secret_key() -> bool:
+    try:
+        return bool(settings.SECRET_KEY)
+    except ImproperlyConfigured:  # what Django says of an empty one
+        return False
 
 
 def _proxy_problem(entry: str) -> CheckMessage | None:

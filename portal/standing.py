@@ -92,7 +92,7 @@ class Standing:
     """What an organization has, and what it should do next."""
 
     organization: Organization
-    clients: Sequence[Client]  # not revoked, with their secrets and addresses
+    clients: Sequence[Client]  # not revoked, with their secrets
     roster: RosterFile | None
     job: Job | None
     has_exported: bool
@@ -218,7 +218,7 @@ class Standing:
 
 def of_organizations(organizations: Sequence[Organization]) -> dict[int, Standing]:
     """The standing of each organization by its primary key, in a fixed number of queries."""
-    clients = Client.objects.filter(organization__in=organizations).live().prefetch_related("secrets", "addresses")
+    clients = Client.objects.filter(organization__in=organizations).live().prefetch_related("secrets")
     rosters = RosterFile.objects.filter(organization__in=organizations, kind=RosterFile.Kind.CURRENT).published()
     jobs = Job.objects.filter(organization__in=organizations)
     exported = set(jobs.with_files().values_list("organization_id", flat=True).distinct())

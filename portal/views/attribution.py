@@ -15,8 +15,8 @@ from portal.scoping import MemberRequest, member_required
 ROSTERS_A_PAGE = 24
 
 
-@require_GET
 @member_required()
+@require_GET
 def rosters(request: MemberRequest) -> HttpResponse:
     history = RosterFile.objects.for_organization(request.organization).latest_first().select_related("received_from")
     context = {
@@ -27,8 +27,8 @@ def rosters(request: MemberRequest) -> HttpResponse:
     return render(request, "portal/attribution/list.html", context)
 
 
-@require_http_methods(["GET", "POST"])
 @member_required(gated=True)
+@require_http_methods(["GET", "POST"])
 def upload_roster(request: MemberRequest) -> HttpResponse:
     form = RosterForm(request.POST, request.FILES) if request.method == "POST" else RosterForm()
     if form.is_valid():
@@ -47,8 +47,8 @@ def upload_roster(request: MemberRequest) -> HttpResponse:
     return render(request, "portal/attribution/upload.html", {"form": form}, status=400 if form.errors else 200)
 
 
-@require_GET
 @member_required()
+@require_GET
 def roster(request: MemberRequest, roster_id: int) -> HttpResponse:
     """A roster as it was received: published with its numbers, or refused with its problems."""
     found = (

@@ -19,8 +19,8 @@ from portal.forms.credentials import AddressesForm, ClientForm
 from portal.scoping import MemberRequest, member_required, who_manages_credentials
 
 
-@require_GET
 @member_required()
+@require_GET
 def clients(request: MemberRequest) -> HttpResponse:
     found = Client.objects.for_organization(request.organization).live_first().prefetch_related("addresses", "secrets")
     return render(
@@ -36,8 +36,8 @@ def clients(request: MemberRequest) -> HttpResponse:
     )
 
 
-@require_http_methods(["GET", "POST"])
 @member_required(manages_credentials=True, gated=True)
+@require_http_methods(["GET", "POST"])
 @sensitive_variables("secret")
 def create_client(request: MemberRequest) -> HttpResponse:
     form = ClientForm(request.POST or None, organization=request.organization)
@@ -59,8 +59,8 @@ def create_client(request: MemberRequest) -> HttpResponse:
     return render(request, "portal/credentials/create.html", context, status=400 if form.errors else 200)
 
 
-@require_GET
 @member_required(manages_credentials=True)
+@require_GET
 @sensitive_variables("secret")
 def client_secret(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
     """Shows a new client's secret, to whoever created it and once."""
@@ -77,8 +77,8 @@ def client_secret(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
     return render(request, "portal/credentials/secret.html", context)
 
 
-@require_GET
 @member_required()
+@require_GET
 def client(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
     found = _client(request, client_id)
     context = {
@@ -90,8 +90,8 @@ def client(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
     return render(request, "portal/credentials/client.html", context)
 
 
-@require_http_methods(["GET", "POST"])
 @member_required(manages_credentials=True, gated=True)
+@require_http_methods(["GET", "POST"])
 def edit_addresses(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
     found = _live_client(request, client_id)
     form = AddressesForm.of_client(found, request.POST if request.method == "POST" else None)
@@ -103,8 +103,8 @@ def edit_addresses(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse
     return render(request, "portal/credentials/addresses.html", context, status=400 if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
 @member_required(manages_credentials=True)
+@require_http_methods(["GET", "POST"])
 def revoke_client(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
     found = _live_client(request, client_id)
     if request.method == "POST":

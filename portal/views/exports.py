@@ -26,8 +26,8 @@ EXPORTS_A_PAGE = 25
 STOP_POLLING = 286  # htmx: swap this answer in, and ask no more
 
 
-@require_GET
 @member_required()
+@require_GET
 def exports(request: MemberRequest) -> HttpResponse:
     jobs = Job.objects.for_organization(request.organization).latest_first().with_totals()
     found = jobs.select_related("client", "requested_by")
@@ -35,8 +35,8 @@ def exports(request: MemberRequest) -> HttpResponse:
     return render(request, "portal/exports/list.html", {"page": page, "lifetime": settings.EXPORT_LIFETIME})
 
 
-@require_http_methods(["GET", "POST"])
 @member_required(gated=True)
+@require_http_methods(["GET", "POST"])
 def start_export(request: MemberRequest) -> HttpResponse:
     form = ExportForm(request.POST) if request.method == "POST" else ExportForm()
     if form.is_valid():
@@ -65,14 +65,14 @@ def start_export(request: MemberRequest) -> HttpResponse:
     return render(request, "portal/exports/start.html", context, status=400 if form.errors else 200)
 
 
-@require_GET
 @member_required()
+@require_GET
 def export(request: MemberRequest, job_id: int) -> HttpResponse:
     return render(request, "portal/exports/job.html", _job_context(_job(request, job_id)))
 
 
-@require_GET
 @member_required()
+@require_GET
 def export_progress(request: MemberRequest, job_id: int) -> HttpResponse:
     """The part of an export's page that changes; the page asks for it every second until the export is finished."""
     job = _job(request, job_id)
@@ -80,8 +80,8 @@ def export_progress(request: MemberRequest, job_id: int) -> HttpResponse:
     return render(request, "portal/exports/progress.html", _job_context(job), status=status)
 
 
-@require_http_methods(["GET", "POST"])
 @member_required()
+@require_http_methods(["GET", "POST"])
 def cancel_export(request: MemberRequest, job_id: int) -> HttpResponse:
     job = _job(request, job_id)
     if request.method == "GET" and job.is_unfinished:
@@ -93,8 +93,8 @@ def cancel_export(request: MemberRequest, job_id: int) -> HttpResponse:
     return redirect("portal:export", request.organization.entity_id, job.pk)
 
 
-@require_GET
 @member_required(gated=True)
+@require_GET
 def download(request: MemberRequest, job_id: int, name: str) -> HttpResponseBase:
     """A file of an export, to a member of the organization that asked for it."""
     job = _job(request, job_id)

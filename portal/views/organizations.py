@@ -26,8 +26,8 @@ def organizations(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/organizations/list.html", {"rows": rows})
 
 
-@require_GET
 @member_required()
+@require_GET
 def overview(request: MemberRequest) -> HttpResponse:
     context = {
         "standing": standing.of_organizations([request.organization])[request.organization.pk],

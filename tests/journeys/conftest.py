@@ -23,7 +23,7 @@ class Running:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.base_url = f"http://localhost:{self.port}"
         self.environment = {
             "CLAIMSGATE_EMBEDDED": "on",
@@ -78,7 +78,7 @@ def _database_url() -> str:
     return f"postgres://{account}@{host}:{facts['PORT'] or 5432}/{facts['NAME']}"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

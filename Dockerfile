@@ -1,0 +1,19 @@
+# Built in two steps, so that the image holds neither npm nor compilers.
+FROM node:22-slim AS front-end
+WORKDIR /front-end
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev
+
+FROM python:3.12-slim
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CLAIMSGATE_DATA_DIR=/data STATIC_ROOT=/srv/static
+WORKDIR /app
+COPY requirements.txt ./
+RUN pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY . .
+COPY --from=front-end /front-end/node_modules node_modules
+# Gathering the static files needs settings, but no secret.
+RUN CLAIMSGATE_EMBEDDED=off python manage.py collectstatic --noinput \
+    && useradd --system claimsgate && mkdir /data && chown claimsgate /data
+USER claimsgate
+EXPOSE 8000
+CMD ["gunicorn", "portal.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--threads", "64"]

@@ -1,0 +1,239 @@
+"""What the parser makes of good archives, and of those that were made to hurt."""
+
+import io
+import random
+import re
+import struct
+import zipfile
+
+import pytest
+
+from attribution import filenames, validation
+from attribution.parsers import cclf
+from attribution.parsers.base import UnreadableRoster
+from attribution.parsers.cclf import open_archive
+from attribution.problems import ProblemList
+from tests.attribution.archives import (
+    CCLF0,
+    CCLF8,
+    MBIS,
+    NAME,
+    REAL_A0001,
+    REAL_A9988,
+    archive,
+    counts,
+    records,
+    zipped,
+)
+
+
+def read(file: io.BytesIO, name: str = NAME) -> list[str]:
+    """The MBIs of an archive."""
+    return [row.mbi for row in open_archive(file, filenames.archive(name)).rows()]
+
+
+def refusal(file: io.BytesIO, name: str = NAME) -> str:
+    """The problem for which an archive cannot be read."""
+    with pytest.raises(UnreadableRoster) as raised:
+        read(file, name)
+    return str(raised.value.problem)
+
+
+@pytest.mark.parametrize(("path", "count"), [(REAL_A0001, 7), (REAL_A9988, 6)])
+def test_real_archives_are_read(path, count: int) -> None:
+    with path.open("rb") as file:
+        roster = open_archive(file, filenames.archive(path.name))
+        rows = list(roster.rows())
+
+    assert roster.file == path.name.replace("ZCY", "ZC8Y").replace("T1000000", "T1000009")
+    assert (roster.record_count, roster.record_length) == (count, 549)
+    assert [row.line for row in rows] == list(range(1, count + 1))
+    assert rows[0].mbi == "1A69B98CD30"
+    assert {len(row.record) for row in rows} == {549}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        records(MBIS[:2]),
+        records(MBIS[:2]).replace(b"\n", b"\r\n"),
+        records(MBIS[:2]).rstrip(),
+        records(MBIS[:2]).replace(b" ", b""),
+    ],
+    ids=["lines end in LF", "in CRLF", "the last line has no end", "short lines"],
+)
+def test_lines_end_as_they_like(content: bytes) -> None:
+    assert read(zipped({CCLF0: counts(2), CCLF8: content})) == list(MBIS[:2])
+
+
+def test_the_other_files_of_an_archive_and_folders_do_not_matter() -> None:
+    others = {
+        CCLF8.replace("ZC8", "ZC9"): b"xref",
+        CCLF8.replace("ZC8", "ZCA"): b"\xff\x00",
+        "readme.txt": b"hello",
+        f"__MACOSX/._{CCLF8}": b"a Macintosh was here",
+        "a/folder/": b"",
+    }
+
+    file = zipped({f"../../etc/{CCLF8}": records(MBIS[:1]), f"C:\\x\\{CCLF0}": counts(1), **others})
+
+    assert read(file) == [MBIS[0]]
+
+
+def test_a_stored_archive_is_read_like_a_deflated_one() -> None:
+    assert read(zipped({CCLF0: counts(1), CCLF8: records(MBIS[:1])}, zipfile.ZIP_STORED)) == [MBIS[0]]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x05\x06", b"\x1f\x8b" + bytes(100)])
+def test_what_is_no_zip_is_refused(content: bytes) -> None:
+    assert re.search(
+        r"^T\.BCD.*: The archive is damaged or incomplete: .*\. Send the file again", refusal(io.BytesIO(content))
+    )
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_an_archive_that_was_cut_short_is_refused(share: float) -> None:
+    whole = archive().getvalue()
+
+    assert "damaged or incomplete" in refusal(io.BytesIO(whole[: int(len(whole) * share)]))
+
+
+def test_a_flipped_byte_in_the_records_is_noticed() -> None:
+    content = bytearray(zipped({CCLF8: records(MBIS), CCLF0: counts(20)}, zipfile.ZIP_STORED).getvalue())
+    place = content.index(b"1S00A00AA07")
+    content[place + 10] ^= 1
+
+    assert "Bad CRC-32" in refusal(io.BytesIO(bytes(content)))
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({CCLF8: records(MBIS)}, r"CCLF0 is missing: no file .* named T\.BCD\.A9994\.ZC0Y26"),
+        ({CCLF0: counts(1)}, r"CCLF8 is missing: no file .* named T\.BCD\.A9994\.ZC8Y26"),
+        ({}, "CCLF0 is missing"),
+        ({CCLF0: counts(1), CCLF8: b"", CCLF8[:-1] + "5": b""}, "holds CCLF8 twice"),
+        ({CCLF0: counts(1), f"copy/{CCLF0}": counts(2), CCLF8: b""}, "holds CCLF0 twice"),
+        ({CCLF0: counts(1), "T.A9994.ZC8Y26.D261101.T1000000": b""}, "misnamed"),
+        ({CCLF0: counts(1), CCLF8.replace("A9994", "A9995"): b""}, "organization is BCD.A9995"),
+        ({CCLF0: counts(1), CCLF8.replace("T.BCD", "P.BCD"): b""}, "environment is production"),
+        ({CCLF0: counts(1), CCLF8.replace("Y26", "Y25"): b""}, "performance year is 2025"),
+    ],
+)
+def test_an_archive_without_just_the_right_two_files_is_refused(members: dict[str, bytes], said: str) -> None:
+    assert re.search(said, refusal(zipped(members)))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "CCLF8 is not listed"),
+        (counts(1).replace(b"CCLF8", b"CCLF7"), "CCLF8 is not listed"),
+        (counts(1) + b"\n" + counts(1), "CCLF8 is 2 times listed"),
+        (counts("many"), "1000001:3:1: The line of CCLF8 is not"),
+        (counts(-1), "The line of CCLF8 is not"),
+        (b"CCLF8|7|549", "The line of CCLF8 is not"),
+        (counts(1, 10), "record length of CCLF8 is 10; it must be 11 to 4,000"),
+        (counts(1, 99999), "record length of CCLF8 is 99,999"),
+        (counts(1).replace(b"\n", b"\r"), "CCLF8 is not listed"),
+    ],
+)
+def test_a_cclf0_that_says_nothing_clear_is_refused(content: bytes, said: str) -> None:
+    assert said in refusal(zipped({CCLF0: content, CCLF8: records(MBIS[:1])}))
+
+
+# --- Made to hurt ---------------------------------------------------------------------------------------------------
+
+
+def test_a_zip_bomb_is_refused_by_its_ratio_before_it_is_inflated() -> None:
+    bomb = zipped({CCLF0: counts(1), CCLF8: bytes(8 * 2**20)})
+
+    assert "more than 300 times" in refusal(bomb)
+
+
+def test_a_file_that_declares_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cclf, "BENEFICIARIES_BYTES_AT_MOST", 100)
+
+    assert "would be 760 bytes; at most 100 are read" in refusal(zipped({CCLF0: counts(20), CCLF8: records(MBIS)}))
+
+
+def test_a_large_cclf0_is_refused() -> None:
+    padded = counts(1) + random.Random(1).randbytes(2**17)
+
+    assert "at most 65,536" in refusal(zipped({CCLF0: padded, CCLF8: records(MBIS[:1])}))
+
+
+def test_a_bomb_that_declares_little_is_cut_at_what_it_declares() -> None:
+    content = zipped({CCLF0: counts(1), CCLF8: records(MBIS[:1]) + bytes(2**22)}).getvalue()
+    lie = content.replace(struct.pack("<I", 2**22 + 38), struct.pack("<I", 38))
+    assert lie != content
+
+    assert "Bad CRC-32" in refusal(io.BytesIO(lie))
+
+
+def test_a_file_that_declares_more_than_it_holds_is_refused() -> None:
+    content = zipped({CCLF0: counts(1), CCLF8: records(MBIS[:1])}).getvalue()
+    lie = content.replace(struct.pack("<I", 38), struct.pack("<I", 39))
+    assert lie != content
+
+    assert "declares 39 bytes and holds 38" in refusal(io.BytesIO(lie))
+
+
+def test_too_many_files_are_refused() -> None:
+    assert "holds 101 files" in refusal(zipped({f"file {number}": b"" for number in range(101)}))
+
+
+def test_a_directory_that_would_fill_the_memory_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cclf, "READ_AT_ONCE_AT_MOST", 2**17)
+    content = zipped({f"{number:0200}": b"" for number in range(1000)})
+
+    assert "its directory would take" in refusal(content)
+
+
+def test_an_encrypted_file_is_refused() -> None:
+    content = bytearray(archive().getvalue())
+    place = content.rindex(b"PK\x01\x02")
+    content[place + 8] |= 0x1
+
+    assert "encrypted. Send the archive without a password" in refusal(io.BytesIO(bytes(content)))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_file_compressed_in_another_way_is_refused(method: int) -> None:
+    assert "only deflate (8) is read" in refusal(zipped({CCLF0: counts(1), CCLF8: records(MBIS[:1])}, method))
+
+
+def test_a_line_without_end_is_not_taken_into_memory() -> None:
+    noise = random.Random(1).randbytes(3 * 2**20).replace(b"\n", b"x")
+    content = records(MBIS[:1]) + noise + b"\n" + records(MBIS[1:2])
+
+    rows = list(open_archive(zipped({CCLF0: counts(3), CCLF8: content}), filenames.archive(NAME)).rows())
+
+    assert [row.line for row in rows] == [1, 2, 3]
+    assert len(rows[1].record) == cclf.LINE_AT_MOST
+    assert rows[2].mbi == MBIS[1]
+
+
+def test_no_broken_archive_escapes_as_another_exception() -> None:
+    whole = archive(mbis=MBIS).getvalue()
+    dice = random.Random(20261122)
+    for _ in range(3000):
+        broken = bytearray(whole)
+        for _ in range(dice.choice((1, 1, 3))):
+            place = dice.randrange(len(broken))
+            what = dice.random()
+            if what < 0.7:
+                broken[place] = dice.choice((0, 1, 255, dice.randrange(256)))
+            elif what < 0.85:
+                del broken[place : place + dice.randrange(1, 30)]
+            else:
+                broken[place:place] = dice.randbytes(dice.randrange(1, 20))
+        problems = ProblemList()
+
+        try:
+            roster = open_archive(io.BytesIO(bytes(broken)), filenames.archive(NAME))
+            mbis = [row.mbi for row in validation.good_rows(roster, problems)]
+        except UnreadableRoster:
+            continue
+
+        assert problems or mbis == list(MBIS)

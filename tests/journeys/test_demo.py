@@ -1,0 +1,109 @@
+"""`make demo`, as a newcomer runs it: everything comes up, one export is made, and everything goes away again."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from django.conf import settings
+
+from tests.journeys.conftest import free_port
+
+pytestmark = pytest.mark.journey
+
+PATIENCE_SECONDS = 240
+
+
+@pytest.fixture
+def folder():
+    """A data folder with a short path, since sockets stand in it, that other accounts can enter."""
+    path = Path(tempfile.mkdtemp(prefix="cg-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def demo(folder: Path, *arguments: str, port: int) -> subprocess.Popen[str]:
+    embedded = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CELERY_BROKER_URL")}
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "demo", "--json", "--data-dir", str(folder), "--port", str(port), *arguments],
+        cwd=settings.BASE_DIR,
+        env={**embedded, "CLAIMSGATE_EMBEDDED": "on"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def left_running(folder: Path) -> list[str]:
+    """The processes that still work in a data folder."""
+    return [
+        " ".join(process.info["cmdline"])
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in word for word in process.info["cmdline"] or [])
+    ]
+
+
+def test_the_demo_exports_once_and_again_and_leaves_nothing_running(folder):
+    port = free_port()
+
+    once = demo(folder, "--once", port=port)
+    output, errors = once.communicate(timeout=PATIENCE_SECONDS)
+    first = json.loads(output.splitlines()[-1]) if once.returncode == 0 else pytest.fail(errors)
+    left_by_the_first = left_running(folder)
+    staying = demo(folder, port=port)
+    assert staying.stdout is not None
+    second = json.loads(staying.stdout.readline())
+    up = httpx.get(f"{second['base_url']}/_health")
+    token = httpx.post(
+        f"{second['base_url']}/auth/token",
+        auth=(second["organizations"][1]["client_id"], second["organizations"][1]["client_secret"]),
+    )
+    staying.send_signal(signal.SIGTERM)
+    staying.communicate(timeout=60)
+
+    assert set(first) == {"base_url", "organizations", "people", "export"}
+    assert first["base_url"] == f"http://localhost:{port}"
+    assert first["export"]["resources"]["Patient"] == 100
+    assert set(first["export"]["resources"]) == {"Patient", "Coverage", "ExplanationOfBenefit"}
+    assert first["export"]["files"] == 3
+    assert first["export"]["bytes"] == sum(file.stat().st_size for file in (folder / "downloads").iterdir()) / 2
+    assert left_by_the_first == []
+    assert second["organizations"] == first["organizations"]
+    assert second["people"] == first["people"]
+    assert second["export"]["resources"] == first["export"]["resources"]
+    assert (up.status_code, token.status_code) == (200, 200)
+    _until(lambda: left_running(folder) == [])
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{second['base_url']}/_health")
+
+
+def test_a_port_that_is_taken_is_said_at_once(folder):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        refused = demo(folder, "--once", port=port)
+        _, errors = refused.communicate(timeout=PATIENCE_SECONDS)
+
+    assert refused.returncode == 1
+    assert f"port {port}" in errors
+    assert "--port" in errors
+    assert left_running(folder) == []
+
+
+def _until(condition) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until, "it did not come to pass within 20 s"
+        time.sleep(0.2)

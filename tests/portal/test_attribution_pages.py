@@ -1,0 +1,134 @@
+import datetime as dt
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from attribution import synthetic
+from attribution.models import RosterEntry, RosterFile
+from credentials import audit
+from credentials.models import AuditEvent, Organization
+
+ATTRIBUTION = "/organizations/A9994/attribution"
+NOVEMBER = dt.datetime(2026, 11, 1, 10, 0, tzinfo=dt.UTC)
+OCTOBER = dt.datetime(2026, 10, 1, 10, 0, tzinfo=dt.UTC)
+
+
+def roster_file(people, *, timestamp=NOVEMBER, entity_id="A9994", name: str | None = None) -> SimpleUploadedFile:
+    content = synthetic.cclf_archive(people, entity_id=entity_id, performance_year=2026, timestamp=timestamp)
+    return SimpleUploadedFile(name or synthetic.cclf_archive_name(entity_id, 2026, timestamp), content)
+
+
+@pytest.fixture
+def people():
+    return list(synthetic.people(20, 5))
+
+
+def test_a_good_file_is_published_and_its_numbers_are_shown(delegate, world, people, read):
+    delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people[:4], timestamp=OCTOBER)})
+
+    response = delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people[1:])}, follow=True)
+
+    roster = RosterFile.objects.published().latest("id")
+    page = read(response)
+    assert response.redirect_chain[-1][0] == f"{ATTRIBUTION}/{roster.pk}"
+    assert (roster.beneficiary_count, roster.joined_count, roster.left_count) == (4, 1, 1)
+    for words in ("Roster published", "People 4", "Joined 1", "Left 1", roster.file_name, str(world.delegate)):
+        assert words in page.text
+    assert roster.received_from == world.delegate
+    assert AuditEvent.objects.filter(action=audit.Action.ROSTER_PUBLISHED, user=world.delegate).count() == 2
+
+
+def test_the_attribution_page_shows_the_current_roster_and_those_before(delegate, people, read):
+    delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people, timestamp=OCTOBER)})
+    delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people[:3])})
+
+    page = read(delegate.get(ATTRIBUTION))
+
+    assert "Current roster People 3 Joined 0 Left 2" in page.text
+    assert "Made by CMS 1 Nov 2026, 10:00 UTC" in page.text
+    for timestamp in (OCTOBER, NOVEMBER):
+        assert synthetic.cclf_archive_name("A9994", 2026, timestamp) in page.text
+
+
+def test_a_bad_file_is_refused_with_the_place_and_the_reason_and_changes_nothing(delegate, people, read):
+    wrong = roster_file(people, entity_id="D9990", name=synthetic.cclf_archive_name("A9994", 2026, NOVEMBER))
+
+    response = delegate.post(f"{ATTRIBUTION}/new", {"file": wrong}, follow=True)
+
+    roster = RosterFile.objects.get()
+    page = read(response)
+    assert roster.status == RosterFile.Status.REFUSED
+    for words in ("Roster refused", "Nothing has changed", "What is wrong", "What to do", roster.problems[0]["reason"]):
+        assert words in page.text
+    assert not RosterEntry.objects.exists()
+
+
+def test_the_problems_stand_in_a_table_by_file_line_and_column(delegate, world, read):
+    roster = world.roster(world.harbor, [])
+    RosterFile.objects.filter(pk=roster.pk).update(
+        status=RosterFile.Status.REFUSED,
+        problems=[
+            {"file": "T.BCD.A9994.ZC8Y26.D261101.T1000000", "line": 17, "column": 12, "reason": "No such code."},
+            {"file": "T.BCD.A9994.ZC0Y26.D261101.T1000000", "line": None, "column": None, "reason": "Too few."},
+        ],
+    )
+
+    page = read(delegate.get(f"{ATTRIBUTION}/{roster.pk}"))
+
+    assert "File Line Column Reason" in page.text
+    assert "T.BCD.A9994.ZC8Y26.D261101.T1000000 17 12 No such code." in page.text
+    assert "T.BCD.A9994.ZC0Y26.D261101.T1000000 – – Too few." in page.text
+
+
+def test_the_file_of_another_organization_is_refused(delegate, world, people, read):
+    response = delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people, entity_id="D9990")}, follow=True)
+
+    assert "The file is for D9990" in read(response).text
+    assert not RosterFile.objects.published().exists()
+    assert not RosterFile.objects.for_organization(world.mesa).exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (None, "Choose the roster file."),
+        (("T.BCD.A9994.ZCY26.D261101.T1000000", b""), "This file is empty."),
+        (("roster.csv", b"MBI\n"), "is not the name of a CCLF archive"),
+    ],
+)
+def test_what_cannot_be_anyones_roster_is_said_at_the_field(delegate, read, file, reason):
+    response = delegate.post(f"{ATTRIBUTION}/new", {"file": SimpleUploadedFile(*file)} if file else {})
+
+    assert response.status_code == 400
+    assert reason in read(response).errors_of("id_file")
+    assert not RosterFile.objects.exists()
+
+
+def test_a_stranger_cannot_hand_in_a_roster(stranger, people):
+    response = stranger.post(f"{ATTRIBUTION}/new", {"file": roster_file(people)})
+
+    assert response.status_code == 404
+    assert not RosterFile.objects.exists()
+
+
+def test_a_denied_organization_cannot_hand_in_a_roster(delegate, world, people):
+    Organization.objects.filter(pk=world.harbor.pk).update(status=Organization.Status.DENIED)
+
+    response = delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people)})
+
+    assert response.status_code == 403
+    assert not RosterFile.objects.exists()
+
+
+def test_no_roster_yet_is_said_in_words(delegate, read):
+    assert "No roster yet" in read(delegate.get(ATTRIBUTION)).text
+
+
+def test_a_long_history_comes_in_pages(delegate, world, read):
+    for _ in range(25):
+        world.roster(world.harbor, [])
+
+    first, second = read(delegate.get(ATTRIBUTION)), read(delegate.get(f"{ATTRIBUTION}?page=2"))
+
+    assert "Page 1 of 2" in first.text
+    assert "Page 2 of 2" in second.text

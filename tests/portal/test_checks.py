@@ -1,0 +1,59 @@
+"""`manage.py check --deploy` says what is missing, and what to do."""
+
+import pytest
+
+from portal.checks import production_settings, trusted_proxies
+
+GOOD = {
+    "EMBEDDED": False,
+    "DATABASE_URL": "postgres://host/claimsgate",
+    "SECRET_KEY": "x" * 60,
+    "CELERY_BROKER_URL": "redis://host:6379/0",
+    "ALLOWED_HOSTS": ["gate.example"],
+}
+
+
+@pytest.fixture
+def production(settings):
+    for name, value in GOOD.items():
+        setattr(settings, name, value)
+    return settings
+
+
+def test_good_settings_are_met_with_silence(production):
+    assert production_settings() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "identity"),
+    [
+        ("EMBEDDED", True, "claimsgate.W001"),
+        ("DATABASE_URL", "", "claimsgate.E001"),
+        ("SECRET_KEY", "", "claimsgate.E002"),
+        ("CELERY_BROKER_URL", "", "claimsgate.E003"),
+        ("ALLOWED_HOSTS", ["*"], "claimsgate.E004"),
+    ],
+)
+def test_a_missing_or_wrong_setting_is_named_with_a_hint(production, name, value, identity):
+    setattr(production, name, value)
+
+    (message,) = production_settings()
+
+    assert message.id == identity
+    assert message.hint
+
+
+@pytest.mark.parametrize(
+    ("entry", "identities"),
+    [
+        ("10.0.0.0/8", []),
+        ("10.0.0.5", []),
+        ("nonsense", ["claimsgate.E005"]),
+        ("0.0.0.0/0", ["claimsgate.E006"]),
+        ("::/0", ["claimsgate.E006"]),
+    ],
+)
+def test_trusted_proxies_are_networks_and_not_everyone(settings, entry, identities):
+    settings.TRUSTED_PROXIES = [entry]
+
+    assert [message.id for message in trusted_proxies()] == identities

@@ -1,0 +1,45 @@
+import logging
+import sys
+
+import pytest
+
+from portal.redaction import RedactionFilter, redact
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "cgs_" + "0a" * 32,
+        "cgt_" + "1b" * 32,
+        "1S00A00AA00",
+        "1EG4TE5MK73",
+        "Basic dXNlcjpwYXNzd29yZA==",
+        "Bearer abcdefgh.ijkl-mnop",
+    ],
+)
+def test_secrets_tokens_and_mbis_are_blotted_out(secret):
+    assert secret.split()[-1] not in redact(f"before {secret} after")
+
+
+def test_the_rest_of_a_line_is_kept():
+    line = 'GET /api/v2/jobs/42 HTTP/1.1" 200 from 8.8.8.8, client 6f9619ff-8b86-4011-b42d-00c04fc964ff'
+
+    assert redact(line) == line
+
+
+def look_up(mbi: str) -> None:
+    raise ValueError(f"beneficiary {mbi} is unknown")
+
+
+def test_arguments_and_tracebacks_are_blotted_out_too():
+    try:
+        look_up("1S00A00AA00")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "x", 1, "token %s", ("cgt_" + "0" * 64,), sys.exc_info())
+
+    RedactionFilter().filter(record)
+
+    text = logging.Formatter().format(record)
+    assert "1S00A00AA00" not in text
+    assert "cgt_0" not in text
+    assert "ValueError" in text
