@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from attribution.models import Beneficiary, Mbi, RosterFile
+from attribution.models import Beneficiary, RosterFile
 from attribution.problems import Problem
 from credentials.admin import LookOnly
 
@@ -54,12 +54,6 @@ class RosterFileAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # 
         return format_html_join("", "{}<br>", ((str(Problem(**problem)),) for problem in roster.problems))
 
 
-class MbiInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]  # has none at run time
-    model = Mbi
-    fields = ("value",)
-    readonly_fields = ("value",)
-
-
 @admin.register(Beneficiary)
 class BeneficiaryAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # has none at run time
     """Finds the beneficiary who has an MBI; there is no list to browse."""
@@ -68,8 +62,7 @@ class BeneficiaryAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  #
     search_fields = ("mbis__value",)  # shows the search box; get_search_results says what it does
     search_help_text = "The whole MBI, 11 characters without dashes."
     show_full_result_count = False
-    fields = ("created_at", "rosters")
-    inlines = (MbiInline,)
+    fields = ("created_at", "all_mbis", "rosters")
 
     def get_search_results(
         self,
@@ -79,6 +72,10 @@ class BeneficiaryAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  #
     ) -> tuple[QuerySet[Any], bool]:
         # A part of an MBI finds nobody, and neither does nothing: the list is not there to be read.
         return queryset.filter(mbis__value=search_term.strip().upper()), False
+
+    @admin.display(description="MBIs")
+    def all_mbis(self, beneficiary: Beneficiary) -> str:
+        return ", ".join(beneficiary.mbis.order_by("value").values_list("value", flat=True))
 
     def rosters(self, beneficiary: Beneficiary) -> SafeString:
         """The published rosters with this beneficiary, newest first, one a line."""

@@ -46,10 +46,9 @@ def fault(text: str) -> Fault | None:
         return None
     if len(text) != LENGTH:
         return Fault(1, f"An MBI has {LENGTH} characters; here are {len(text)}.")
-    for position, (kind, character) in enumerate(zip(_BY_POSITION, text, strict=True), start=1):
-        if not re.fullmatch(kind, character):
-            return Fault(position, f"Character {position} of an MBI is {_WORDS[kind]}; here it is not.")
-    raise AssertionError("A text whose every character fits has the shape.")
+    places = enumerate(zip(_BY_POSITION, text, strict=True), start=1)
+    position, kind = next((place, kind) for place, (kind, character) in places if not re.fullmatch(kind, character))
+    return Fault(position, f"Character {position} of an MBI is {_WORDS[kind]}; here it is not.")
 
 
 def problem(text: str) -> str | None:

@@ -134,7 +134,7 @@ def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
         left=roster.left_count,
         repeated_lines=repeated_lines,
     )
-    transaction.on_commit(_tell_the_planner)
+    transaction.on_commit(_tell_the_planner, robust=True)
     return roster
 
 

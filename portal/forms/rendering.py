@@ -24,7 +24,8 @@ class UswdsBoundField(BoundField):
         if isinstance(widget, RadioSelect):
             return "usa-radio__input usa-radio__input--tile"
         if isinstance(widget, FileInput):
-            return "usa-file-input"
+            # Not the design system's own: its script takes the label's place, and reads the whole file to show it.
+            return "file-input"
         return "usa-input usa-input--error" if self.errors else "usa-input"
 
 

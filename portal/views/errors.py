@@ -1,10 +1,26 @@
+"""Error pages for people, and OperationOutcomes for those who call the API."""
+
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.template import loader
+from django.views import defaults
 
 from credentials.middleware import request_id
+from exports.api import outcomes
+
+# Whoever asks for one of these is a program.
+API_PATHS = ("/api/", "/auth/", "/data/")
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What was asked for is not there, or not for the one who asks."""
+    if request.path.startswith(API_PATHS):
+        return outcomes.response("not-found", 404, "There is nothing at this path.")
+    return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The page for our own mistakes. It asks nothing of the database, which may be what is broken."""
+    """Our own mistakes. It asks nothing of the database, which may be what is broken."""
+    if request.path.startswith(API_PATHS):
+        return outcomes.response("exception", 500, f"Something went wrong on our side. Request {request_id(request)}.")
     page = loader.get_template("500.html")
     return HttpResponseServerError(page.render({"request_id": request_id(request)}))

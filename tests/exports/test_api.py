@@ -316,3 +316,11 @@ def test_every_answer_carries_a_request_id_and_is_not_kept(api):
 
     assert response["X-Request-Id"] == "abc-12345"
     assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/api/v9/metadata", "/api/v2/nothing", "/data/1", "/auth/nothing"])
+def test_a_path_that_is_not_there_is_answered_as_fhir(client, path):
+    response = client.get(path)
+
+    assert response.status_code == 404
+    assert outcome(response) == "There is nothing at this path."

@@ -107,15 +107,14 @@ class Command(BaseCommand):
     def _tell(self, console: Console, base_url: str, facts: dict[str, Any]) -> None:
         """How to use what runs now."""
         console.print(f"\n[bold]Claimsgate is up at {base_url}[/bold]   (everything in it is synthetic)\n")
-        people = Table("Sign in as", "password", "who", box=None, pad_edge=False)
+        console.print("Sign in as")
         for person in facts["people"]:
-            people.add_row(person["email"], person["password"], person["who"])
-        console.print(people)
-        clients = Table("Organization", "client id", "client secret", box=None, pad_edge=False)
+            line = f"  {person['email']:29} password {person['password']}  ({person['who']})"
+            console.print(line, soft_wrap=True, markup=False)
+        console.print("\nClients")
         for organization in facts["organizations"]:
-            clients.add_row(organization["entity_id"], organization["client_id"], organization["client_secret"])
-        console.print()
-        console.print(clients, soft_wrap=True)
+            line = f"  {organization['entity_id']}  {organization['client_id']}  {organization['client_secret']}"
+            console.print(line, soft_wrap=True, markup=False)
         first = facts["organizations"][0]
         console.print("\nA client's four calls:\n")
         for command in curl_commands(base_url, first["client_id"], first["client_secret"]):

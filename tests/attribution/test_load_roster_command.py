@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from attribution.models import RosterFile
+from tests.attribution.archives import MBIS, NAME, REAL_A9988, archive
+from tests.world import OrganizationFactory, World
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / NAME
+    path.write_bytes(archive().getvalue())
+    return path
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / NAME.replace("D261101", "D261102")
+    path.write_bytes(archive(path.name, [MBIS[0], "bad", "1S00A00AAXX"]).getvalue())
+    return path
+
+
+def test_it_tells_what_came_of_a_published_roster(world: World, good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("load_roster", good)
+
+    said = capsys.readouterr()
+    assert said.out == f"{NAME}: published for A9994, current 2026: 3 beneficiaries, 3 joined, 0 left.\n"
+    assert said.err == ""
+
+
+def test_it_loads_a_real_file(db, capsys: pytest.CaptureFixture[str]) -> None:
+    OrganizationFactory(entity_id="A9988")
+
+    call_command("load_roster", str(REAL_A9988))
+
+    assert "published for A9988, current 2018: 6 beneficiaries" in capsys.readouterr().out
+
+
+def test_it_fails_with_every_problem_on_a_line_and_still_loads_the_other_files(
+    world: World, good: Path, bad: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CommandError, match=r"Refused: 1 of 2\.") as raised:
+        call_command("load_roster", bad, good)
+
+    member = bad.name.replace("ZCY", "ZC8Y")
+    assert raised.value.returncode == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"{member}:2:1: An MBI has 11 characters; here are 3.",
+        f"{member}:3:10: Character 10 of an MBI is a digit; here it is not.",
+    ]
+    assert RosterFile.objects.published().get().file_name == NAME
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("roster.zip", "is not the name of a CCLF archive"),
+        ("T.BCD.A0000.ZCY26.D261101.T1000000", "No organization has the id A0000"),
+        ("missing/file", "No such file or directory"),
+    ],
+)
+def test_a_file_that_is_nobodys_is_told_like_a_problem(
+    world: World, good: Path, name: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = good.parent / name
+    if "missing" not in name:
+        good.rename(path)
+
+    with pytest.raises(CommandError):
+        call_command("load_roster", path)
+
+    said = capsys.readouterr().err
+    assert said.startswith(f"{path.name}: ")
+    assert reason in said
+
+
+def test_it_writes_json(world: World, good: Path, bad: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandError):
+        call_command("load_roster", good, bad, "--json")
+
+    published, refused = json.loads(capsys.readouterr().out)
+    assert published == {
+        "file": NAME,
+        "status": "published",
+        "organization": "A9994",
+        "kind": "current",
+        "performance_year": 2026,
+        "beneficiaries": 3,
+        "joined": 3,
+        "left": 0,
+        "problems": [],
+    }
+    assert refused["status"] == "refused"
+    assert [problem["line"] for problem in refused["problems"]] == [2, 3]

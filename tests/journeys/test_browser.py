@@ -1,0 +1,268 @@
+"""The portal as people use it: a real browser, the real server, the real worker."""
+
+import datetime as dt
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import global_settings
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from attribution import synthetic
+from credentials.models import Client
+from exports.models import Job
+from exports.sandbox import load_synthetic_claims
+from tests.world import PASSWORD, World
+
+pytestmark = pytest.mark.journey
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+AXE = REPOSITORY / "node_modules/axe-core/axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDTHS = (320, 1280)
+PATIENCE_MILLISECONDS = 60_000
+MADE_AT = dt.datetime(2026, 11, 1, 4, 30, tzinfo=dt.UTC)
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+)
+
+
+@pytest.fixture(autouse=True)
+def _passwords_as_the_server_reads_them(settings):
+    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
+
+
+@pytest.fixture
+def chromium(monkeypatch) -> Iterator[Browser]:
+    """A browser: the machine's Chromium, or else the one that Playwright has installed."""
+    # Playwright's loop runs in this thread, and Django would take the test for asynchronous code.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    installed = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=installed, args=QUIET)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """A person at a browser, who looks closely at every page."""
+
+    def __init__(self, browser: Browser, base_url: str, *, has_script: bool = True) -> None:
+        self.context = browser.new_context(base_url=base_url, java_script_enabled=has_script)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE_MILLISECONDS)
+        self.complaints: list[str] = []
+        self.page.on("console", lambda message: self._complain(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def sign_in(self, email: str) -> Page:
+        self.page.goto("/sign-in")
+        self.page.get_by_label("E-mail address").fill(email)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url("**/organizations**")
+        return self.page
+
+    def look(self, what: str) -> None:
+        """The page has nothing that keeps people out, and fits, on a desk and on a telephone."""
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": 900})
+            wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wider <= 0, f"{what}: {wider} pixels too wide at {width}"
+            self.page.evaluate(AXE.read_text())
+            found = self.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+            violations = [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]]
+            assert not violations, f"{what} at {width}: {violations}"
+
+    def _complain(self, kind: str, text: str) -> None:
+        # That a refused form is answered with 400 is no mistake of the page.
+        if kind in {"error", "warning"} and "status of 400" not in text:
+            self.complaints.append(text)
+
+
+def test_from_signing_in_to_claims_on_the_desk(running, chromium, tmp_path):
+    World()
+    people = list(synthetic.people(7, 6))
+    roster = _roster_file(tmp_path, people)
+    visitor = Visitor(chromium, running.base_url)
+    page = visitor.page
+
+    page.goto("/sign-in")
+    visitor.look("sign in")
+    visitor.sign_in("delegate@harbor.example")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Harbor Care Alliance")
+    visitor.look("a new organization")
+    _create_a_client(visitor)
+    _load_the_roster(visitor, roster)
+    load_synthetic_claims(people, seed=7, start_date=dt.date(2023, 1, 1), end_date=dt.date(2026, 1, 1), source="a test")
+    _export(visitor)
+    _download(visitor, tmp_path, people)
+
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_text("Done: ")).to_have_count(3)
+    visitor.look("an organization that is set up")
+    page.locator("summary", has_text="Signed in as").click()
+    visitor.look("the menu")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    assert visitor.complaints == []
+
+
+def test_everything_works_without_javascript(running, chromium, tmp_path):
+    World()
+    people = list(synthetic.people(7, 2))
+    visitor = Visitor(chromium, running.base_url, has_script=False)
+    page = visitor.sign_in("delegate@harbor.example")
+
+    page.goto("/organizations/A9994/credentials/new")
+    page.get_by_label("Name", exact=True).fill("Warehouse")
+    page.get_by_label("Address 8").fill("8.8.8.8")
+    page.get_by_role("button", name="Create client and show its secret").click()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Download as warehouse.env").click()
+    page.goto("/organizations/A9994/attribution/new")
+    page.get_by_label("Roster file").set_input_files(_roster_file(tmp_path, people))
+    page.get_by_role("button", name="Check and publish").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Roster published")
+    page.get_by_role("link", name="Start an export").click()
+    page.get_by_role("button", name="Start the export").click()
+    page.wait_for_url("**/exports/*")
+    while page.get_by_role("link", name="Refresh this page").count():
+        page.get_by_role("link", name="Refresh this page").click()
+
+    assert saved.value.path().read_text().startswith(f"CLAIMSGATE_BASE_URL={running.base_url}\n")
+    expect(page.locator(".progress__status")).to_have_text("Ready")
+    assert Job.objects.get().status == Job.Status.COMPLETED
+
+
+def test_everything_can_be_reached_by_keyboard(running, chromium):
+    World()
+    visitor = Visitor(chromium, running.base_url)
+    page = visitor.page
+    page.set_viewport_size({"width": 1280, "height": 900})
+    keys = page.keyboard
+
+    page.goto("/sign-in")
+    keys.type("delegate@harbor.example")  # the first field has the focus
+    keys.press("Tab")
+    keys.type(PASSWORD)
+    keys.press("Enter")
+    page.wait_for_url("**/organizations/A9994")
+    keys.press("Tab")
+    expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
+    keys.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+    menu = page.locator("summary", has_text="Signed in as")
+    menu.focus()
+    keys.press("Enter")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    keys.press("Escape")
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+    expect(menu).to_be_focused()
+
+    page.goto("/organizations/A9994/credentials/new")
+    page.get_by_label("Name", exact=True).focus()
+    keys.press("Enter")
+    problems = page.get_by_role("alert")
+    expect(problems).to_be_focused()
+    problems.get_by_role("link", name="Address 1").focus()
+    keys.press("Enter")
+    expect(page.get_by_label("Address 1")).to_be_focused()
+    assert visitor.complaints == []
+
+
+def _create_a_client(visitor: Visitor) -> None:
+    page = visitor.page
+    page.get_by_role("link", name="Create a client").click()
+    visitor.look("a form")
+    expect(page.get_by_label("Address 2")).to_be_hidden()
+    page.get_by_label("Name", exact=True).fill("Warehouse")
+    page.get_by_label("Address 1").fill("8.8.8.8")
+    page.get_by_role("button", name="Add another address").click()
+    expect(page.get_by_label("Address 2")).to_be_focused()
+    page.get_by_label("Address 2").fill("192.168.0.1")
+    page.get_by_role("button", name="Create client and show its secret").click()
+    expect(page.get_by_label("Address 2")).to_have_accessible_description(
+        "Error: 192.168.0.1 is private: it is used inside networks and is not seen from here. "
+        "Give the public address that your system calls from."
+    )
+    visitor.look("a form with an error")
+    page.get_by_label("Address 2").fill("9.9.9.9")
+    page.get_by_role("button", name="Create client and show its secret").click()
+
+    visitor.look("a new secret")
+    secret = page.locator("#secret").inner_text()
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy secret").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == secret
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This secret has been shown already")
+    assert secret not in page.content()
+    visitor.look("a secret that was shown")
+    assert Client.objects.get().secrets.count() == 1
+
+    page.get_by_role("link", name="Credentials").first.click()
+    visitor.look("clients")
+    page.get_by_role("link", name="Warehouse").click()
+    visitor.look("a client")
+    page.get_by_role("link", name="Revoke this client").click()
+    visitor.look("a question")
+
+
+def _load_the_roster(visitor: Visitor, roster: Path) -> None:
+    page = visitor.page
+    page.get_by_role("link", name="Attribution").click()
+    visitor.look("no roster")
+    page.get_by_role("link", name="Load a roster").click()
+    page.get_by_label("Roster file").set_input_files({"name": "roster.csv", "mimeType": "text/csv", "buffer": b"MBI\n"})
+    visitor.look("a chosen file")
+    page.get_by_role("button", name="Check and publish").click()
+    expect(page.get_by_role("alert")).to_contain_text("is not the name of a CCLF archive")
+    visitor.look("a refused file")
+    page.get_by_label("Roster file").set_input_files(roster)
+    page.get_by_role("button", name="Check and publish").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Roster published")
+    visitor.look("a published roster")
+
+
+def _export(visitor: Visitor) -> None:
+    """From the form to files, without a reload."""
+    page = visitor.page
+    page.get_by_role("link", name="Start an export").click()
+    visitor.look("the form of an export")
+    page.get_by_role("button", name="Start the export").click()
+    page.wait_for_url("**/exports/*")
+    page.evaluate("window.isTheSamePage = true")
+    expect(page.locator(".progress__status")).to_have_text("Ready", timeout=PATIENCE_MILLISECONDS)
+    expect(page.locator("[data-announce]")).to_have_text("The export is ready.")
+    assert page.evaluate("window.isTheSamePage") is True
+    visitor.look("a finished export")
+
+
+def _download(visitor: Visitor, folder: Path, people) -> None:
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("link", name="Patient").click()
+    path = folder / "patients.ndjson"
+    download.value.save_as(path)
+    patients = [json.loads(line) for line in path.read_text().splitlines()]
+    found = {identifier["value"] for patient in patients for identifier in patient["identifier"]}
+    assert download.value.suggested_filename.endswith("-Patient.ndjson")
+    assert {person.mbi for person in people} <= found
+    assert len(patients) == len(people)
+    visitor.page.get_by_role("link", name="Exports").first.click()
+    visitor.look("exports")
+
+
+def _roster_file(folder: Path, people) -> Path:
+    path = folder / synthetic.cclf_archive_name("A9994", 2026, MADE_AT)
+    path.write_bytes(synthetic.cclf_archive(people, entity_id="A9994", performance_year=2026, timestamp=MADE_AT))
+    return path
