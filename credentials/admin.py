@@ -2,7 +2,7 @@
 can be looked at, never changed.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -15,7 +15,7 @@ from credentials.models import AllowedAddress, AuditEvent, ClientSecret, Members
 class LookOnly:
     """Admin pages on which nothing can be added, changed or deleted."""
 
-    fields: Any
+    fields: ClassVar[Any]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002  # Django's signature
         """All that are shown, those included that no form may hold."""

@@ -45,6 +45,14 @@ def production_settings(**_: Any) -> list[CheckMessage]:
                 id="claimsgate.E003",
             )
         )
+    if settings.CACHES["default"]["BACKEND"].endswith(".LocMemCache"):
+        found.append(
+            Error(
+                "CACHE_URL is not set: the servers would not share a cache, and new secrets could not be shown.",
+                hint="Name a Redis or Valkey server, for example rediscache://host:6379/1.",
+                id="claimsgate.E007",
+            )
+        )
     if "*" in settings.ALLOWED_HOSTS:
         found.append(
             Error(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import global_settings
+from django.db import connections
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from attribution import synthetic
@@ -49,6 +50,8 @@ def chromium(monkeypatch) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=installed, args=QUIET)
         yield browser
         browser.close()
+        # Beside Playwright's loop Django keeps connections of their own, and nobody else would close them.
+        connections.close_all()
 
 
 class Visitor:

@@ -8,11 +8,10 @@ from credentials.models import User
 
 @pytest.fixture(autouse=True)
 def _files_of_their_own(settings, tmp_path):
-    """Static files as they lie in their folders, and export files in a folder of the test."""
+    """Export files in a folder of the test."""
     exports = {**settings.STORAGES["exports"]}
     exports["OPTIONS"] = {**exports["OPTIONS"], "location": str(tmp_path / "exports")}
-    static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "exports": exports, "staticfiles": static}
+    settings.STORAGES = {**settings.STORAGES, "exports": exports}
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ def test_good_settings_are_met_with_silence(production):
         ("SECRET_KEY", "", "claimsgate.E002"),
         ("CELERY_BROKER_URL", "", "claimsgate.E003"),
         ("ALLOWED_HOSTS", ["*"], "claimsgate.E004"),
+        ("CACHES", {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}, "claimsgate.E007"),
     ],
 )
 def test_a_missing_or_wrong_setting_is_named_with_a_hint(production, name, value, identity):

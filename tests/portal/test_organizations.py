@@ -118,6 +118,15 @@ def test_the_overview_warns_of_a_secret_that_ends_and_of_an_old_roster(delegate,
     assert "CMS made the current one 60 days ago" in page.text
 
 
+def test_a_client_whose_secrets_are_all_revoked_has_none(delegate, world, read):
+    world.api_client().client.secrets.update(revoked_at=timezone.now())
+
+    page = read(delegate.get("/organizations/A9994"))
+
+    assert "No secret" in page.text
+    assert "1 client." in page.text
+
+
 def test_a_colleague_is_told_who_creates_clients(colleague, read):
     page = read(colleague.get("/organizations/A9994"))
 
