@@ -12,7 +12,7 @@ PRODUCTION := env -u CLAIMSGATE_EMBEDDED \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ \
 	ALLOWED_HOSTS=gate.example TRUSTED_PROXIES=10.0.0.0/8
 
-.PHONY: demo test quick check coverage format lock clean
+.PHONY: demo test quick bench check coverage format lock clean
 
 demo: $(VENV)/.installed node_modules/.installed
 	@exec $(PY) manage.py demo $(ARGS)
@@ -31,6 +31,10 @@ check: $(VENV)/.installed-dev node_modules/.installed
 	$(VENV)/bin/lint-imports
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
+
+# Ratios, measured side by side; the raw runs and summary.json are left in var/bench/.
+bench: $(VENV)/.installed-dev
+	$(PY) -m tests.benchmarks $(ARGS)
 
 coverage: $(VENV)/.installed-dev
 	$(PY) -m coverage run -m pytest -m "not journey" $(ARGS)

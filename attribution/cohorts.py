@@ -32,5 +32,4 @@ def roster_before(roster: RosterFile) -> RosterFile | None:
 
 
 def _newest_first(organization: Organization, kind: str) -> RosterFileQuerySet:
-    of_kind = RosterFile.objects.for_organization(organization).published().filter(kind=kind)
-    return of_kind.order_by("-performance_year", "-file_timestamp", "-id")
+    return RosterFile.objects.for_organization(organization).published().filter(kind=kind).newest_first()

@@ -249,7 +249,7 @@ STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 NODE_MODULES = BASE_DIR / "node_modules"
 STATICFILES_DIRS = [
     BASE_DIR / "static",
-    ("uswds", NODE_MODULES / "@uswds/uswds/dist"),
+    *((f"uswds/{part}", NODE_MODULES / "@uswds/uswds/dist" / part) for part in ("css", "fonts", "img")),
     ("htmx", NODE_MODULES / "htmx.org/dist"),
 ]
 FILE_UPLOAD_TEMP_DIR = env.str("FILE_UPLOAD_TEMP_DIR", default=tempfile.gettempdir())

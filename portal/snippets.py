@@ -2,23 +2,21 @@
 
 import shlex
 
-from credentials.models import Client
 
-
-def environment(client: Client, secret: str, *, base_url: str) -> str:
+def environment(client_id: str, secret: str, *, base_url: str) -> str:
     """Settings for a shell or a container, a line each."""
     settings = {
         "CLAIMSGATE_BASE_URL": base_url.rstrip("/"),
-        "CLAIMSGATE_CLIENT_ID": client.client_id,
+        "CLAIMSGATE_CLIENT_ID": client_id,
         "CLAIMSGATE_CLIENT_SECRET": secret,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
-def token_request(client: Client, secret: str, *, token_url: str) -> str:
+def token_request(client_id: str, secret: str, *, token_url: str) -> str:
     """A curl command that fetches an access token."""
     return (
         f"curl --request POST {shlex.quote(token_url)} \\\n"
-        f"  --user {shlex.quote(f'{client.client_id}:{secret}')} \\\n"
+        f"  --user {shlex.quote(f'{client_id}:{secret}')} \\\n"
         "  --data grant_type=client_credentials"
     )

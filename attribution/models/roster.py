@@ -5,6 +5,8 @@ from django.db.models import Q
 from attribution.models.beneficiary import Beneficiary
 from credentials.models import Organization
 
+_NEWEST_FIRST = ("-performance_year", "-file_timestamp", "-id")
+
 
 class RosterFileQuerySet(models.QuerySet["RosterFile"]):
     def for_organization(self, organization: Organization) -> "RosterFileQuerySet":
@@ -16,11 +18,12 @@ class RosterFileQuerySet(models.QuerySet["RosterFile"]):
     def latest_first(self) -> "RosterFileQuerySet":
         return self.order_by("-received_at", "-id")
 
+    def newest_first(self) -> "RosterFileQuerySet":
+        """By CMS's own date, not by the order of arrival."""
+        return self.order_by(*_NEWEST_FIRST)
+
     def newest_of_each_organization(self) -> "RosterFileQuerySet":
-        """One roster an organization: the newest by CMS's own date."""
-        return self.order_by("organization_id", "-performance_year", "-file_timestamp", "-id").distinct(
-            "organization_id"
-        )
+        return self.order_by("organization_id", *_NEWEST_FIRST).distinct("organization_id")
 
 
 class RosterFile(models.Model):

@@ -42,12 +42,6 @@ MANAGING_ROLES: dict[Program, frozenset[Role]] = {
 }
 
 
-class OrganizationQuerySet(models.QuerySet["Organization"]):
-    def of_member(self, user: User) -> "OrganizationQuerySet":
-        """The organizations that a person belongs to, by name."""
-        return self.filter(memberships__user=user).order_by("name")
-
-
 class Organization(models.Model):
     """An entity that is responsible for beneficiaries and may be given their claims."""
 
@@ -70,8 +64,6 @@ class Organization(models.Model):
         help_text="Holds synthetic data only. In the embedded demo, its clients may call from this machine.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = OrganizationQuerySet.as_manager()
 
     class Meta:
         ordering = ["entity_id"]

@@ -71,8 +71,8 @@ def client_secret(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
         context |= {
             "newest": standing.newest_secret(found),
             "file_name": f"{slugify(found.name) or 'client'}.env",
-            "environment": snippets.environment(found, secret, base_url=request.build_absolute_uri("/")),
-            "curl": snippets.token_request(found, secret, token_url=_token_url(request)),
+            "environment": snippets.environment(found.client_id, secret, base_url=request.build_absolute_uri("/")),
+            "curl": snippets.token_request(found.client_id, secret, token_url=_token_url(request)),
         }
     return render(request, "portal/credentials/secret.html", context)
 

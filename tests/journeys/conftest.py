@@ -1,6 +1,7 @@
 """A running Claimsgate: the real server and the real worker, over the tests' database and broker."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -66,6 +67,18 @@ def running(transactional_db, settings, tmp_path, request) -> Iterator[Running]:
     it = Running(tmp_path)
     yield it
     it.stop()
+
+
+def required_program(*names: str) -> str:
+    """The path of the first of these programs that the machine has.
+
+    Where it has none, CI fails; elsewhere the journey is left out, and pytest's last lines say so.
+    """
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    missing = f"This journey needs {names[0]} (Debian: apt-get install {names[0]})."
+    return pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
 
 
 def _database_url() -> str:

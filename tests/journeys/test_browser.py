@@ -2,8 +2,6 @@
 
 import datetime as dt
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from attribution import synthetic
 from credentials.models import Client
 from exports.models import Job
 from exports.sandbox import load_synthetic_claims
+from tests.journeys.conftest import required_program
 from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.journey
@@ -42,10 +41,10 @@ def _passwords_as_the_server_reads_them(settings):
 
 @pytest.fixture
 def chromium(monkeypatch) -> Iterator[Browser]:
-    """A browser: the machine's Chromium, or else the one that Playwright has installed."""
+    """A browser: the machine's Chromium."""
     # Playwright's loop runs in this thread, and Django would take the test for asynchronous code.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    installed = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    installed = required_program("chromium", "chromium-browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=installed, args=QUIET)
         yield browser

@@ -3,7 +3,6 @@
 import datetime as dt
 import importlib
 import json
-import shutil
 import subprocess
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from attribution.models import RosterFile
 from credentials import issuing
 from exports.models import Job, OutputFile
 from exports.sandbox import load_synthetic_claims
+from tests.journeys.conftest import required_program
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, World
 
 pytestmark = pytest.mark.journey
@@ -112,10 +112,15 @@ def test_every_client_gets_the_same_bytes(running, tmp_path):
 
     plain = caller.http.get(url, headers={"Accept-Encoding": "identity"})
     compressed = caller.http.get(url, headers={"Accept-Encoding": "gzip"})
-    curl = shutil.which("curl")
-    assert curl, "curl is part of what this product promises to work with"
     by_curl = subprocess.run(
-        [curl, "--silent", "--fail", "--compressed", *(part for header in headers for part in ("-H", header)), url],
+        [
+            required_program("curl"),
+            "--silent",
+            "--fail",
+            "--compressed",
+            *(part for header in headers for part in ("-H", header)),
+            url,
+        ],
         check=True,
         capture_output=True,
     ).stdout

@@ -1,0 +1,46 @@
+"""`python -m tests.benchmarks [GROUP …]`: one table; exit code 1 when a bound is missed."""
+
+import os
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
+def main(names: list[str]) -> int:
+    os.environ.setdefault("CLAIMSGATE_DATA_DIR", str(REPOSITORY / "var" / "bench"))
+    os.environ.setdefault("CLAIMSGATE_EMBEDDED", "on")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+    import django
+    from django.conf import settings
+    from django.core.management import call_command
+    from rich.console import Console
+    from rich.table import Table
+
+    settings.LOGGING["root"]["level"] = "WARNING"
+    with settings.SERVICES.running():
+        django.setup()
+        call_command("migrate", verbosity=0)
+        from tests.benchmarks import exports
+        from tests.benchmarks.measuring import keep
+
+        groups = {"exports": exports.figures}
+        if unknown := set(names) - set(groups):
+            sys.stderr.write(f"There is no group {', '.join(unknown)}; there are: {', '.join(groups)}.\n")
+            return 2
+        folder = Path(settings.DATA_DIR)
+        console = Console()
+        table = Table("Figure", "value", "bound", "")
+        figures = []
+        for name in names or groups:
+            for figure in groups[name](folder / "files"):
+                figures.append(figure)
+                table.add_row(figure.name, f"{figure.value:.3g}", figure.bound_text, "ok" if figure.ok else "MISSED")
+        console.print(table)
+        keep(figures, folder)
+        return 0 if all(figure.ok for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
