@@ -1,6 +1,7 @@
 """From a roster file to claims on disk, over real HTTP, with the real worker process and a real PostgreSQL."""
 
 import datetime as dt
+import gzip
 import importlib
 import json
 import subprocess
@@ -108,27 +109,27 @@ def test_every_client_gets_the_same_bytes(running, tmp_path):
     caller = Caller(running.base_url, api.client.client_id, api.secret)
     caller.sign_in()
     url = next(entry["url"] for entry in caller.export()["output"] if entry["type"] == "ExplanationOfBenefit")
-    headers = [f"Authorization: {caller.http.headers['Authorization']}", f"X-Forwarded-For: {HOME_ADDRESS}"]
+    curl = [required_program("curl"), "--silent", "--fail"]
+    for name in ("Authorization", "X-Forwarded-For"):
+        curl += ["--header", f"{name}: {caller.http.headers[name]}"]
 
     plain = caller.http.get(url, headers={"Accept-Encoding": "identity"})
     compressed = caller.http.get(url, headers={"Accept-Encoding": "gzip"})
-    by_curl = subprocess.run(
-        [
-            required_program("curl"),
-            "--silent",
-            "--fail",
-            "--compressed",
-            *(part for header in headers for part in ("-H", header)),
-            url,
-        ],
-        check=True,
-        capture_output=True,
-    ).stdout
+    told = caller.http.head(url, headers={"Accept-Encoding": "gzip"})
+    by_curl = _output_of([*curl, "--compressed", url])
+    curl += ["--header", "Accept-Encoding: gzip"]
+    stored, its_end = _output_of([*curl, url]), _output_of([*curl, "--range", "9999-", url])
 
     assert "Content-Encoding" not in plain.headers
-    assert int(compressed.headers["Content-Length"]) < len(plain.content)
-    assert plain.content == compressed.content == by_curl
     assert plain.content.endswith(b"}\n")
+    assert plain.content == compressed.content == by_curl == gzip.decompress(stored)
+    assert int(compressed.headers["Content-Length"]) == int(told.headers["Content-Length"]) == len(stored)
+    assert len(stored) < len(plain.content)
+    assert its_end == stored[9999:]
+
+
+def _output_of(command: list[str]) -> bytes:
+    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 def test_an_address_that_is_not_listed_gets_nothing_from_any_endpoint(running):
