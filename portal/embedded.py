@@ -280,13 +280,13 @@ class Embedded:
 def start_for_command(arguments: Sequence[str]) -> None:
     """Start the embedded servers for a command of manage.py, unless it needs none or a DATABASE_URL is set."""
     command = arguments[1] if len(arguments) > 1 else "help"
-    if command in NEEDS_NO_SERVICES:
-        return
     if command == "demo":
+        # It starts the servers itself, once it knows that its port is free.
         _heed_data_dir(arguments)
-    from django.conf import settings  # not before the data folder is known
+    elif command not in NEEDS_NO_SERVICES:
+        from django.conf import settings
 
-    settings.SERVICES.start()
+        settings.SERVICES.start()
 
 
 def _heed_data_dir(arguments: Sequence[str]) -> None:

@@ -69,7 +69,8 @@ class Command(BaseCommand):
 
     def _prepare(self, console: Console) -> dict[str, Any]:
         """The database and the sandbox in it: its organizations and people, as the JSON line has them."""
-        with console.status("Preparing the database …"):
+        with console.status("Starting PostgreSQL and Valkey, preparing the database …"):
+            settings.SERVICES.start()
             call_command("migrate", verbosity=0)
         with _progress(console) as progress:
             task = progress.add_task("Making synthetic claims", total=sandbox.STEPS)
