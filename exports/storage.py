@@ -22,6 +22,9 @@ def writing(job_id: int, name: str) -> Iterator[BinaryIO]:
     """A file to write. It appears under its name when the block ends well, and leaves nothing when it does not."""
     final = Path(_storage().path(path_of(job_id, name)))
     final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # A worker that was killed while it wrote could not clear away after itself.
+    for abandoned in final.parent.glob(f".{final.name}.*"):
+        abandoned.unlink(missing_ok=True)
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
     try:
         with open(temporary, "xb", buffering=BUFFER_BYTES, opener=_private) as file:  # Path has no opener

@@ -2,12 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -21,15 +19,6 @@ from tests.journeys.conftest import free_port
 pytestmark = pytest.mark.journey
 
 PATIENCE_SECONDS = 240
-
-
-@pytest.fixture
-def folder():
-    """A data folder with a short path, since sockets stand in it, that other accounts can enter."""
-    path = Path(tempfile.mkdtemp(prefix="cg-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def demo(folder: Path, *arguments: str, port: int) -> subprocess.Popen[str]:
@@ -53,14 +42,14 @@ def left_running(folder: Path) -> list[str]:
     ]
 
 
-def test_the_demo_exports_once_and_again_and_leaves_nothing_running(folder):
+def test_the_demo_exports_once_and_again_and_leaves_nothing_running(data_folder):
     port = free_port()
 
-    once = demo(folder, "--once", port=port)
+    once = demo(data_folder, "--once", port=port)
     output, errors = once.communicate(timeout=PATIENCE_SECONDS)
     first = json.loads(output.splitlines()[-1]) if once.returncode == 0 else pytest.fail(errors)
-    left_by_the_first = left_running(folder)
-    staying = demo(folder, port=port)
+    left_by_the_first = left_running(data_folder)
+    staying = demo(data_folder, port=port)
     assert staying.stdout is not None
     second = json.loads(staying.stdout.readline())
     up = httpx.get(f"{second['base_url']}/_health")
@@ -76,30 +65,30 @@ def test_the_demo_exports_once_and_again_and_leaves_nothing_running(folder):
     assert first["export"]["resources"]["Patient"] == 100
     assert set(first["export"]["resources"]) == {"Patient", "Coverage", "ExplanationOfBenefit"}
     assert first["export"]["files"] == 3
-    assert first["export"]["bytes"] == sum(file.stat().st_size for file in (folder / "downloads").iterdir()) / 2
+    assert first["export"]["bytes"] == sum(file.stat().st_size for file in (data_folder / "downloads").iterdir()) / 2
     assert left_by_the_first == []
     assert second["organizations"] == first["organizations"]
     assert second["people"] == first["people"]
     assert second["export"]["resources"] == first["export"]["resources"]
     assert (up.status_code, token.status_code) == (200, 200)
-    _until(lambda: left_running(folder) == [])
+    _until(lambda: left_running(data_folder) == [])
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{second['base_url']}/_health")
 
 
-def test_a_port_that_is_taken_is_said_at_once(folder):
+def test_a_port_that_is_taken_is_said_at_once(data_folder):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        refused = demo(folder, "--once", port=port)
+        refused = demo(data_folder, "--once", port=port)
         _, errors = refused.communicate(timeout=PATIENCE_SECONDS)
 
     assert refused.returncode == 1
     assert f"port {port}" in errors
     assert "--port" in errors
-    assert left_running(folder) == []
+    assert left_running(data_folder) == []
 
 
 def _until(condition) -> None:

@@ -1,26 +1,13 @@
 """The embedded servers start when they are needed, and end with their last user."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import psycopg
-import pytest
 
 from portal.embedded import DATABASE, Embedded
 from tests.services import REPOSITORY
-
-
-@pytest.fixture
-def folder():
-    """A folder with a short path, since sockets stand in it, that other accounts can enter."""
-    path = Path(tempfile.mkdtemp(prefix="cg-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def answers(embedded: Embedded) -> bool:
@@ -31,8 +18,8 @@ def answers(embedded: Embedded) -> bool:
     return True
 
 
-def test_the_servers_live_as_long_as_their_last_user(folder):
-    first, second = Embedded(folder), Embedded(folder)
+def test_the_servers_live_as_long_as_their_last_user(data_folder):
+    first, second = Embedded(data_folder), Embedded(data_folder)
 
     first.start()
     second.start()
@@ -44,16 +31,16 @@ def test_the_servers_live_as_long_as_their_last_user(folder):
     assert not answers(second)
 
 
-def test_a_user_who_is_killed_keeps_nothing_running(folder):
+def test_a_user_who_is_killed_keeps_nothing_running(data_folder):
     script = f"""
 import os, signal
 from pathlib import Path
 from portal.embedded import Embedded
-Embedded(Path({str(folder)!r})).start()
+Embedded(Path({str(data_folder)!r})).start()
 os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=False)
-    embedded = Embedded(folder)
+    embedded = Embedded(data_folder)
 
     embedded.start()
     running = answers(embedded)
@@ -63,20 +50,20 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert not answers(embedded)
 
 
-def test_only_its_owner_can_reach_the_sockets_and_the_key(folder):
-    embedded = Embedded(folder)
+def test_only_its_owner_can_reach_the_sockets_and_the_key(data_folder):
+    embedded = Embedded(data_folder)
     with embedded.running():
         key = embedded.secret_key()
 
         assert key == embedded.secret_key()
         assert len(key) > 50
-        assert (folder / "secret-key").stat().st_mode & 0o077 == 0
+        assert (data_folder / "secret-key").stat().st_mode & 0o077 == 0
         assert embedded.postgres_socket_dir.stat().st_mode & 0o077 == 0
         assert embedded.valkey_socket.parent.stat().st_mode & 0o077 == 0
 
 
-def test_a_long_path_gets_its_sockets_elsewhere(folder):
-    deep = folder / ("x" * 90)
+def test_a_long_path_gets_its_sockets_elsewhere(data_folder):
+    deep = data_folder / ("x" * 90)
 
     embedded = Embedded(deep)
 
@@ -84,12 +71,12 @@ def test_a_long_path_gets_its_sockets_elsewhere(folder):
     assert len(str(embedded.valkey_socket)) <= 100
 
 
-def test_as_root_a_private_folder_stays_private(folder, monkeypatch):
+def test_as_root_a_private_folder_stays_private(data_folder, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    private = folder / "private"
+    private = data_folder / "private"
     private.mkdir(mode=0o700)
 
     home = Embedded(private / "var").postgres_home
 
-    assert folder not in home.parents
+    assert data_folder not in home.parents
     assert private.stat().st_mode & 0o077 == 0
