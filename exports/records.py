@@ -412,6 +412,79 @@ class PharmacyClaim(Claim):
     submission_clarification: str = ""
 
 
+# --- Partially adjudicated claims: on their way through the systems that pay them ------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialLine:
+    """A line of a claim that has not been priced yet."""
+
+    number: int
+    hcpcs: Coded | None
+    modifiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialClaim:
+    """A claim as far as it has come: only its last state is known.
+
+    What becomes of it in the national claims history has another id and the same control number.
+    """
+
+    claim_id: int  # negative: synthetic
+    control_number: str
+    status: str  # the payment system's own code, one character
+    status_date: dt.date
+    received_date: dt.date
+    from_date: dt.date
+    through_date: dt.date
+    charge: Decimal
+    provider: Provider  # who sent the bill
+    diagnoses: tuple[Diagnosis, ...] = ()
+    is_samhsa: bool = False  # about substance use disorder: never to be disclosed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialRevenueLine(PartialLine):
+    revenue_center: str  # four digits; 0001 is the total of the others
+    units_billed: Decimal
+    units_served: Decimal | None = None
+    service_date: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialInstitutionalClaim(PartialClaim):
+    """An institution's claim in FISS, the Fiscal Intermediary Shared System."""
+
+    facility_type: str  # the three characters of the type of bill
+    classification: str
+    frequency: str
+    lines: tuple[PartialRevenueLine, ...]
+    payers: tuple[str, ...] = ("MEDICARE",)  # in the order in which they are to pay
+    admission_priority: str = ""  # 1 emergency, 2 urgent, 3 elective
+    drg: Coded | None = None  # known once the claim has been grouped
+    procedures: tuple[Procedure, ...] = ()
+    adjustment_group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialServiceLine(PartialLine):
+    """`diagnoses` are places in the claim's list, counted from one."""
+
+    from_date: dt.date
+    through_date: dt.date
+    diagnoses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialProfessionalClaim(PartialClaim):
+    """A physician's or supplier's claim in MCS, the Multi-Carrier System."""
+
+    claim_type: str
+    provider_type: str
+    lines: tuple[PartialServiceLine, ...]
+
+
 # --- A beneficiary --------------------------------------------------------------------------------------------------
 
 
@@ -422,6 +495,7 @@ class BeneficiaryRecord:
     person: Person
     coverage: tuple[CoveragePeriod, ...]
     claims: tuple[Claim, ...]
+    partial_claims: tuple[PartialClaim, ...] = ()
 
     @property
     def disclosable_claims(self) -> tuple[Claim, ...]:
@@ -429,6 +503,12 @@ class BeneficiaryRecord:
         return tuple(claim for claim in self.claims if not claim.is_samhsa)
 
     @property
+    def disclosable_partial_claims(self) -> tuple[PartialClaim, ...]:
+        """The same of the partially adjudicated ones."""
+        return tuple(claim for claim in self.partial_claims if not claim.is_samhsa)
+
+    @property
     def withheld_count(self) -> int:
-        """How many claims are kept back."""
-        return sum(claim.is_samhsa for claim in self.claims)
+        """How many claims are kept back, of both sorts."""
+        adjudicated, partial = sum(c.is_samhsa for c in self.claims), sum(c.is_samhsa for c in self.partial_claims)
+        return adjudicated + partial

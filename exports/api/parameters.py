@@ -5,7 +5,7 @@ The order of the checks and the words of the errors are those of BCDA, since its
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.http import QueryDict
@@ -25,13 +25,13 @@ class BadRequestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """A valid kick-off."""
+    """A valid kick-off, but for its resource types: whether they may be had, `resource_types` says."""
 
-    resource_types: tuple[str, ...]
+    asked_types: tuple[str, ...]
     since: dt.datetime | None
 
 
-def parse(query: QueryDict, headers: Mapping[str, str], version: ApiVersion) -> Parameters:
+def parse(query: QueryDict, headers: Mapping[str, str]) -> Parameters:
     """Read a kick-off's query and headers. Raises BadRequestError."""
     _check_output_format(query)
     if "_elements" in query:
@@ -39,16 +39,27 @@ def parse(query: QueryDict, headers: Mapping[str, str], version: ApiVersion) -> 
     if any(name.startswith("?") for name in query):
         raise BadRequestError("Invalid parameter: query parameters cannot start with ?")
     since = _since(query)
-    resource_types = _resource_types(query)
+    asked_types = _asked_types(query)
     _check_header(
         headers, "Accept", "application/fhir+json", "application/fhir+json is the only supported response format"
     )
     _check_header(headers, "Prefer", "respond-async", "Only asynchronous responses are supported")
-    supported = ", ".join(version.resource_types)
-    for resource_type in resource_types:
+    return Parameters(asked_types=asked_types, since=since)
+
+
+def resource_types(asked: Sequence[str], version: ApiVersion, *, entity_id: str) -> tuple[str, ...]:
+    """The types that were asked for, if the organization may have them all; all that it may have, if none was.
+
+    Raises BadRequestError for the first that the version does not know or that is not for the organization.
+    """
+    offered = version.offered_to(entity_id)
+    for resource_type in asked:
         if resource_type not in version.resource_types:
+            supported = ", ".join(version.resource_types)
             raise BadRequestError(f"invalid resource type {resource_type}. Supported types [{supported}]")
-    return Parameters(resource_types=resource_types or version.resource_types, since=since)
+        if resource_type not in offered:
+            raise BadRequestError(f"unauthorized resource type {resource_type}")
+    return tuple(asked) or offered
 
 
 def _check_output_format(query: QueryDict) -> None:
@@ -77,7 +88,7 @@ def _since(query: QueryDict) -> dt.datetime | None:
     return since
 
 
-def _resource_types(query: QueryDict) -> tuple[str, ...]:
+def _asked_types(query: QueryDict) -> tuple[str, ...]:
     """The types of all `_type` parameters: BCDA knows one with commas, the Bulk Data standard several, too."""
     given = [name for value in query.getlist("_type") for name in value.split(",")]
     for place, name in enumerate(given):

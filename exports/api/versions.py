@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from attribution.programs import model_of
+
+# For the organizations of some models only.
+PARTIALLY_ADJUDICATED = frozenset({"Claim", "ClaimResponse"})
+
 
 @dataclass(frozen=True, slots=True)
 class ApiVersion:
@@ -9,17 +14,23 @@ class ApiVersion:
 
     number: int
     fhir_version: str
-    resource_types: tuple[str, ...]  # the order of `_type` when it is not given
+    resource_types: tuple[str, ...]  # in the order of an export for which no `_type` is given
 
     @property
     def path(self) -> str:
         return f"api/v{self.number}/"
 
+    def offered_to(self, entity_id: str) -> tuple[str, ...]:
+        """The resource types that an organization may ask for, and is given when it asks for none."""
+        model = model_of(entity_id)
+        has_all = model is not None and model.has_partially_adjudicated
+        return tuple(name for name in self.resource_types if has_all or name not in PARTIALLY_ADJUDICATED)
+
 
 V2 = ApiVersion(
     number=2,
     fhir_version="4.0.1",
-    resource_types=("Patient", "Coverage", "ExplanationOfBenefit"),
+    resource_types=("Patient", "Coverage", "ExplanationOfBenefit", "Claim", "ClaimResponse"),
 )
 
 VERSIONS: tuple[ApiVersion, ...] = (V2,)

@@ -12,10 +12,21 @@ from importlib.resources import files
 
 import msgspec
 
-from exports.records import Claim, CodeSystem, InstitutionalClaim, PharmacyClaim, ProfessionalClaim
+from exports.records import (
+    Claim,
+    Coded,
+    CodeSystem,
+    InstitutionalClaim,
+    PartialClaim,
+    PartialInstitutionalClaim,
+    PartialProfessionalClaim,
+    PharmacyClaim,
+    ProfessionalClaim,
+)
 
 # CPT and HCPCS Level II are two lists under the one system that claims are coded in.
 _ALIASES = {"cpt": CodeSystem.HCPCS.value}
+_WITH_LINES = (InstitutionalClaim, ProfessionalClaim, PartialInstitutionalClaim, PartialProfessionalClaim)
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -59,22 +70,28 @@ def is_listed(system: str, code: str, service_date: dt.date) -> bool:
     return any(window.first <= service_date <= window.last for window in codes.get(_normalized(code), ()))
 
 
-def is_samhsa(claim: Claim) -> bool:
+def is_samhsa(claim: Claim | PartialClaim) -> bool:
     """Whether a claim may not be disclosed: any of its codes is listed on its last day. Drugs are not looked at."""
     if isinstance(claim, PharmacyClaim):
         return False
     return any(is_listed(system, code, claim.through_date) for system, code in _codes(claim))
 
 
-def _codes(claim: Claim) -> Iterator[tuple[str, str]]:
+def _codes(claim: Claim | PartialClaim) -> Iterator[tuple[str, str]]:
     for diagnosis in claim.diagnoses:
         yield diagnosis.system, diagnosis.code
-    if isinstance(claim, InstitutionalClaim):
+    if isinstance(claim, InstitutionalClaim | PartialInstitutionalClaim):
         for procedure in claim.procedures:
             yield procedure.system, procedure.code
-        if claim.admission and claim.admission.drg:
-            yield CodeSystem.MS_DRG, claim.admission.drg.code
-    if isinstance(claim, InstitutionalClaim | ProfessionalClaim):
+        if drg := _drg(claim):
+            yield CodeSystem.MS_DRG, drg.code
+    if isinstance(claim, _WITH_LINES):
         for line in claim.lines:
             if line.hcpcs:
                 yield CodeSystem.HCPCS, line.hcpcs.code
+
+
+def _drg(claim: InstitutionalClaim | PartialInstitutionalClaim) -> Coded | None:
+    if isinstance(claim, PartialInstitutionalClaim):
+        return claim.drg
+    return claim.admission.drg if claim.admission else None

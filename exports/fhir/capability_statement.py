@@ -10,9 +10,19 @@ OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-u
 
 
 def capability_statement(
-    *, base_url: str, token_url: str, fhir_version: str, software_version: str, now: dt.datetime
+    *,
+    base_url: str,
+    token_url: str,
+    fhir_version: str,
+    resource_types: Sequence[str],
+    software_version: str,
+    now: dt.datetime,
 ) -> dict[str, Any]:
     """The CapabilityStatement of one API version. The URLs are absolute; `now` is in UTC."""
+    documentation = (
+        f"Exports {', '.join(resource_types)}; `_type` picks some of them. "
+        "An organization that may not have one of them is not given it, and asking for it is an error."
+    )
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -31,14 +41,16 @@ def capability_statement(
                     "extension": [{"url": OAUTH_URIS, "extension": [{"url": "token", "valueUri": token_url}]}],
                     "service": [{"coding": [{"system": SECURITY_SERVICE, "code": "OAuth", "display": "OAuth"}]}],
                 },
-                "resource": [_resource("Group", "group-export"), _resource("Patient", "patient-export")],
+                "resource": [
+                    _resource("Group", "group-export", documentation),
+                    _resource("Patient", "patient-export", documentation),
+                ],
             }
         ],
     }
 
 
-def _resource(resource_type: str, operation: str) -> dict[str, Any]:
-    operations: Sequence[dict[str, str]] = [
-        {"name": "export", "definition": f"{BULK_DATA}/OperationDefinition/{operation}"}
-    ]
+def _resource(resource_type: str, operation: str, documentation: str) -> dict[str, Any]:
+    definition = f"{BULK_DATA}/OperationDefinition/{operation}"
+    operations = [{"name": "export", "definition": definition, "documentation": documentation}]
     return {"type": resource_type, "operation": operations}

@@ -187,6 +187,18 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
         "NA": "Not a dual",
     },
     "esrd_ind": {"0": "No", "Y": "Yes"},
+    "fiss/curr-status": {
+        "A": "Accepted",
+        "D": "Denied, medical reason",
+        "F": "Suspended, with errors",
+        "I": "Inactive",
+        "M": "Being moved by hand",
+        "P": "Processed and paid",
+        "R": "Rejected, no medical reason",
+        "S": "Suspended",
+        "T": "Returned to the provider",
+        "U": "Returned for review",
+    },
     "fi_clm_actn_cd": {"1": "Original", "2": "Cancelled", "3": "Adjusted"},
     "line_bene_prmry_pyr_cd": {
         "A": "Working aged",
@@ -217,6 +229,18 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "line_pmt_80_100_cd": {"0": "80 %", "1": "100 %"},
     "line_prcsg_ind_cd": {"A": "Allowed", "C": "Not covered", "N": "Not medically necessary", "S": "Secondary payer"},
     "line_service_deductible": {"0": "Deductible applies", "1": "Deductible does not apply"},
+    "mcs/status-code": {
+        "A": "Active",
+        "B": "Suspended",
+        "C": "Approved, eligibility being checked",
+        "D": "Approved and paid",
+        "E": "Denied",
+        "Q": "Adjusted",
+        "R": "Deleted",
+        "W": "Rejected",
+        "Y": "Refunded in full",
+        "Z": "Voided",
+    },
     "ms_cd": {
         "10": "Aged",
         "11": "Aged, with ESRD",
@@ -317,8 +341,18 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "rx_orgn_cd": {"1": "Written", "2": "Telephone", "3": "Electronic", "4": "Fax", "5": "Pharmacy"},
 }
 
+# Data elements of the systems that pay claims, and those of the history that have the same values.
+_SAME_AS: Mapping[str, str] = {
+    "fiss/diag-poa-ind": "clm_poa_ind_sw",
+    "fiss/freq-cd": "clm_freq_cd",
+    "fiss/lob-cd": "clm_fac_type_cd",
+    "fiss/rev-cd": "rev_cntr",
+    "mcs/bill-prov-spec": "prvdr_spclty",
+}
+
 
 def meaning(variable: str, code: str) -> str | None:
     """What a code says as a value of a data element; `dual_07` and `buyin07` are told as `dual` and `buyin`."""
+    variable = _SAME_AS.get(variable, variable)
     values = _MEANINGS.get(variable) or _MEANINGS.get(variable.rstrip("0123456789").rstrip("_"), {})
     return values.get(code)

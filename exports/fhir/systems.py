@@ -15,6 +15,11 @@ HCPCS = f"{BLUE_BUTTON}/codesystem/hcpcs"
 IDENTIFIER_CURRENCY = f"{BLUE_BUTTON}/codesystem/identifier-currency"
 INFORMATION = f"{BLUE_BUTTON}/codesystem/information"
 
+# The data elements in which FISS and MCS, the systems that pay claims, have the last day of the service: a
+# ClaimResponse has no place of its own for it, and exports are bounded by it.
+FISS_SERVICE_END = f"{VARIABLES}/fiss/stmt-cov-to-cymd"
+MCS_SERVICE_END = f"{VARIABLES}/mcs/hdr-to-date-of-svc"
+
 # CARIN for Blue Button
 CARIN_ADJUDICATION = f"{CARIN}/CodeSystem/C4BBAdjudication"
 CARIN_ADJUDICATION_DISCRIMINATOR = f"{CARIN}/CodeSystem/C4BBAdjudicationDiscriminator"
@@ -38,9 +43,11 @@ DIAGNOSIS_TYPE = f"{THO}/ex-diagnosistype"
 HL7_ADJUDICATION = f"{THO}/adjudication"
 IDENTIFIER_TYPE = f"{THO}/v2-0203"
 NULL_FLAVOR = f"{THO}/v3-NullFlavor"
+PROCESS_PRIORITY = f"{THO}/processpriority"
 RELATIONSHIP = f"{THO}/subscriber-relationship"
 
 # Clinical codes, identifiers, units
+HCPCS_RELEASE = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 ICD_10 = "http://hl7.org/fhir/sid/icd-10"
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD_10_PCS = "http://www.cms.gov/Medicare/Coding/ICD10"

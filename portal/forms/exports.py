@@ -1,10 +1,12 @@
 import datetime as dt
+from collections.abc import Sequence
+from typing import cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils import timezone
 
-from exports.api.versions import V2
 from exports.models import Job
 from portal.forms.choices import Choice
 from portal.forms.rendering import UswdsRenderer
@@ -26,11 +28,13 @@ RESOURCE_TYPES = {
     "Patient": Choice("Patient", "Who the people are: name, birth date, address, MBI."),
     "Coverage": Choice("Coverage", "Which parts of Medicare they have, and since when."),
     "ExplanationOfBenefit": Choice("ExplanationOfBenefit", "Their claims: services, diagnoses, dates, payments."),
+    "Claim": Choice("Claim", "What was billed on claims that Medicare is still working on, or has just finished with."),
+    "ClaimResponse": Choice("ClaimResponse", "How far each of those claims has come."),
 }
 
 
 class ExportForm(forms.Form):
-    """What an export should hold."""
+    """What an export should hold, of the resource types that the organization may have."""
 
     default_renderer = UswdsRenderer
 
@@ -44,8 +48,6 @@ class ExportForm(forms.Form):
     )
     resource_types = forms.MultipleChoiceField(
         label="Which data",
-        choices=[(name, RESOURCE_TYPES.get(name, Choice(name))) for name in V2.resource_types],
-        initial=V2.resource_types,
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Choose at least one kind of data."},
     )
@@ -57,10 +59,17 @@ class ExportForm(forms.Form):
         error_messages={"invalid": "This is not a date and time. An example: 2026-11-01 00:00."},
     )
 
+    def __init__(self, data: QueryDict | None = None, *, resource_types: Sequence[str]) -> None:
+        super().__init__(data)
+        field = cast("forms.MultipleChoiceField", self.fields["resource_types"])
+        field.choices = [(name, RESOURCE_TYPES.get(name, Choice(name))) for name in resource_types]
+        field.initial = resource_types
+        self._resource_types = resource_types
+
     def clean_resource_types(self) -> list[str]:
         """In the order of the API, whatever order they came in."""
         chosen = self.cleaned_data["resource_types"]
-        return [name for name in V2.resource_types if name in chosen]
+        return [name for name in self._resource_types if name in chosen]
 
     def clean_since(self) -> dt.datetime | None:
         since: dt.datetime | None = self.cleaned_data["since"]

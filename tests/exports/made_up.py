@@ -43,6 +43,18 @@ def person(number: int = 0, **changes) -> SyntheticPerson:
 
 
 def record(
-    number: int = 0, *, seed: int = SEED, start_date: dt.date = START_DATE, end_date: dt.date = END_DATE, **changes
+    number: int = 0,
+    *,
+    seed: int = SEED,
+    start_date: dt.date = START_DATE,
+    end_date: dt.date = END_DATE,
+    with_partial_claims: bool = False,
+    **changes,
 ) -> BeneficiaryRecord:
-    return beneficiary_record(person(number, **changes), seed=seed, start_date=start_date, end_date=end_date)
+    return beneficiary_record(
+        person(number, **changes),
+        seed=seed,
+        start_date=start_date,
+        end_date=end_date,
+        with_partial_claims=with_partial_claims,
+    )

@@ -8,6 +8,8 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from exports.fhir.r4.claim import claim
+from exports.fhir.r4.claim_response import claim_response
 from exports.fhir.r4.coverage import coverage
 from exports.fhir.r4.elements import Element
 from exports.fhir.r4.explanation_of_benefit import explanation_of_benefit
@@ -26,16 +28,21 @@ class Resource:
 
 
 def resources(record: BeneficiaryRecord, *, last_updated: dt.datetime) -> Iterator[Resource]:
-    """The Patient, the Coverage of each part, and an ExplanationOfBenefit for each claim that may be disclosed.
+    """The Patient, the Coverage of each part, and what is made of each claim that may be disclosed.
 
+    That is an ExplanationOfBenefit; of a partially adjudicated claim, a Claim and its ClaimResponse.
     `record.withheld_count` tells how many were kept back. Raises ValueError when `last_updated` has no time zone.
     """
     person = record.person
     yield _resource(patient(person, last_updated=last_updated))
     for covered in record.coverage:
         yield _resource(coverage(person, covered, last_updated=last_updated))
-    for claim in record.disclosable_claims:
-        yield _resource(explanation_of_benefit(person, claim, last_updated=last_updated), claim.through_date)
+    for adjudicated in record.disclosable_claims:
+        benefit = explanation_of_benefit(person, adjudicated, last_updated=last_updated)
+        yield _resource(benefit, adjudicated.through_date)
+    for build in (claim, claim_response):
+        for partial in record.disclosable_partial_claims:
+            yield _resource(build(person, partial, last_updated=last_updated), partial.through_date)
 
 
 def _resource(body: Element, service_date: dt.date | None = None) -> Resource:
