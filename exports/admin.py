@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from credentials.admin import LookOnly
 from exports import kickoff
+from exports.claims.undo import CannotTakeBackError, take_back
 from exports.models import Job, Load, OutputFile, Shard
 
 
@@ -50,5 +51,20 @@ class JobAdmin(LookOnly, admin.ModelAdmin[Job]):
 
 @admin.register(Load)
 class LoadAdmin(LookOnly, admin.ModelAdmin[Load]):
-    list_display = ["id", "source", "loaded_at", "resource_count", "raw_length"]
+    list_display = ["id", "source", "version", "loaded_at", "resource_count", "raw_length", "takes_back", "closed_at"]
+    list_select_related = ["takes_back"]
     search_fields = ["source"]
+    actions = ["take_back"]
+
+    def has_take_back_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("exports.change_load")
+
+    @admin.action(description="Take back the selected loads, the last one first", permissions=["take_back"])
+    def take_back(self, request: HttpRequest, queryset: QuerySet[Load]) -> None:
+        for load in queryset.order_by("-id"):
+            try:
+                undoing = take_back(load)
+            except CannotTakeBackError as error:
+                self.message_user(request, str(error), messages.ERROR)
+                return
+            self.message_user(request, f"Load {load.pk} was taken back by load {undoing.pk}.", messages.SUCCESS)

@@ -7,9 +7,11 @@ from functools import partial
 from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.utils import timezone
 
 from attribution import cohorts
 from attribution.models import RosterFile
+from attribution.programs import model_of
 from credentials import audit
 from credentials.models import Client, Organization, User
 from exports import tasks
@@ -53,6 +55,7 @@ def kick_off(
         roster=roster,
         earlier_roster=earlier,
         has_newly_attributed=has_newly_attributed,
+        claims_from_date=_first_service_date(organization),
     )
     audit.record(
         audit.Action.EXPORT_STARTED,
@@ -65,7 +68,7 @@ def kick_off(
         resource_types=list(resource_types),
         since=since.isoformat() if since else None,
     )
-    transaction.on_commit(partial(tasks.send, tasks.plan, Job, job.pk))
+    transaction.on_commit(partial(tasks.call_planner, job.pk))
     return job
 
 
@@ -73,7 +76,7 @@ def kick_off(
 def cancel(
     job: Job, *, client: Client | None = None, by: User | None = None, request: HttpRequest | None = None
 ) -> bool:
-    """Call off a job that is not finished; False when it is. Its files go within a minute."""
+    """Call off a job that is not finished; False when it is. Its files go at once."""
     cancelled = any(job.advance(from_=status, to=Job.Status.CANCELLED, finished_at=Now()) for status in Job.UNFINISHED)
     if cancelled:
         audit.record(
@@ -84,7 +87,14 @@ def cancel(
             request=request,
             job=job.pk,
         )
+        transaction.on_commit(tasks.call_expire)
     return cancelled
+
+
+def _first_service_date(organization: Organization) -> dt.date | None:
+    """The earliest service whose claim the organization may see; its model decides how far back that is."""
+    model = model_of(organization.entity_id)
+    return model.lookback.first_service_date(timezone.localdate()) if model and model.lookback else None
 
 
 def _newly_attributed(

@@ -7,15 +7,15 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Count, F, Q, Sum
-from django.db.models.functions import Now
+from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, Subquery, Sum, When
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from attribution.models import RosterFile
 from credentials.models import Client, Organization
-from exports.claims.models import Chunk, Load
+from exports.claims.models import Chunk, Deletion, Load, PatientIdentity
 
-__all__ = ["Chunk", "Job", "Load", "OutputFile", "Shard"]
+__all__ = ["Chunk", "Deletion", "Job", "Load", "OutputFile", "PatientIdentity", "Shard"]
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -24,6 +24,32 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def unfinished(self) -> "JobQuerySet":
         return self.filter(status__in=Job.UNFINISHED)
+
+    def in_turn(self, workers_per_organization: int) -> "JobQuerySet":
+        """Those that have something to write, the one that should be served next first.
+
+        Organizations take turns: who has the fewest workers comes first, and none has more than so many. Among the
+        jobs of one, what is soon done goes before what takes long, but nothing waits for that longer than PATIENCE.
+        """
+        shards = Shard.objects.filter(job__organization=OuterRef("organization")).busy().order_by()
+        workers = shards.values("job__organization").annotate(count=Count("pk")).values("count")
+        left = Shard.objects.filter(job=OuterRef("pk")).unwritten().order_by()
+        bytes_left = left.values("job").annotate(sum=Sum("raw_length")).values("sum")
+        return (
+            self.filter(Exists(Shard.objects.filter(job=OuterRef("pk")).free()), status=Job.Status.IN_PROGRESS)
+            .annotate(
+                workers=Coalesce(Subquery(workers), 0),
+                has_waited=Case(When(created_at__lt=Now() - Job.PATIENCE, then=0), default=1),
+                bytes_left=Subquery(bytes_left),
+            )
+            .filter(workers__lt=workers_per_organization)
+            .order_by("workers", "has_waited", "bytes_left", "created_at", "pk")
+        )
+
+    def oldest_load(self) -> int | None:
+        """The oldest load that one of them goes by."""
+        oldest: int | None = self.aggregate(oldest=Min("as_of_load"))["oldest"]
+        return oldest
 
     def latest_first(self) -> "JobQuerySet":
         return self.order_by("-created_at", "-id")
@@ -61,6 +87,7 @@ class Job(models.Model):
         GROUP_ALL = "group_all", "Group/all"
 
     UNFINISHED = (Status.PENDING, Status.IN_PROGRESS)
+    PATIENCE = dt.timedelta(minutes=10)
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="jobs")
     client = models.ForeignKey(Client, on_delete=models.PROTECT, null=True, related_name="jobs")
@@ -76,6 +103,8 @@ class Job(models.Model):
     has_newly_attributed = models.BooleanField(
         default=False, help_text="Whoever is not on the earlier roster gets the whole history, whatever `_since` says."
     )
+    claims_from_date = models.DateField(null=True, help_text="Claims whose service ended before it are left out.")
+    claims_through_date = models.DateField(null=True, help_text="Claims whose service ended after it are left out.")
     as_of_load = models.ForeignKey(Load, on_delete=models.PROTECT, null=True, related_name="+")
     transaction_time = models.DateTimeField(null=True)
 
@@ -130,6 +159,13 @@ class ShardQuerySet(models.QuerySet["Shard"]):
     def unwritten(self) -> "ShardQuerySet":
         return self.exclude(status=Shard.Status.WRITTEN)
 
+    def free(self) -> "ShardQuerySet":
+        """Those that may be taken: nobody holds a lease. The database's clock decides, the workers' may differ."""
+        return self.filter(Q(status=Shard.Status.WAITING) | Q(status=Shard.Status.WRITING, lease_until__lt=Now()))
+
+    def busy(self) -> "ShardQuerySet":
+        return self.filter(status=Shard.Status.WRITING, lease_until__gte=Now())
+
 
 class Shard(models.Model):
     """A part of a job that becomes one file: a resource type, a range of beneficiaries.
@@ -155,7 +191,7 @@ class Shard(models.Model):
     first_beneficiary_id = models.BigIntegerField()
     last_beneficiary_id = models.BigIntegerField()
     resource_count = models.PositiveBigIntegerField()
-    raw_length = models.PositiveBigIntegerField(help_text="Bytes of NDJSON that it will hold.")
+    raw_length = models.PositiveBigIntegerField(help_text="Bytes of NDJSON to go through: filters may leave less.")
     file_name = models.CharField(max_length=64, unique=True)
 
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
@@ -177,17 +213,17 @@ class Shard(models.Model):
         return f"shard {self.number} of job {self.job_id}"
 
     def take(self, *, holder: uuid.UUID, lease: dt.timedelta) -> bool:
-        """Begin to write, unless someone else is writing or has written it.
-
-        Leases are reckoned by the database's clock alone: the workers' may differ.
-        """
-        free = Q(status=self.Status.WAITING) | Q(status=self.Status.WRITING, lease_until__lt=Now())
-        taken = Shard.objects.filter(free, pk=self.pk, job__status=Job.Status.IN_PROGRESS).update(
-            status=self.Status.WRITING,
-            lease_holder=holder,
-            lease_until=Now() + lease,
-            attempts=F("attempts") + 1,
-            bytes_written=0,
+        """Begin to write, unless someone else is writing or has written it."""
+        taken = (
+            Shard.objects.free()
+            .filter(pk=self.pk, job__status=Job.Status.IN_PROGRESS)
+            .update(
+                status=self.Status.WRITING,
+                lease_holder=holder,
+                lease_until=Now() + lease,
+                attempts=F("attempts") + 1,
+                bytes_written=0,
+            )
         )
         return bool(taken)
 
@@ -220,6 +256,12 @@ class OutputFile(models.Model):
     resource_count = models.PositiveBigIntegerField()
     raw_length = models.PositiveBigIntegerField("bytes", help_text="Bytes of NDJSON.")
     stored_length = models.PositiveBigIntegerField("bytes stored", help_text="Bytes of the gzip file.")
+    sha256 = models.CharField(
+        "SHA-256",
+        max_length=64,
+        blank=True,
+        help_text="Of the bytes stored, in hexadecimal; empty until it is asked for.",
+    )
     written_at = models.DateTimeField(default=timezone.now)
 
     objects = OutputFileQuerySet.as_manager()

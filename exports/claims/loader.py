@@ -1,10 +1,9 @@
 """Writes claims into the store. A load is one transaction: there whole or not at all."""
 
 import datetime as dt
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from django.db import connection, transaction
@@ -12,18 +11,14 @@ from django.utils import timezone
 
 from attribution.models import Mbi
 from exports.claims import splice
-from exports.claims.models import Chunk, Load
+from exports.claims.chunks import Segment, segments_of, write_chunks
+from exports.claims.models import Chunk, Deletion, Load, PatientIdentity
+from exports.fhir.lines import SERVICE_DATED
 
 # Any number, the same for every loader: loads come one after the other, in the order of their ids.
 _LOADS_LOCK = 0x4C4F4144
 # Beneficiaries that are looked up and written together.
 BATCH = 200
-
-_COLUMNS = (
-    "version", "resource_type", "beneficiary_id", "load_id", "last_updated", "first_service_date", "last_service_date",
-    "resource_count", "raw_length", "crc32", "body",
-)  # fmt: skip
-_TYPES = ("int2", "text", "int8", "int8", "timestamptz", "date", "date", "int4", "int4", "int8", "bytea")
 
 
 class UnknownBeneficiariesError(LookupError):
@@ -38,6 +33,16 @@ class UnknownBeneficiariesError(LookupError):
         self.places = places
 
 
+class PatientOfAnotherError(ValueError):
+    """A Patient came under an id that belongs to another beneficiary."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A Patient came under an id that an earlier load gave to another beneficiary. Check the source: one id "
+            "must not mean two people. Nothing was loaded."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A rendered resource: `line` is its JSON, in one line that ends in a newline."""
@@ -49,15 +54,44 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A chunk to be written."""
+class Packed:
+    """The resources of one type of one beneficiary, deflated. Any process may pack; one loads."""
 
     resource_type: str
-    beneficiary_id: int
-    last_updated: dt.datetime
+    ids: tuple[str, ...]
     first_service_date: dt.date | None
     last_service_date: dt.date | None
     body: splice.Body
+
+
+def pack(arrivals: Iterable[Arrival]) -> list[Packed]:
+    """One beneficiary's resources, deflated type by type."""
+    by_type: dict[str, list[Arrival]] = {}
+    for arrival in arrivals:
+        by_type.setdefault(arrival.resource_type, []).append(arrival)
+    return [_packed(resource_type, of_type) for resource_type, of_type in by_type.items()]
+
+
+def _packed(resource_type: str, arrivals: list[Arrival]) -> Packed:
+    dates = [arrival.service_date for arrival in arrivals if arrival.service_date]
+    # Where one has no date, the chunk's range says nothing: an export with bounds looks into it.
+    first, last = (min(dates), max(dates)) if len(dates) == len(arrivals) else (None, None)
+    return Packed(
+        resource_type,
+        tuple(arrival.id for arrival in arrivals),
+        first,
+        last,
+        splice.deflate(b"".join(arrival.line for arrival in arrivals), len(arrivals)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """What came for one beneficiary: resources, and the ids of resources that are no more, by type."""
+
+    beneficiary_id: int
+    packed: Sequence[Packed]
+    deleted: Mapping[str, frozenset[str]]
 
 
 class _Identity(msgspec.Struct):
@@ -67,117 +101,212 @@ class _Identity(msgspec.Struct):
 _decode_identity = msgspec.json.Decoder(_Identity).decode
 
 
+def resource_id(line: bytes) -> str:
+    """The id of the resource in a line."""
+    return _decode_identity(line).id
+
+
+@dataclass
 class Loading:
     """A load under way. Give it each beneficiary's resources once; what they replace is taken out of older chunks."""
 
-    def __init__(self, load: Load, *, version: int) -> None:
-        self.load = load
-        self._version = version
-        self._waiting: list[tuple[str, list[Arrival]]] = []
-        self._seen = 0
+    load: Load
+    version: int
+    _named: list[tuple[str, Sequence[Packed]]] = field(default_factory=list)
+    _deliveries: list[_Delivery] = field(default_factory=list)
+    _seen: int = 0
 
     def add(self, mbi: str, arrivals: Iterable[Arrival]) -> None:
         """Take in what came for one beneficiary. Raises UnknownBeneficiariesError, now or later."""
-        self._waiting.append((mbi, list(arrivals)))
-        if len(self._waiting) == BATCH:
+        self.add_packed(mbi, pack(arrivals))
+
+    def add_packed(self, mbi: str, packed: Sequence[Packed]) -> None:
+        """Take in what came for one beneficiary, packed already."""
+        self._named.append((mbi, packed))
+        if len(self._named) == BATCH:
+            self.write()
+
+    def correct(self, beneficiary_id: int, packed: Sequence[Packed], deleted: Mapping[str, frozenset[str]]) -> None:
+        """Take in what is to be said of one beneficiary from now on, and which resources are no more."""
+        self._deliveries.append(_Delivery(beneficiary_id, packed, deleted))
+        if len(self._deliveries) == BATCH:
             self.write()
 
     def write(self) -> None:
         """Write what has been taken in and not been written yet."""
-        waiting, self._waiting = self._waiting, []
-        beneficiaries = dict(
-            Mbi.objects.filter(value__in=[mbi for mbi, _ in waiting]).values_list("value", "beneficiary_id")
-        )
-        unknown = [place for place, (mbi, _) in enumerate(waiting, self._seen + 1) if mbi not in beneficiaries]
+        deliveries = [*self._deliveries, *self._identified()]
+        self._deliveries = []
+        self._remember_patients(deliveries)
+        write_chunks([*self._kept(deliveries), *self._new(deliveries)])
+
+    def _identified(self) -> Iterator[_Delivery]:
+        """The deliveries that came under MBIs."""
+        named, self._named = self._named, []
+        known = dict(Mbi.objects.filter(value__in=[mbi for mbi, _ in named]).values_list("value", "beneficiary_id"))
+        unknown = [place for place, (mbi, _) in enumerate(named, self._seen + 1) if mbi not in known]
         if unknown:
             raise UnknownBeneficiariesError(unknown)
-        self._seen += len(waiting)
-        arrived: dict[tuple[int, str], list[Arrival]] = {}
-        for mbi, arrivals in waiting:
-            for arrival in arrivals:
-                arrived.setdefault((beneficiaries[mbi], arrival.resource_type), []).append(arrival)
-        self._copy(itertools.chain(self._kept(arrived), self._new(arrived)))
+        self._seen += len(named)
+        for mbi, packed in named:
+            yield _Delivery(known[mbi], packed, {})
 
-    def _new(self, arrived: dict[tuple[int, str], list[Arrival]]) -> Iterator[_Row]:
+    def _new(self, deliveries: Sequence[_Delivery]) -> Iterator[Chunk]:
         """The chunks that this load brings."""
-        for (beneficiary_id, resource_type), arrivals in arrived.items():
-            body = splice.deflate(b"".join(arrival.line for arrival in arrivals), len(arrivals))
-            dates = [arrival.service_date for arrival in arrivals if arrival.service_date]
-            first, last = (min(dates), max(dates)) if dates else (None, None)
-            yield _Row(resource_type, beneficiary_id, self.load.loaded_at, first, last, body)
-            self.load.resource_count += body.resource_count
-            self.load.raw_length += body.raw_length
+        for delivery in deliveries:
+            for packed in delivery.packed:
+                self.load.resource_count += packed.body.resource_count
+                self.load.raw_length += packed.body.raw_length
+                yield self._chunk(
+                    delivery.beneficiary_id,
+                    packed.resource_type,
+                    [Segment(self.load.loaded_at, packed.body)],
+                    packed.first_service_date,
+                    packed.last_service_date,
+                )
 
-    def _kept(self, arrived: dict[tuple[int, str], list[Arrival]]) -> list[_Row]:
-        """What is left of older chunks once the resources that arrived anew are out of them."""
+    def _kept(self, deliveries: Sequence[_Delivery]) -> list[Chunk]:
+        """What is left of older chunks once the resources that came anew, or are no more, are out of them."""
+        arrived, deleted = _ids(deliveries)
         older = Chunk.objects.filter(
-            version=self._version,
+            version=self.version,
             superseded_by=None,
-            beneficiary_id__in={beneficiary_id for beneficiary_id, _ in arrived},
-            resource_type__in={resource_type for _, resource_type in arrived},
+            beneficiary_id__in={beneficiary_id for beneficiary_id, _ in (*arrived, *deleted)},
+            resource_type__in={resource_type for _, resource_type in (*arrived, *deleted)},
         )
-        kept: list[_Row] = []
+        kept: list[Chunk] = []
+        deletions: list[Deletion] = []
         for chunk in older:
-            arrivals = arrived.get((chunk.beneficiary_id, chunk.resource_type), ())
-            replaced = {arrival.id for arrival in arrivals}
-            lines = splice.inflate(chunk.body).splitlines(keepends=True)
-            rest = [line for line in lines if _decode_identity(line).id not in replaced]
-            if len(rest) == len(lines):
+            whose = (chunk.beneficiary_id, chunk.resource_type)
+            replaced, gone = arrived.get(whose, frozenset()), deleted.get(whose, frozenset())
+            rest, taken_out = _without(segments_of(chunk), replaced | gone)
+            if not taken_out:
                 continue
             Chunk.objects.filter(pk=chunk.pk).update(superseded_by=self.load)
+            deletions += self._deletions(whose, replaced=taken_out & replaced, gone=taken_out - replaced)
             if rest:
-                body = splice.deflate(b"".join(rest), len(rest))
-                kept.append(
-                    _Row(
-                        chunk.resource_type,
-                        chunk.beneficiary_id,
-                        chunk.last_updated,
-                        chunk.first_service_date,
-                        chunk.last_service_date,
-                        body,
-                    )
-                )
+                kept.append(self._chunk(*whose, rest, chunk.first_service_date, chunk.last_service_date))
+        _record(deletions)
         return kept
 
-    def _copy(self, rows: Iterable[_Row]) -> None:
-        columns = ", ".join(_COLUMNS)
-        copying = f"COPY exports_chunk ({columns}) FROM STDIN (FORMAT binary)"
-        with connection.cursor() as cursor, cursor.copy(copying) as copy:
-            copy.set_types(_TYPES)
-            for row in rows:
-                copy.write_row(
-                    (
-                        self._version,
-                        row.resource_type,
-                        row.beneficiary_id,
-                        self.load.pk,
-                        row.last_updated,
-                        row.first_service_date,
-                        row.last_service_date,
-                        row.body.resource_count,
-                        row.body.raw_length,
-                        row.body.crc32,
-                        row.body.deflated,
-                    )
+    def _chunk(
+        self,
+        beneficiary_id: int,
+        resource_type: str,
+        segments: Sequence[Segment],
+        first_service_date: dt.date | None,
+        last_service_date: dt.date | None,
+    ) -> Chunk:
+        is_dated = resource_type in SERVICE_DATED
+        return Chunk(
+            version=self.version,
+            resource_type=resource_type,
+            beneficiary_id=beneficiary_id,
+            load=self.load,
+            first_service_date=first_service_date if is_dated else None,
+            last_service_date=last_service_date if is_dated else None,
+            **Segment.joined(segments),
+        )
+
+    def _deletions(
+        self, whose: tuple[int, str], *, replaced: frozenset[str], gone: frozenset[str]
+    ) -> Iterator[Deletion]:
+        for ids, is_replaced in ((replaced, True), (gone, False)):
+            if ids:
+                yield Deletion(
+                    load=self.load,
+                    version=self.version,
+                    beneficiary_id=whose[0],
+                    resource_type=whose[1],
+                    is_replaced=is_replaced,
+                    resource_ids=sorted(ids),
                 )
+
+    def _remember_patients(self, deliveries: Sequence[_Delivery]) -> None:
+        """Whose the Patients are, so that later loads know what refers to them. Raises PatientOfAnotherError."""
+        whose = {
+            patient_id: delivery.beneficiary_id
+            for delivery in deliveries
+            for packed in delivery.packed
+            if packed.resource_type == "Patient"
+            for patient_id in packed.ids
+        }
+        known = PatientIdentity.objects.filter(version=self.version, patient_id__in=whose)
+        for patient_id, beneficiary_id in known.values_list("patient_id", "beneficiary_id"):
+            if whose.pop(patient_id) != beneficiary_id:
+                raise PatientOfAnotherError
+        PatientIdentity.objects.bulk_create(
+            PatientIdentity(version=self.version, patient_id=patient_id, beneficiary_id=beneficiary_id)
+            for patient_id, beneficiary_id in whose.items()
+        )
+
+
+_Ids = dict[tuple[int, str], frozenset[str]]
+
+
+def _ids(deliveries: Sequence[_Delivery]) -> tuple[_Ids, _Ids]:
+    """By beneficiary and type: what came, and what is no more."""
+    arrived: _Ids = {}
+    deleted: _Ids = {}
+    for delivery in deliveries:
+        for packed in delivery.packed:
+            arrived[delivery.beneficiary_id, packed.resource_type] = frozenset(packed.ids)
+        for resource_type, ids in delivery.deleted.items():
+            deleted[delivery.beneficiary_id, resource_type] = ids
+    return arrived, deleted
+
+
+def _without(segments: Sequence[Segment], ids: frozenset[str]) -> tuple[list[Segment], frozenset[str]]:
+    """Segments without the resources of these ids, and the ids that were found."""
+    rest: list[Segment] = []
+    found: set[str] = set()
+    for segment in segments:
+        lines = splice.inflate(segment.body.deflated).splitlines(keepends=True)
+        of_lines = [resource_id(line) for line in lines]
+        here = ids.intersection(of_lines)
+        found |= here
+        if not here:
+            rest.append(segment)
+        elif left := [line for line, id_ in zip(lines, of_lines, strict=True) if id_ not in here]:
+            rest.append(Segment(segment.last_updated, splice.deflate(b"".join(left), len(left))))
+    return rest, frozenset(found)
+
+
+def _record(deletions: Iterable[Deletion]) -> None:
+    """Keep what was taken out; a beneficiary's chunks of one type are told of together."""
+    together: dict[tuple[int, str, bool], Deletion] = {}
+    for deletion in deletions:
+        key = (deletion.beneficiary_id, deletion.resource_type, deletion.is_replaced)
+        if key in together:
+            together[key].resource_ids = sorted({*together[key].resource_ids, *deletion.resource_ids})
+        else:
+            together[key] = deletion
+    Deletion.objects.bulk_create(together.values())
+
+
+def lock_loads() -> None:
+    """Wait for the loads that are under way; whoever comes later waits until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOADS_LOCK])
 
 
 @contextmanager
-def loading(source: str, *, version: int) -> Iterator[Loading]:
+def loading(source: str, *, version: int, takes_back: Load | None = None) -> Iterator[Loading]:
     """A load, in one transaction that ends with the block. `source` says in words where the claims come from.
 
     Render the resources with `load.loaded_at` as their `meta.lastUpdated`: exports compare it with `_since`.
     """
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOADS_LOCK])
+        lock_loads()
         last = Load.objects.order_by("-id").first()
         now = timezone.now()
-        # The clock may have been set back; the order of loads may not.
         load = Load.objects.create(
-            source=source, loaded_at=max(now, last.loaded_at + dt.timedelta(milliseconds=1)) if last else now
+            source=source,
+            version=version,
+            # The clock may have been set back; the order of loads may not.
+            loaded_at=max(now, last.loaded_at + dt.timedelta(milliseconds=1)) if last else now,
+            takes_back=takes_back,
         )
-        under_way = Loading(load, version=version)
+        under_way = Loading(load, version)
         yield under_way
         under_way.write()
         load.save(update_fields=["resource_count", "raw_length"])

@@ -1,3 +1,4 @@
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -12,9 +13,14 @@ class Load(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     source = models.CharField(max_length=200, help_text="Where the claims came from, in words.")
+    version = models.PositiveSmallIntegerField(default=2, help_text="The API version: 2 is R4.")
     loaded_at = models.DateTimeField(default=timezone.now)
     resource_count = models.PositiveBigIntegerField(default=0)
     raw_length = models.PositiveBigIntegerField("bytes", default=0, help_text="NDJSON bytes before compression.")
+    takes_back = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, related_name="taken_back_by", help_text="The load that it undoes."
+    )
+    closed_at = models.DateTimeField(null=True, help_text="When it was merged with older loads: it cannot be undone.")
 
     class Meta:
         ordering = ["-id"]
@@ -24,13 +30,16 @@ class Load(models.Model):
 
 
 class Chunk(models.Model):
-    """The resources of one type of one beneficiary, in one API version, with one `lastUpdated`.
+    """The resources of one type of one beneficiary, in one API version, that arrived in one load or in several.
 
     `body` is NDJSON, deflated into raw blocks that end on a byte and are not the last, so that bodies can be joined
-    without being read; see exports/claims/splice.py.
+    without being read; see exports/claims/splice.py. Chunks of several loads have been joined by compaction: their
+    `segments` tell the loads apart, oldest first, so that `_since` may still fall between two of them.
 
     A row never changes but for `superseded_by`: when a later load replaces some of its resources, the rest is written
     as a new row of that load. So any past state can still be exported, and a load can be taken back.
+
+    The table is partitioned by resource type (migration 0002): an export reads one type at a time.
     """
 
     pk = models.CompositePrimaryKey("version", "resource_type", "beneficiary_id", "load_id", "last_updated")
@@ -43,12 +52,14 @@ class Chunk(models.Model):
     superseded_by = models.ForeignKey(
         Load, on_delete=models.PROTECT, null=True, related_name="superseded", help_text="Visible before this load only."
     )
-    last_updated = models.DateTimeField()
-    first_service_date = models.DateField(null=True)
+    first_updated = models.DateTimeField(help_text="lastUpdated of its oldest segment.")
+    last_updated = models.DateTimeField(help_text="lastUpdated of its newest segment.")
+    first_service_date = models.DateField(null=True, help_text="None when a resource has none.")
     last_service_date = models.DateField(null=True)
     resource_count = models.PositiveIntegerField()
     raw_length = models.PositiveIntegerField(help_text="Bytes of NDJSON before compression.")
     crc32 = models.BigIntegerField(help_text="CRC-32 of the NDJSON.")
+    segments = models.JSONField(null=True, help_text="What it was joined from, oldest first; None for one load.")
     body = models.BinaryField()
 
     class Meta:
@@ -62,3 +73,43 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.resource_count} {self.resource_type} of beneficiary {self.beneficiary_id}, v{self.version}"
+
+
+class Deletion(models.Model):
+    """Resources of a beneficiary that a load took out of older chunks, at the load's `loaded_at`.
+
+    `is_replaced` when the same load brought them anew: a client that reads on from there gets them again. Those that
+    are gone it has to be told of.
+    """
+
+    load = models.ForeignKey(Load, on_delete=models.PROTECT, related_name="deletions")
+    version = models.PositiveSmallIntegerField(help_text="The API version: 2 is R4.")
+    resource_type = models.CharField(max_length=32)
+    beneficiary = models.ForeignKey(Beneficiary, on_delete=models.PROTECT, related_name="+", db_index=False)
+    is_replaced = models.BooleanField()
+    resource_ids = ArrayField(models.CharField(max_length=64))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "resource_type", "beneficiary", "load", "is_replaced"], name="deletion_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{len(self.resource_ids)} {self.resource_type} of beneficiary {self.beneficiary_id}, {self.load_id}"
+
+
+class PatientIdentity(models.Model):
+    """Whose resources they are that refer to a Patient: its id, in one API version, and the beneficiary."""
+
+    pk = models.CompositePrimaryKey("version", "patient_id")
+    version = models.PositiveSmallIntegerField()
+    patient_id = models.CharField(max_length=64)
+    beneficiary = models.ForeignKey(Beneficiary, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        verbose_name_plural = "patient identities"
+
+    def __str__(self) -> str:
+        return f"patient of beneficiary {self.beneficiary_id}, v{self.version}"

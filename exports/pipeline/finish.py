@@ -1,18 +1,37 @@
 """The last step of a job: when nothing is left to write, its files may be fetched."""
 
 from django.conf import settings
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from exports.models import Job
+from exports import storage
+from exports.models import Job, OutputFile, Shard
+from exports.pipeline.transactions import brief
 
 
 def finish(job: Job) -> bool:
-    """Complete a job whose shards are all written; True for exactly one caller."""
+    """Complete a job whose shards are all written; True for exactly one caller.
+
+    A file that a power failure has taken is written again first.
+    """
     if job.shards.unwritten().exists():
+        return False
+    lost = storage.settle(job.pk, dict(job.files.values_list("name", "stored_length")))
+    if lost:
+        _write_again(job, lost)
         return False
     return job.advance(
         from_=Job.Status.IN_PROGRESS,
         to=Job.Status.COMPLETED,
         finished_at=Now(),
         expires_at=Now() + settings.EXPORT_LIFETIME,
+    )
+
+
+@brief()
+def _write_again(job: Job, names: list[str]) -> None:
+    these = Q(job=job, job__status=Job.Status.IN_PROGRESS)
+    OutputFile.objects.filter(these, name__in=names).delete()
+    Shard.objects.filter(these, file_name__in=names).update(
+        status=Shard.Status.WAITING, bytes_written=0, last_error="The file was lost after it had been written."
     )

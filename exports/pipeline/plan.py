@@ -5,11 +5,11 @@ import uuid
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from exports.models import Job, Load, Shard
+from exports.pipeline.transactions import brief
 from exports.sources import SOURCES, Part, Selection
 
 # Before anything was loaded there is nothing that a client could miss by coming back with this as its `_since`.
@@ -19,7 +19,7 @@ NOTHING_LOADED_YET = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 def plan(job_id: int) -> bool:
     """Plan a job that waits; True if this call did it. The store as it is now is what the export will hold."""
     Job.objects.filter(pk=job_id).update(plan_attempts=F("plan_attempts") + 1)
-    with transaction.atomic():
+    with brief():
         job = Job.objects.select_for_update().filter(pk=job_id, status=Job.Status.PENDING).first()
         if job is None:
             return False
@@ -47,6 +47,8 @@ def selection_of(shard: Shard) -> Selection:
         earlier_roster_id=None if shard.population == Shard.Population.EVERYONE else job.earlier_roster_id,
         on_earlier_roster=shard.population == Shard.Population.EXISTING,
         since=shard.since,
+        claims_from_date=job.claims_from_date,
+        claims_through_date=job.claims_through_date,
         first_beneficiary_id=shard.first_beneficiary_id,
         last_beneficiary_id=shard.last_beneficiary_id,
     )

@@ -1,54 +1,63 @@
 """Recovery: whatever died, each unfinished job goes on or fails with a reason. A job is never stuck."""
 
-import datetime as dt
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from exports.models import Job, Shard
-
-# A message that was sent and not followed by a start for so long is taken to be lost, and sent again.
-MESSAGE_PATIENCE = dt.timedelta(seconds=30)
-ATTEMPTS = 5
+from exports.pipeline.transactions import brief
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What has to be told to the workers again."""
+    """What the workers have to be told again."""
 
-    to_plan: list[int]
-    to_write: list[int]
+    to_plan: list[int]  # jobs
+    to_write: list[int]  # organizations that have something to be written
     to_finish: list[Job]
 
 
-@transaction.atomic
+@brief()
 def recover() -> Recovered:
     """Look through the unfinished jobs; fail those that were tried too often, and say what has to be sent again."""
-    unheard = Q(sent_at=None) | Q(sent_at__lt=Now() - MESSAGE_PATIENCE)
-    pending = Job.objects.filter(status=Job.Status.PENDING).select_for_update(skip_locked=True)
+    for job in Job.objects.unfinished().filter(created_at__lt=Now() - settings.EXPORT_DEADLINE):
+        fail(job, f"The export was not finished within {settings.EXPORT_DEADLINE}.")
+    in_progress = Job.objects.filter(status=Job.Status.IN_PROGRESS)
+    to_plan = _unplanned()
+    _free_the_shards_of_the_dead()
+    waiting = Shard.objects.filter(status=Shard.Status.WAITING, job__in=in_progress)
+    return Recovered(
+        to_plan,
+        to_write=list(waiting.order_by("job__organization").values_list("job__organization", flat=True).distinct()),
+        to_finish=list(in_progress.exclude(pk__in=Shard.objects.unwritten().values("job"))),
+    )
+
+
+def _unplanned() -> list[int]:
+    """Jobs of whose message nothing has been heard."""
+    unheard = Q(sent_at=None) | Q(sent_at__lt=Now() - settings.EXPORT_MESSAGE_PATIENCE)
+    pending = Job.objects.filter(unheard, status=Job.Status.PENDING)
     to_plan = []
-    for job in pending.filter(unheard):
-        if job.plan_attempts >= ATTEMPTS:
-            fail(job, f"The export could not be planned in {ATTEMPTS} attempts.")
+    for job in pending.select_for_update(skip_locked=True):
+        if job.plan_attempts >= settings.EXPORT_ATTEMPTS:
+            fail(job, f"The export could not be planned in {settings.EXPORT_ATTEMPTS} attempts.")
         else:
             to_plan.append(job.pk)
+    return to_plan
 
-    idle = Q(status=Shard.Status.WAITING) & unheard | Q(status=Shard.Status.WRITING, lease_until__lt=Now())
-    shards = Shard.objects.filter(idle, job__status=Job.Status.IN_PROGRESS).select_related("job")
-    to_write = []
-    for shard in shards.select_for_update(of=("self",), skip_locked=True):
-        if shard.attempts >= ATTEMPTS:
-            fail(shard.job, f"A file could not be written in {ATTEMPTS} attempts. {shard.last_error}".strip())
-        else:
-            to_write.append(shard.pk)
-    Shard.objects.filter(pk__in=to_write).update(status=Shard.Status.WAITING, lease_holder=None, lease_until=None)
 
-    to_finish = list(
-        Job.objects.filter(status=Job.Status.IN_PROGRESS).exclude(pk__in=Shard.objects.unwritten().values("job"))
+def _free_the_shards_of_the_dead() -> None:
+    """Shards whose workers died wait again, unless they have been tried often enough."""
+    shards = Shard.objects.free().filter(job__status=Job.Status.IN_PROGRESS).select_related("job")
+    tried = shards.filter(attempts__gte=settings.EXPORT_ATTEMPTS)
+    for shard in tried.select_for_update(of=("self",), skip_locked=True):
+        attempts = f"A file could not be written in {settings.EXPORT_ATTEMPTS} attempts."
+        fail(shard.job, f"{attempts} {shard.last_error}".strip())
+    Shard.objects.filter(status=Shard.Status.WRITING, lease_until__lt=Now()).update(
+        status=Shard.Status.WAITING, lease_holder=None, lease_until=None, sent_at=None
     )
-    return Recovered(to_plan, to_write, to_finish)
 
 
 def fail(job: Job, reason: str) -> bool:

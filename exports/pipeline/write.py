@@ -1,23 +1,25 @@
 """The middle step of a job: write one shard into one file, at the speed of copying bytes."""
 
 import contextlib
-import datetime as dt
 import logging
 import threading
 import uuid
 from collections.abc import Iterator
 from typing import Self
 
-from django.db import connection, transaction
+from django.conf import settings
+from django.db import connection
 
 from exports import storage
+from exports.claims.cutting import ServiceDates, cut
 from exports.claims.splice import Splice
 from exports.models import Job, OutputFile, Shard
+from exports.pipeline import turns
 from exports.pipeline.plan import selection_of
+from exports.pipeline.transactions import brief
 from exports.sources import SOURCES
 
-# How long a worker may be silent before another takes its shard, and how often it speaks.
-LEASE = dt.timedelta(seconds=15)
+# How often a worker that writes says so, and learns whether it is still wanted.
 HEARTBEAT_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
@@ -58,7 +60,11 @@ class Heartbeat:
     def _run(self) -> None:
         try:
             while not self._over.wait(HEARTBEAT_SECONDS):
-                if not self._shard.renew(holder=self._holder, lease=LEASE, bytes_written=self.bytes_written):
+                with brief(waits_for_disk=False):
+                    kept = self._shard.renew(
+                        holder=self._holder, lease=settings.EXPORT_LEASE, bytes_written=self.bytes_written
+                    )
+                if not kept:
                     self._lost = True
                     return
         except Exception:
@@ -73,28 +79,55 @@ def write(shard_id: int) -> Job | None:
     """Write a shard, unless another worker does or has; the job whose shard was written, or None."""
     shard = Shard.objects.select_related("job").get(pk=shard_id)
     holder = uuid.uuid4()
-    if not shard.take(holder=holder, lease=LEASE):
-        return None
+    with brief(waits_for_disk=False):
+        taken = shard.take(holder=holder, lease=settings.EXPORT_LEASE)
+    return _write(shard, holder) if taken else None
+
+
+def write_next() -> Job | None:
+    """Write the shard whose turn it is; the job whose shard was written, or None."""
+    holder = uuid.uuid4()
+    shard = turns.take_next(holder)
+    return _write(shard, holder) if shard else None
+
+
+def _write(shard: Shard, holder: uuid.UUID) -> Job | None:
     try:
-        with _giving_back(shard, holder), storage.writing(shard.job_id, shard.file_name) as file:
-            with Heartbeat(shard, holder) as heartbeat:
-                splice = Splice(file.write)
-                for body in SOURCES["store"].bodies(selection_of(shard)):
-                    heartbeat.check()
-                    splice.add(body)
-                    heartbeat.bytes_written = splice.raw_length
+        with (
+            _giving_back(shard, holder),
+            Heartbeat(shard, holder) as heartbeat,
+            # On S3, the end of this block is the upload.
+            storage.writing(shard.job_id, shard.file_name) as file,
+        ):
+            splice = Splice(file.write)
+            _copy(shard, splice, heartbeat)
             splice.finish()
-            if (splice.raw_length, splice.resource_count) != (shard.raw_length, shard.resource_count):
-                raise IncompleteError(
-                    f"{shard} has {splice.resource_count} resources, {splice.raw_length} bytes; "
-                    f"planned were {shard.resource_count}, {shard.raw_length}."
-                )
-        handed_in = _hand_in(shard, holder, stored_length=splice.stored_length)
+        handed_in = _hand_in(shard, holder, splice)
     except LeaseLostError:
         handed_in = False
     if not handed_in:
         _clear_away(shard)
+    elif not splice.resource_count:
+        # The filters have left nothing, and nobody is told of an empty file.
+        storage.remove(shard.job_id, shard.file_name)
     return shard.job if handed_in else None
+
+
+def _copy(shard: Shard, splice: Splice, heartbeat: Heartbeat) -> None:
+    """From the source into the file. Raises LeaseLostError, and IncompleteError if anything is missing."""
+    resource_count = raw_length = 0
+    dates = ServiceDates(shard.job.claims_from_date, shard.job.claims_through_date)
+    for piece in SOURCES["store"].pieces(selection_of(shard)):
+        heartbeat.check()
+        resource_count += piece.body.resource_count
+        raw_length += piece.body.raw_length
+        splice.add(cut(piece.body, dates) if piece.is_cut else piece.body)
+        heartbeat.bytes_written = raw_length
+    if (raw_length, resource_count) != (shard.raw_length, shard.resource_count):
+        raise IncompleteError(
+            f"{shard} has {resource_count} resources, {raw_length} bytes; "
+            f"planned were {shard.resource_count}, {shard.raw_length}."
+        )
 
 
 @contextlib.contextmanager
@@ -109,26 +142,29 @@ def _giving_back(shard: Shard, holder: uuid.UUID) -> Iterator[None]:
         raise
 
 
-@transaction.atomic
-def _hand_in(shard: Shard, holder: uuid.UUID, *, stored_length: int) -> bool:
+def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice) -> bool:
     """Record the finished file; False if the shard is not ours any more."""
-    handed_in = Shard.objects.filter(
-        pk=shard.pk, status=Shard.Status.WRITING, lease_holder=holder, job__status=Job.Status.IN_PROGRESS
-    ).update(
-        status=Shard.Status.WRITTEN, lease_holder=None, lease_until=None, bytes_written=shard.raw_length, last_error=""
-    )
-    if not handed_in:
-        return False
-    OutputFile.objects.create(
-        shard=shard,
-        job=shard.job,
-        name=shard.file_name,
-        resource_type=shard.resource_type,
-        resource_count=shard.resource_count,
-        raw_length=shard.raw_length,
-        stored_length=stored_length,
-    )
-    return True
+    with brief(waits_for_disk=False):
+        handed_in = Shard.objects.filter(
+            pk=shard.pk, status=Shard.Status.WRITING, lease_holder=holder, job__status=Job.Status.IN_PROGRESS
+        ).update(
+            status=Shard.Status.WRITTEN,
+            lease_holder=None,
+            lease_until=None,
+            bytes_written=shard.raw_length,
+            last_error="",
+        )
+        if handed_in and splice.resource_count:
+            OutputFile.objects.create(
+                shard=shard,
+                job=shard.job,
+                name=shard.file_name,
+                resource_type=shard.resource_type,
+                resource_count=splice.resource_count,
+                raw_length=splice.raw_length,
+                stored_length=splice.stored_length,
+            )
+    return bool(handed_in)
 
 
 def _clear_away(shard: Shard) -> None:

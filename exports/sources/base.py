@@ -13,7 +13,8 @@ class Selection:
     """Which resources: of one type and version, of a roster's beneficiaries, as the store was at one load.
 
     `earlier_roster_id` narrows the roster: with `on_earlier_roster` to those who were on it too, else to those who
-    were not. Without it, everyone on the roster is meant.
+    were not. Without it, everyone on the roster is meant. The dates bound the last day of a claim's service, both
+    included; they say nothing about types that have no such day.
     """
 
     version: int
@@ -23,6 +24,8 @@ class Selection:
     earlier_roster_id: int | None = None
     on_earlier_roster: bool = False
     since: dt.datetime | None = None  # resources updated after this instant only
+    claims_from_date: dt.date | None = None
+    claims_through_date: dt.date | None = None
     first_beneficiary_id: int | None = None
     last_beneficiary_id: int | None = None
 
@@ -34,14 +37,25 @@ class Part:
     first_beneficiary_id: int
     last_beneficiary_id: int
     resource_count: int
-    raw_length: int  # bytes of NDJSON
+    raw_length: int  # bytes of NDJSON to go through; where a filter cuts, less comes out
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The resources of a beneficiary that stand together; all of them belong to the selection, unless it is cut.
+
+    `is_cut` when the selection's dates fall among them: then each line has to be looked at.
+    """
+
+    body: Body
+    is_cut: bool = False
 
 
 class Source(Protocol):
-    """Where an export takes its resources from. The same selection always gives the same bodies in the same order."""
+    """Where an export takes its resources from. The same selection always gives the same pieces in the same order."""
 
     def parts(self, selection: Selection, *, file_bytes: int) -> list[Part]:
         """Cut a selection into ranges of about `file_bytes` of NDJSON each; none for an empty selection."""
 
-    def bodies(self, selection: Selection) -> Iterator[Body]:
-        """The selection's bodies, by beneficiary."""
+    def pieces(self, selection: Selection) -> Iterator[Piece]:
+        """The selection's resources, by beneficiary."""

@@ -2,18 +2,23 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from django.db import connection
 
+from exports.claims.chunks import newer
 from exports.claims.splice import Body
-from exports.sources.base import Part, Selection
+from exports.fhir.lines import SERVICE_DATED
+from exports.sources.base import Part, Piece, Selection
 
 # PostgreSQL's binary COPY: a signature with two empty words, then rows; a row is its number of fields and, for each
 # field, its length and its bytes. The server sends each row as one message.
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _HEADER_LENGTH = len(_SIGNATURE) + 8
-_ROW = struct.Struct("!h ii ii iq i")  # fields; resource_count; raw_length; crc32; the body's length
+_ROW = struct.Struct("!h ii ii iq i? i")  # fields; resource_count; raw_length; crc32; is_cut; the length of segments
+_LENGTH = struct.Struct("!i")
+_NULL = -1
 _END = b"\xff\xff"
 
 
@@ -25,8 +30,8 @@ class ClaimsStore:
         query = f"""
             WITH sized AS (
                 SELECT chunk.beneficiary_id,
-                       sum(chunk.resource_count)::bigint AS resource_count,
-                       sum(chunk.raw_length)::bigint AS raw_length
+                       sum({_newer("resource_count", selection)})::bigint AS resource_count,
+                       sum({_newer("raw_length", selection)})::bigint AS raw_length
                 {chosen}
                 GROUP BY chunk.beneficiary_id
             ), placed AS (
@@ -40,11 +45,14 @@ class ClaimsStore:
             cursor.execute(query, {**values, "file_bytes": file_bytes})
             return [Part(*row) for row in cursor.fetchall()]
 
-    def bodies(self, selection: Selection) -> Iterator[Body]:
+    def pieces(self, selection: Selection) -> Iterator[Piece]:
         chosen, values = _chosen(selection)
+        # A chunk that compaction has joined may hold some resources from before `_since`.
+        seams = "CASE WHEN chunk.first_updated <= %(since)s THEN chunk.segments::text END"
         query = f"""
             COPY (
-                SELECT chunk.resource_count, chunk.raw_length, chunk.crc32, chunk.body
+                SELECT chunk.resource_count, chunk.raw_length, chunk.crc32, {_is_cut(selection)},
+                       {"NULL::text" if selection.since is None else seams}, chunk.body
                 {chosen}
                 ORDER BY chunk.beneficiary_id, chunk.last_updated
             ) TO STDOUT (FORMAT binary)
@@ -56,8 +64,18 @@ class ClaimsStore:
                     row = row[_HEADER_LENGTH:]
                 if not row or row == _END:
                     continue
-                _, _, resource_count, _, raw_length, _, crc32, _ = _ROW.unpack_from(row)
-                yield Body(resource_count, raw_length, crc32, row[_ROW.size :])
+                yield _piece(row, selection)
+
+
+def _piece(row: memoryview, selection: Selection) -> Piece:
+    _, _, resource_count, _, raw_length, _, crc32, _, is_cut, seams_length = _ROW.unpack_from(row)
+    place = _ROW.size
+    if seams_length == _NULL:
+        return Piece(Body(resource_count, raw_length, crc32, row[place + _LENGTH.size :]), is_cut)
+    assert selection.since is not None  # noqa: S101  # else no seams were asked for
+    seams, place = row[place : place + seams_length], place + seams_length
+    body = Body(resource_count, raw_length, crc32, row[place + _LENGTH.size :])
+    return Piece(newer(body, seams, selection.since), is_cut)
 
 
 def _chosen(selection: Selection) -> tuple[str, dict[str, Any]]:
@@ -79,8 +97,34 @@ def _chosen(selection: Selection) -> tuple[str, dict[str, Any]]:
         )""")
     if selection.since is not None:
         conditions.append("chunk.last_updated > %(since)s")
+    if selection.resource_type in SERVICE_DATED:
+        # A chunk without dates has to be looked into.
+        if selection.claims_from_date is not None:
+            conditions.append("COALESCE(chunk.last_service_date >= %(claims_from_date)s, TRUE)")
+        if selection.claims_through_date is not None:
+            conditions.append("COALESCE(chunk.first_service_date <= %(claims_through_date)s, TRUE)")
     if selection.first_beneficiary_id is not None:
         conditions.append("entry.beneficiary_id BETWEEN %(first_beneficiary_id)s AND %(last_beneficiary_id)s")
-    values = {name: getattr(selection, name) for name in Selection.__slots__}
     joined = "attribution_rosterentry entry JOIN exports_chunk chunk ON chunk.beneficiary_id = entry.beneficiary_id"
-    return f"FROM {joined} WHERE {' AND '.join(conditions)}", values
+    return f"FROM {joined} WHERE {' AND '.join(conditions)}", asdict(selection)
+
+
+def _newer(column: str, selection: Selection) -> str:
+    """How much of a chunk is in the selection: of a joined one, the segments after `_since` only."""
+    if selection.since is None:
+        return f"chunk.{column}"
+    return f"""CASE WHEN chunk.first_updated > %(since)s THEN chunk.{column} ELSE (
+        SELECT sum((segment ->> '{column}')::bigint) FROM jsonb_array_elements(chunk.segments) segment
+        WHERE (segment ->> 'last_updated')::timestamptz > %(since)s
+    ) END"""  # noqa: S608  # the column is ours
+
+
+def _is_cut(selection: Selection) -> str:
+    """Whether the selection's dates fall among the resources of a chunk."""
+    inside = []
+    if selection.resource_type in SERVICE_DATED:
+        if selection.claims_from_date is not None:
+            inside.append("chunk.first_service_date >= %(claims_from_date)s")
+        if selection.claims_through_date is not None:
+            inside.append("chunk.last_service_date <= %(claims_through_date)s")
+    return f"NOT COALESCE({' AND '.join(inside)}, FALSE)" if inside else "FALSE"

@@ -4,10 +4,12 @@ import datetime as dt
 import gzip
 import json
 
-from exports import storage
+from exports import kickoff, storage
 from exports.claims.loader import Arrival, loading
 from exports.models import Job, Load, Shard
 from exports.pipeline import finish, plan, write
+
+EVERYTHING = ("Patient", "Coverage", "ExplanationOfBenefit")
 
 
 def patient(mbi: str, **more) -> Arrival:
@@ -35,6 +37,27 @@ def run(job: Job) -> Job:
     finish.finish(job)
     job.refresh_from_db()
     return job
+
+
+def start(organization, *, scope=Job.Scope.PATIENT, since=None, resource_types=EVERYTHING) -> Job:
+    """A job of an organization that nobody works at yet."""
+    return kickoff.kick_off(
+        organization=organization,
+        version=2,
+        scope=scope,
+        resource_types=resource_types,
+        since=since,
+        request_url="http://testserver/api/v2/Group/all/$export",
+    )
+
+
+def lines(job: Job) -> list[bytes]:
+    """All lines of a job's files, in their order."""
+    found: list[bytes] = []
+    for file in job.files.all():
+        with storage.opened(job.pk, file.name) as stored:
+            found += gzip.decompress(stored.read()).splitlines(keepends=True)
+    return found
 
 
 def exported(job: Job) -> dict[str, list[str]]:

@@ -8,26 +8,16 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from attribution.models import Mbi
 from exports import kickoff, storage
 from exports.models import Job, OutputFile, Shard
-from exports.pipeline import expire, finish, plan, recover, write
-from tests.exports.store import arrival, exported, load, patient, run
+from exports.pipeline import expire, finish, plan, recover, turns, write
+from tests.exports.store import arrival, exported, load, patient, run, start
 
 # The lease of a shard is renewed over a connection of its own, which sees committed rows only.
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EVERYTHING = ("Patient", "Coverage", "ExplanationOfBenefit")
-
-
-def start(organization, *, scope=Job.Scope.GROUP_ALL, since=None, resource_types=EVERYTHING) -> Job:
-    return kickoff.kick_off(
-        organization=organization,
-        version=2,
-        scope=scope,
-        resource_types=resource_types,
-        since=since,
-        request_url="http://testserver/api/v2/Group/all/$export",
-    )
+GROUP = Job.Scope.GROUP_ALL
 
 
 def eob(number: int):
@@ -39,7 +29,7 @@ def harbor_job(world) -> Job:
     mbis = world.beneficiaries(3)
     world.roster(world.harbor, mbis)
     load({mbi: [patient(mbi), eob(number)] for number, mbi in enumerate(mbis)})
-    return start(world.harbor)
+    return start(world.harbor, scope=GROUP)
 
 
 def test_an_export_holds_the_roster_and_nobody_else(world):
@@ -48,7 +38,7 @@ def test_an_export_holds_the_roster_and_nobody_else(world):
     world.roster(world.mesa, theirs)
     load({mbi: [patient(mbi)] for mbi in ours + theirs + nobodys})
 
-    job = run(start(world.harbor))
+    job = run(start(world.harbor, scope=GROUP))
 
     assert job.status == Job.Status.COMPLETED
     assert exported(job) == {"Patient": [f"p-{mbi}" for mbi in ours]}
@@ -63,7 +53,7 @@ def test_a_type_of_which_there_is_nothing_has_no_file(harbor_job):
 def test_an_export_of_an_empty_store_is_complete_and_empty(world):
     world.roster(world.harbor, world.beneficiaries(1))
 
-    job = run(start(world.harbor))
+    job = run(start(world.harbor, scope=GROUP))
 
     assert job.status == Job.Status.COMPLETED
     assert not job.files.exists()
@@ -76,7 +66,7 @@ def test_large_exports_are_cut_into_files_without_loss_or_repetition(world, sett
     load({mbi: [patient(mbi, filler="x" * 500)] for mbi in mbis})
     settings.EXPORT_FILE_BYTES = 1_700
 
-    job = run(start(world.harbor))
+    job = run(start(world.harbor, scope=GROUP))
 
     assert job.files.count() == 3
     assert exported(job)["Patient"] == [f"p-{mbi}" for mbi in mbis]
@@ -86,7 +76,7 @@ def test_what_is_loaded_after_the_planning_is_not_in_the_export(world):
     mbis = world.beneficiaries(2)
     world.roster(world.harbor, mbis)
     load({mbi: [patient(mbi, name="old"), eob(number)] for number, mbi in enumerate(mbis)})
-    job = start(world.harbor)
+    job = start(world.harbor, scope=GROUP)
     plan.plan(job.pk)
 
     load({mbis[0]: [patient(mbis[0], name="new"), eob(0), eob(7)]})
@@ -101,11 +91,11 @@ def test_a_client_that_comes_back_with_the_transaction_time_misses_and_repeats_n
     mbis = world.beneficiaries(2)
     world.roster(world.harbor, mbis, published_at=timezone.now() - dt.timedelta(days=1))
     load({mbi: [patient(mbi), eob(number)] for number, mbi in enumerate(mbis)})
-    first = run(start(world.harbor))
+    first = run(start(world.harbor, scope=GROUP))
     load({mbis[1]: [eob(1), eob(8)]})
 
-    second = run(start(world.harbor, since=first.transaction_time))
-    third = run(start(world.harbor, since=second.transaction_time))
+    second = run(start(world.harbor, scope=GROUP, since=first.transaction_time))
+    third = run(start(world.harbor, scope=GROUP, since=second.transaction_time))
 
     assert exported(second) == {"ExplanationOfBenefit": ["e-1", "e-8"]}
     assert exported(third) == {}
@@ -136,14 +126,14 @@ def test_who_left_the_roster_is_not_in_the_export_whatever_since_says(world):
     since = timezone.now() - dt.timedelta(days=7)
     load({mbi: [patient(mbi)] for mbi in (stays, leaves)})
 
-    job = run(start(world.harbor, since=since))
+    job = run(start(world.harbor, scope=GROUP, since=since))
 
     assert exported(job) == {"Patient": [f"p-{stays}"]}
 
 
 def test_an_organization_without_a_roster_cannot_start(world):
     with pytest.raises(kickoff.NoRosterError):
-        start(world.harbor)
+        start(world.harbor, scope=GROUP)
 
     assert not Job.objects.exists()
 
@@ -165,10 +155,10 @@ def test_writing_twice_writes_once(harbor_job):
     assert OutputFile.objects.filter(shard=shard).count() == 1
 
 
-def test_a_shard_that_someone_else_writes_is_left_to_him(harbor_job):
+def test_a_shard_that_someone_else_writes_is_left_to_him(harbor_job, settings):
     plan.plan(harbor_job.pk)
     shard = harbor_job.shards.first()
-    shard.take(holder=uuid.uuid4(), lease=write.LEASE)
+    shard.take(holder=uuid.uuid4(), lease=settings.EXPORT_LEASE)
 
     assert write.write(shard.pk) is None
     assert not OutputFile.objects.exists()
@@ -196,6 +186,36 @@ def test_a_job_is_finished_by_one_caller_and_only_when_all_is_written(harbor_job
 
     assert too_early is False
     assert finished == [True, False, False]
+
+
+def test_a_job_that_takes_too_long_fails_with_the_reason(harbor_job, settings):
+    Job.objects.update(created_at=Now() - settings.EXPORT_DEADLINE - dt.timedelta(seconds=1))
+
+    recovered = recover.recover()
+
+    harbor_job.refresh_from_db()
+    assert recovered == recover.Recovered([], [], [])
+    assert harbor_job.status == Job.Status.FAILED
+    assert "1 day" in harbor_job.failure
+
+
+@pytest.mark.parametrize("loss", [Path.unlink, lambda path: path.write_bytes(b"half")], ids=["gone", "cut short"])
+def test_a_file_that_was_lost_before_the_job_is_finished_is_written_again(harbor_job, loss):
+    plan.plan(harbor_job.pk)
+    for shard in harbor_job.shards.all():
+        write.write(shard.pk)
+    loss(_files(harbor_job)[0])
+    harbor_job.refresh_from_db()
+
+    too_early = finish.finish(harbor_job)
+    again = write.write_next()
+    finished = finish.finish(harbor_job)
+
+    assert (too_early, again, finished) == (False, harbor_job, True)
+    assert exported(harbor_job) == {
+        "Patient": [f"p-{mbi}" for mbi in _mbis(harbor_job)],
+        "ExplanationOfBenefit": ["e-0", "e-1", "e-2"],
+    }
 
 
 def test_what_differs_from_the_plan_is_thrown_away_and_can_be_written_again(harbor_job, monkeypatch):
@@ -240,27 +260,28 @@ def test_a_cancelled_job_is_not_planned(world, harbor_job):
     assert not Shard.objects.exists()
 
 
-def test_recovery_sends_a_lost_message_again_but_not_a_fresh_one(harbor_job):
+def test_recovery_sends_a_lost_message_again_but_not_a_fresh_one(harbor_job, settings):
     fresh = recover.recover()
-    Job.objects.update(sent_at=Now() - recover.MESSAGE_PATIENCE)
+    Job.objects.update(sent_at=Now() - settings.EXPORT_MESSAGE_PATIENCE)
     lost = recover.recover()
 
     assert fresh.to_plan == []
     assert lost.to_plan == [harbor_job.pk]
 
 
-def test_recovery_takes_up_a_shard_whose_worker_died(harbor_job):
+def test_recovery_takes_up_a_shard_whose_worker_died(world, harbor_job, settings):
     plan.plan(harbor_job.pk)
-    Shard.objects.update(sent_at=Now())
+    turns.call(world.harbor.pk)
     dead, alive = harbor_job.shards.all()
     dead.take(holder=uuid.uuid4(), lease=dt.timedelta(seconds=-1))
-    alive.take(holder=uuid.uuid4(), lease=write.LEASE)
+    alive.take(holder=uuid.uuid4(), lease=settings.EXPORT_LEASE)
 
     recovered = recover.recover()
 
-    assert recovered.to_write == [dead.pk]
+    assert recovered.to_write == [world.harbor.pk]
     dead.refresh_from_db()
     assert dead.status == Shard.Status.WAITING
+    assert turns.call(world.harbor.pk) == 1
 
 
 def test_recovery_finishes_a_job_whose_last_worker_died_before_it_could(harbor_job):
@@ -271,9 +292,9 @@ def test_recovery_finishes_a_job_whose_last_worker_died_before_it_could(harbor_j
     assert recover.recover().to_finish == [harbor_job]
 
 
-def test_a_shard_that_fails_again_and_again_fails_the_job_with_the_reason(harbor_job):
+def test_a_shard_that_fails_again_and_again_fails_the_job_with_the_reason(harbor_job, settings):
     plan.plan(harbor_job.pk)
-    Shard.objects.update(attempts=recover.ATTEMPTS, last_error="OSError: No space left on device")
+    Shard.objects.update(attempts=settings.EXPORT_ATTEMPTS, last_error="OSError: No space left on device")
 
     recovered = recover.recover()
 
@@ -325,6 +346,10 @@ def test_files_are_readable_by_their_owner_alone(harbor_job):
 
     assert path.stat().st_mode & 0o077 == 0
     assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def _mbis(job: Job) -> list[str]:
+    return list(Mbi.objects.filter(beneficiary__roster_entries__roster=job.roster).values_list("value", flat=True))
 
 
 def _files(job: Job) -> list:

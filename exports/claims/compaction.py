@@ -1,0 +1,136 @@
+"""Merges old loads: fewer rows for each beneficiary, and nothing kept that no export can see any more.
+
+What is merged is joined along seams, byte for byte (see Segment): a `_since` that falls between two old loads still
+finds exactly what came after it, and an export that runs meanwhile writes the same bytes.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from exports.claims.chunks import Segment, segments_of, write_chunks
+from exports.claims.loader import lock_loads
+from exports.claims.models import Chunk, Load
+
+# Rows of one beneficiary and type that are worth a merge: each merge writes all of them anew.
+WORTH = 4
+# Groups of rows that are merged together in a transaction.
+BATCH = 500
+
+_Key = tuple[int, str, int]  # version, resource type, beneficiary
+
+
+def compact(*, oldest_in_use: int | None, keep: dt.timedelta | None = None, worth: int = WORTH) -> int:
+    """Merge what arrived longer than `keep` ago (CLAIMS_UNDO); how many chunks that made.
+
+    `oldest_in_use` is the oldest load that an export under way goes by: later ones are left as they are.
+    """
+    last = _last_load(oldest_in_use, settings.CLAIMS_UNDO if keep is None else keep)
+    if last is None:
+        return 0
+    with transaction.atomic():
+        lock_loads()
+        Load.objects.filter(pk__lte=last.pk, closed_at=None).update(closed_at=Now())
+    _discard(last)
+    merged = 0
+    after: _Key = (0, "", 0)
+    while keys := _keys(last, after, worth):
+        merged += _merge(last, keys)
+        after = keys[-1]
+    return merged
+
+
+def _last_load(oldest_in_use: int | None, keep: dt.timedelta) -> Load | None:
+    """The newest load that may be merged; a load that took another back keeps that one company."""
+    old = Load.objects.filter(loaded_at__lt=Now() - keep)
+    if oldest_in_use is not None:
+        old = old.filter(pk__lte=oldest_in_use)
+    return old.order_by("-id").first()
+
+
+def _discard(last: Load) -> None:
+    """Remove the rows that were replaced before any export that may still be asked for."""
+    while True:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                """
+                DELETE FROM exports_chunk WHERE (resource_type, ctid) IN (
+                    SELECT resource_type, ctid FROM exports_chunk WHERE superseded_by_id <= %s LIMIT %s
+                )
+                """,
+                [last.pk, 10 * BATCH],
+            )
+            if not cursor.rowcount:
+                return
+
+
+def _keys(last: Load, after: _Key, worth: int) -> list[_Key]:
+    """The next beneficiaries whose rows are worth a merge.
+
+    Among the old rows of some stands one that stays as it is: a later load has replaced it or written what it left of
+    it. They are left alone until that is old as well, so that an export under way finds everything in its order.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT version, resource_type, beneficiary_id FROM (
+                SELECT *, superseded_by_id IS NULL AND load_id <= %s AS is_old FROM exports_chunk
+            ) chunk
+            WHERE (version, resource_type, beneficiary_id) > (%s, %s, %s)
+            GROUP BY version, resource_type, beneficiary_id
+            HAVING count(*) FILTER (WHERE is_old) >= %s
+               AND coalesce(min(last_updated) FILTER (WHERE NOT is_old), 'infinity')
+                   > max(last_updated) FILTER (WHERE is_old)
+            ORDER BY version, resource_type, beneficiary_id LIMIT %s
+            """,
+            [last.pk, *after, worth, BATCH],
+        )
+        return [
+            (version, resource_type, beneficiary_id) for version, resource_type, beneficiary_id in cursor.fetchall()
+        ]
+
+
+def _merge(last: Load, keys: Sequence[_Key]) -> int:
+    """Join the old rows of these beneficiaries into one each."""
+    with transaction.atomic():
+        # No load replaces anything meanwhile.
+        lock_loads()
+        old = Chunk.objects.filter(_of(keys), superseded_by=None, load__lte=last)
+        merged = list(_merged(old.order_by("version", "resource_type", "beneficiary_id", "last_updated")))
+        old.delete()
+        write_chunks(merged)
+        return len(merged)
+
+
+def _of(keys: Sequence[_Key]) -> Q:
+    """The rows of these beneficiaries, each of its version and type."""
+    chosen = Q()
+    for (version, resource_type), group in groupby(keys, lambda key: key[:2]):
+        whose = [beneficiary_id for _, _, beneficiary_id in group]
+        chosen |= Q(version=version, resource_type=resource_type, beneficiary_id__in=whose)
+    return chosen
+
+
+def _merged(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    def key(chunk: Chunk) -> _Key:
+        return chunk.version, chunk.resource_type, chunk.beneficiary_id
+
+    for (version, resource_type, beneficiary_id), group in groupby(chunks, key):
+        rows = list(group)
+        firsts = [row.first_service_date for row in rows]
+        lasts = [row.last_service_date for row in rows]
+        yield Chunk(
+            version=version,
+            resource_type=resource_type,
+            beneficiary_id=beneficiary_id,
+            # Seen by every export that saw all of them.
+            load_id=max(row.load_id for row in rows),
+            first_service_date=None if None in firsts else min(filter(None, firsts)),
+            last_service_date=None if None in lasts else max(filter(None, lasts)),
+            **Segment.joined([segment for row in rows for segment in segments_of(row)]),
+        )

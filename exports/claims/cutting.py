@@ -1,0 +1,29 @@
+"""Filters that cut through a body: inflate it, keep the lines that belong, deflate them again. Pure."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from exports.claims import splice
+from exports.claims.splice import Body
+from exports.fhir.lines import service_date
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDates:
+    """Claims whose service ended in a range of days, both ends included; one without such a day is not in any."""
+
+    first: dt.date | None
+    last: dt.date | None
+
+    def keeps(self, line: bytes) -> bool:
+        day = service_date(line)
+        if day is None:
+            return False
+        return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
+
+
+def cut(body: Body, dates: ServiceDates) -> Body:
+    """What is left of a body; the body itself if all of it is."""
+    lines = splice.inflate(body.deflated).splitlines(keepends=True)
+    kept = [line for line in lines if dates.keeps(line)]
+    return body if len(kept) == len(lines) else splice.deflate(b"".join(kept), len(kept), level=splice.FAST)

@@ -1,0 +1,102 @@
+"""Takes a load back: what it brought is no more, and what it replaced is current again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.db import models, transaction
+
+from exports.claims import splice
+from exports.claims.chunks import segments_of
+from exports.claims.loader import Arrival, loading, lock_loads, pack, resource_id
+from exports.claims.models import Chunk, Load
+from exports.fhir.lines import service_date
+
+
+class CannotTakeBackError(ValueError):
+    """The load cannot be taken back; the message says why."""
+
+
+@dataclass(slots=True)
+class _Correction:
+    """What has to be said anew of a beneficiary, and what is no more, by type."""
+
+    again: list[Arrival] = field(default_factory=list)
+    gone: dict[str, frozenset[str]] = field(default_factory=dict)
+
+
+@transaction.atomic
+def take_back(load: Load) -> Load:
+    """Undo a load by another one, which is returned. Raises CannotTakeBackError.
+
+    Exports that have seen the load are not contradicted: whoever comes back with their `transactionTime` gets the
+    earlier resources again, and those that only the load had brought are remembered as deleted.
+    """
+    lock_loads()
+    _check(load)
+    with loading(f"taking back load {load.pk}", version=load.version, takes_back=load) as under_way:
+        for beneficiary_id in _touched(load):
+            correction = _correction(load, beneficiary_id)
+            under_way.correct(beneficiary_id, pack(correction.again), correction.gone)
+    return under_way.load
+
+
+def _check(load: Load) -> None:
+    load.refresh_from_db()
+    if load.closed_at is not None:
+        raise CannotTakeBackError(
+            f"Load {load.pk} was merged with older loads on {load.closed_at:%Y-%m-%d} and cannot be taken back. "
+            "Load the right claims: they replace the wrong ones."
+        )
+    if load.takes_back_id is not None:
+        raise CannotTakeBackError(f"Load {load.pk} took back load {load.takes_back_id}. Load those claims again.")
+    if Load.objects.filter(takes_back=load).exists():
+        raise CannotTakeBackError(f"Load {load.pk} was taken back already.")
+    later = Load.objects.filter(pk__gt=load.pk, takes_back=None, taken_back_by=None).order_by("-id").first()
+    if later is not None:
+        raise CannotTakeBackError(f"Load {later.pk} came after load {load.pk}. Take that back first.")
+
+
+def _touched(load: Load) -> Iterator[int]:
+    """The beneficiaries whose resources the load brought or took away."""
+    brought_or_taken = models.Q(load=load) | models.Q(superseded_by=load)
+    yield from (
+        Chunk.objects.filter(brought_or_taken)
+        .order_by("beneficiary_id")
+        .values_list("beneficiary_id", flat=True)
+        .distinct()
+    )
+
+
+def _correction(load: Load, beneficiary_id: int) -> _Correction:
+    """What a beneficiary's resources have to become again: those before the load that are not in what it left."""
+    correction = _Correction()
+    chunks = Chunk.objects.filter(beneficiary_id=beneficiary_id)
+    after = [*chunks.filter(load=load)]
+    before = [*chunks.filter(superseded_by=load)]
+    for resource_type in sorted({chunk.resource_type for chunk in (*before, *after)}):
+        brought: set[str] = set()
+        left: set[tuple[object, str]] = set()
+        for chunk in after:
+            if chunk.resource_type == resource_type:
+                for updated, line in _lines(chunk):
+                    if updated == load.loaded_at:
+                        brought.add(resource_id(line))
+                    else:
+                        left.add((updated, resource_id(line)))
+        again = {
+            resource_id(line): line
+            for chunk in before
+            if chunk.resource_type == resource_type
+            for updated, line in _lines(chunk)
+            if (updated, resource_id(line)) not in left
+        }
+        correction.again += [Arrival(resource_type, id_, line, service_date(line)) for id_, line in again.items()]
+        if gone := frozenset(brought - again.keys()):
+            correction.gone[resource_type] = gone
+    return correction
+
+
+def _lines(chunk: Chunk) -> Iterator[tuple[object, bytes]]:
+    for segment in segments_of(chunk):
+        for line in splice.inflate(segment.body.deflated).splitlines(keepends=True):
+            yield segment.last_updated, line

@@ -1,0 +1,29 @@
+"""`manage.py take_back_load N`: what the load brought is no more, and what it replaced is current again."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from exports.claims.undo import CannotTakeBackError, take_back
+from exports.models import Load
+
+
+class Command(BaseCommand):
+    help = "Undo a load of claims, the last one first."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("load", type=int, metavar="N", help="the number of the load; the administration lists them")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # Django's signature
+        load = Load.objects.filter(pk=options["load"]).first()
+        if load is None:
+            raise CommandError(f"There is no load {options['load']}. The administration lists the loads.")
+        try:
+            undoing = take_back(load)
+        except CannotTakeBackError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"Load {load.pk} ({load.source}) was taken back by load {undoing.pk}. "
+            f"{undoing.resource_count:,} earlier resources are current again."
+        )
