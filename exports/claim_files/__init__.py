@@ -1,0 +1,1 @@
+"""Real claims, as NDJSON files, into the claims store."""
