@@ -1,23 +1,30 @@
 """Files to clients: as they are stored (gzip), or inflated for those who do not take gzip; whole, or from where they
-broke off (RFC 9110, sections 13 and 14).
+broke off (RFC 9110, sections 12.5.3, 13 and 14), with a checksum of what is stored (RFC 9530).
 """
 
+import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
+from django.db import connections
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.http import content_disposition_header
 from isal import igzip
 
+from credentials import audit
+from credentials.models import Client, User
 from exports import storage
+from exports.api import outcomes
 from exports.models import OutputFile
 
 CONTENT_TYPE = "application/fhir+ndjson"
 BLOCK_BYTES = 256 * 1024
 
 # No file has more bytes than twenty digits say.
-_RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})", re.ASCII | re.IGNORECASE)
+_WEIGHT = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,122 +45,202 @@ class UnsatisfiableRangeError(ValueError):
     """The range begins behind the end of the file."""
 
 
-def respond(request: HttpRequest, file: OutputFile) -> HttpResponseBase:
-    """A response with the file's NDJSON: 200, 206, 304 or 416. Raises Http404 when retention has just removed it."""
-    represented = _Representation.of(file, is_gzip=accepts_gzip(request.headers.get("Accept-Encoding", "")))
-    if _names(request.headers.get("If-None-Match", ""), represented.etag):
-        return _with_headers(HttpResponse(status=304), represented)
+class NotAcceptableError(ValueError):
+    """A client that takes neither gzip nor what is not coded at all."""
+
+
+def respond(request: HttpRequest, file: OutputFile, *, by: Client | User, saved_as: str = "") -> HttpResponseBase:
+    """A response with the file's NDJSON: 200, 206, 302, 304, 406, 412 or 416.
+
+    What goes out is written down. Raises Http404 when retention has just removed the file.
+    """
+    try:
+        response = _response(request, file, saved_as)
+    except FileNotFoundError as error:
+        raise Http404("The file is no longer there.") from error
+    if request.method == "GET" and response.status_code in {200, 206, 302}:
+        _write_down(request, file, by)
+    if response.streaming:
+        _give_back_the_database()
+    return response
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether gzip or the plain NDJSON suits an Accept-Encoding header better (RFC 9110, section 12.5.3).
+
+    Without a word of gzip a client gets the plain NDJSON. Raises NotAcceptableError if it refuses both.
+    """
+    weights: dict[str, float] = {}
+    for part in accept_encoding.lower().split(","):
+        coding, _, parameter = (piece.strip() for piece in part.partition(";"))
+        weight = _WEIGHT.fullmatch(parameter or "q=1")
+        if weight is not None:  # what makes no sense is not there
+            weights[coding] = float(weight[1])
+    anything = weights.get("*")
+    gzip = weights.get("gzip", weights.get("x-gzip", anything or 0))
+    # What is not coded is acceptable unless it is refused, and then comes after all that was asked for.
+    plain = weights.get("identity", anything)
+    if gzip == 0 and plain == 0:
+        raise NotAcceptableError
+    return gzip > 0 and gzip >= (plain or 0)
+
+
+def _response(request: HttpRequest, file: OutputFile, saved_as: str) -> HttpResponseBase:
+    try:
+        represented = _Representation.of(file, is_gzip=takes_gzip(request.headers.get("Accept-Encoding", "")))
+    except NotAcceptableError:
+        diagnostics = "Accept-Encoding refuses both codings that there are: gzip, and none (identity)."
+        return _varying(outcomes.response("not-supported", 406, diagnostics))
+    if (status := _failed_precondition(request, represented)) is not None:
+        return _with_validator(HttpResponse(status=status), represented)
     try:
         wanted = _wanted(request, represented)
     except UnsatisfiableRangeError:
         refused = HttpResponse(status=416, headers={"Content-Range": f"bytes */{represented.length}"})
-        return _with_headers(refused, represented)
-    response = _body(request, file, represented, wanted or range(represented.length))
-    response["Content-Type"] = CONTENT_TYPE
+        return _with_validator(refused, represented)
+    headers = _headers(file, represented, saved_as)
+    if request.method == "GET" and represented.is_gzip:
+        elsewhere = storage.sent_by_another(file.job_id, file.name, saved_as=saved_as)
+        if elsewhere is not None:
+            return _left_to_another(elsewhere, headers, represented)
+    part = range(represented.length) if wanted is None else wanted
+    headers |= {"Accept-Ranges": "bytes", "Content-Length": str(len(part))}
     if wanted is not None:
-        response.status_code = 206
-        response["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{represented.length}"
-    return _with_headers(response, represented)
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{represented.length}"
+    response = _body(request, file, represented, part)
+    response.status_code = 200 if wanted is None else 206
+    for name, value in headers.items():
+        response[name] = value
+    return _with_validator(response, represented)
 
 
-def accepts_gzip(accept_encoding: str) -> bool:
-    """True if an Accept-Encoding header (RFC 9110, section 12.5.3) allows gzip."""
-    weights: dict[str, float] = {}
-    for part in accept_encoding.lower().split(","):
-        coding, *parameters = (piece.strip() for piece in part.split(";"))
-        weights[coding] = min((_weight(parameter) for parameter in parameters), default=1.0)
-    return weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0))) > 0
+def _left_to_another(
+    elsewhere: Mapping[str, str], headers: Mapping[str, str], represented: _Representation
+) -> HttpResponseBase:
+    """Another server sends the file, and cuts out the part if one was asked for."""
+    if "Location" in elsewhere:
+        # Whoever has the URL may fetch the file for a while: it is for this client, and for now.
+        return _varying(HttpResponse(status=302, headers={**elsewhere, "Cache-Control": "no-store"}))
+    return _with_validator(HttpResponse(headers={**headers, **elsewhere}), represented)
 
 
-def _weight(parameter: str) -> float:
-    name, _, value = parameter.partition("=")
-    if name.strip() != "q":
-        return 1.0
-    try:
-        return float(value)
-    except ValueError:
-        return 0.0
+def _failed_precondition(request: HttpRequest, represented: _Representation) -> int | None:
+    """The status that says so, if the client wants the file only on a condition that it does not meet."""
+    if not _names(request.headers.get("If-Match", "*"), represented.etag):
+        return 412
+    # A weak validator of ours would name the same bytes.
+    if _names(request.headers.get("If-None-Match", "").replace("W/", ""), represented.etag):
+        return 304
+    return None
 
 
 def _wanted(request: HttpRequest, represented: _Representation) -> range | None:
     """The bytes that are asked for; None for all of them. Raises UnsatisfiableRangeError."""
-    asked = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
+    asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
     if_range = request.headers.get("If-Range")
     # Several ranges at once, or the rest of something that the client does not have: it gets the whole.
-    if asked is None or asked.group(0) == "bytes=-" or (if_range is not None and if_range != represented.etag):
+    if request.method != "GET" or asked is None or (if_range is not None and if_range != represented.etag):
         return None
     first, last, length = asked[1], asked[2], represented.length
+    if not (first or last) or (first and last and int(last) < int(first)):
+        return None
     if not first:
         start, stop = max(0, length - int(last)), length
     else:
         start, stop = int(first), min(length, int(last) + 1) if last else length
-    if last and first and int(last) < int(first):
-        return None
     if start >= stop:
         raise UnsatisfiableRangeError
     return range(start, stop)
 
 
 def _body(request: HttpRequest, file: OutputFile, represented: _Representation, wanted: range) -> HttpResponseBase:
-    try:
-        stored = storage.opened(file.job_id, file.name)
-    except FileNotFoundError as error:
-        raise Http404("The file is no longer there.") from error
-    response: HttpResponseBase
     if request.method == "HEAD":
-        stored.close()
-        response = HttpResponse()
-    elif represented.is_gzip:
-        # gunicorn hands the file to the kernel (sendfile); no byte of it passes through Python.
-        response = FileResponse(cast("BinaryIO", _Slice(stored, wanted)))
-    else:
-        response = StreamingHttpResponse(_inflated(stored, wanted))
-    response["Content-Length"] = str(len(wanted))
+        return HttpResponse()
+    # nginx would keep what we send faster than the client reads it: on its disk, where no PHI belongs.
+    headers = {"X-Accel-Buffering": "no"}
+    if not represented.is_gzip:
+        return StreamingHttpResponse(_Inflated(storage.opened(file.job_id, file.name), wanted), headers=headers)
+    # gunicorn hands a local file to the kernel (sendfile); no byte of it passes through Python.
+    response = FileResponse(storage.opened(file.job_id, file.name, wanted), headers=headers)
+    response.block_size = BLOCK_BYTES
     return response
 
 
-def _with_headers(response: HttpResponseBase, represented: _Representation) -> HttpResponseBase:
-    if represented.is_gzip and response.status_code in {200, 206}:
-        response["Content-Encoding"] = "gzip"
+def _headers(file: OutputFile, represented: _Representation, saved_as: str) -> dict[str, str]:
+    headers = {"Content-Type": CONTENT_TYPE}
+    if represented.is_gzip:
+        digest = base64.b64encode(bytes.fromhex(_sha256(file))).decode()
+        # The checksum has had another name before RFC 9530.
+        headers |= {"Content-Encoding": "gzip", "Repr-Digest": f"sha-256=:{digest}:", "Digest": f"sha-256={digest}"}
+    if saved_as:
+        headers["Content-Disposition"] = content_disposition_header(True, saved_as) or "attachment"
+    return headers
+
+
+def _with_validator(response: HttpResponseBase, represented: _Representation) -> HttpResponseBase:
     response["ETag"] = represented.etag
-    response["Accept-Ranges"] = "bytes"
-    response["Vary"] = "Accept-Encoding"
     # A client may keep what it has, but asks before it uses it again.
     response["Cache-Control"] = "private, no-cache"
+    return _varying(response)
+
+
+def _varying(response: HttpResponseBase) -> HttpResponseBase:
+    response["Vary"] = "Accept-Encoding"
     return response
 
 
 def _names(header: str, etag: str) -> bool:
-    return header.strip() == "*" or etag in (part.strip().removeprefix("W/") for part in header.split(","))
+    return header.strip() == "*" or etag in (part.strip() for part in header.split(","))
 
 
-class _Slice:
-    """A part of an open file, as a file: to be read, or to be sent by the kernel from its position on."""
-
-    def __init__(self, file: BinaryIO, wanted: range) -> None:
-        self._file = file
-        self._left = len(wanted)
-        file.seek(wanted.start)
-
-    def read(self, size: int = -1) -> bytes:
-        block = self._file.read(self._left if size < 0 else min(size, self._left))
-        self._left -= len(block)
-        return block
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def close(self) -> None:
-        self._file.close()
+def _sha256(file: OutputFile) -> str:
+    """The checksum of a file, which is reckoned when it is first asked for."""
+    if not file.sha256:
+        file.sha256 = storage.sha256(file.job_id, file.name)
+        OutputFile.objects.filter(pk=file.pk).update(sha256=file.sha256)
+    return file.sha256
 
 
-def _inflated(stored: BinaryIO, wanted: range) -> Iterator[bytes]:
-    with stored, igzip.IGzipFile(fileobj=stored) as inflated:  # type: ignore[no-untyped-call]  # has no types
-        inflated.seek(wanted.start)  # type: ignore[no-untyped-call]  # has no types
-        left = len(wanted)
+def _write_down(request: HttpRequest, file: OutputFile, by: Client | User) -> None:
+    audit.record(
+        audit.Action.EXPORT_DOWNLOADED,
+        organization=file.job.organization,
+        client=by if isinstance(by, Client) else None,
+        user=by if isinstance(by, User) else None,
+        request=request,
+        job=file.job_id,
+        file=file.name,
+    )
+
+
+def _give_back_the_database() -> None:
+    """Let go of this thread's connections before the body goes out, which may take a slow client an hour.
+
+    Django itself would keep them until then, and 64 threads with slow clients could leave PostgreSQL without room.
+    The thread's next request opens another, which takes some milliseconds.
+    """
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+class _Inflated:
+    """A part of the NDJSON of a stored file, block by block."""
+
+    def __init__(self, stored: BinaryIO, part: range) -> None:
+        self._stored = stored
+        self._part = part
+
+    def __iter__(self) -> Iterator[bytes]:
+        inflated = igzip.IGzipFile(fileobj=self._stored)  # type: ignore[no-untyped-call]  # has no types
+        # Not by seeking, which S3 cannot; what lies before has to be inflated either way.
+        before = self._part.start
+        while before and (skipped := inflated.read(min(BLOCK_BYTES, before))):
+            before -= len(skipped)
+        left = len(self._part)
         while left and (block := inflated.read(min(BLOCK_BYTES, left))):
             left -= len(block)
             yield block
+
+    def close(self) -> None:
+        self._stored.close()

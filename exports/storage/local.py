@@ -1,0 +1,125 @@
+"""Export files on a disk, which all servers and workers share."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from django.core.files.storage import FileSystemStorage
+
+from exports.storage.base import path_of
+
+BUFFER_BYTES = 1 << 20
+
+
+class LocalFiles(FileSystemStorage):
+    """A folder for each job, readable by its owner alone."""
+
+    def __init__(self, *, x_accel_prefix: str = "", **options: Any) -> None:
+        super().__init__(**options)
+        self._x_accel_prefix = x_accel_prefix.strip("/")
+
+    @contextlib.contextmanager
+    def writing(self, job_id: int, name: str) -> Iterator[BinaryIO]:
+        final = self._path(job_id, name)
+        temporary = final.with_name(f".{name}")
+        with open(_new(temporary), "wb", buffering=BUFFER_BYTES) as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.replace(final)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+
+    def opened(self, job_id: int, name: str, part: range | None = None) -> BinaryIO:
+        file = self._path(job_id, name).open("rb")
+        return file if part is None else cast("BinaryIO", Slice(file, part))
+
+    def sha256(self, job_id: int, name: str) -> str:
+        with self._path(job_id, name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def settle(self, job_id: int, lengths: Mapping[str, int]) -> list[str]:
+        """The names that were given to the files last when their folder has been synced, once for all of them."""
+        if not lengths:
+            return []
+        try:
+            folder = os.open(self._folder(job_id), os.O_RDONLY)
+        except FileNotFoundError:
+            return list(lengths)
+        try:
+            os.fsync(folder)
+            return [name for name, length in lengths.items() if _length(name, folder) != length]
+        finally:
+            os.close(folder)
+
+    def remove(self, job_id: int, name: str) -> None:
+        self._path(job_id, name).unlink(missing_ok=True)
+
+    def remove_all(self, job_id: int) -> None:
+        folder = self._folder(job_id)
+        with contextlib.suppress(FileNotFoundError):
+            for file in folder.iterdir():
+                file.unlink(missing_ok=True)
+            folder.rmdir()
+
+    def sent_by_another(self, job_id: int, name: str, *, saved_as: str) -> Mapping[str, str] | None:
+        """With nginx in front: it sends the file from its protected location. Nothing in the path is the client's."""
+        del saved_as  # nginx keeps the Content-Disposition of our response
+        if not self._x_accel_prefix:
+            return None
+        self._path(job_id, name).stat()
+        return {"X-Accel-Redirect": f"/{self._x_accel_prefix}/{path_of(job_id, name)}"}
+
+    def _folder(self, job_id: int) -> Path:
+        return Path(self.location, str(job_id))
+
+    def _path(self, job_id: int, name: str) -> Path:
+        return Path(self.location, path_of(job_id, name))
+
+
+class Slice:
+    """A part of an open file, as a file: to be read, or to be sent by the kernel from its position on."""
+
+    def __init__(self, file: BinaryIO, part: range) -> None:
+        self._file = file
+        self._left = len(part)
+        file.seek(part.start)
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(block)
+        return block
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _new(path: Path) -> int:
+    """A descriptor of a new file. Its folder is made when there is none; most files find it there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(path, flags, mode=0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        # A worker that was killed while it wrote could not clear away after itself.
+        path.unlink(missing_ok=True)
+    return os.open(path, flags, mode=0o600)
+
+
+def _length(name: str, folder: int) -> int | None:
+    try:
+        return os.stat(name, dir_fd=folder).st_size
+    except FileNotFoundError:
+        return None
