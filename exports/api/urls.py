@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from exports.api import views
+from exports.api import discovery, views
 from exports.api.versions import VERSIONS
 
 _version_urls = [
@@ -10,6 +10,7 @@ _version_urls = [
     path("Group/<str:group_id>/$export", views.ExportView.as_view(), name="group-export"),
     path("jobs/<str:job_id>", views.JobView.as_view(), name="job"),
     path("metadata", views.MetadataView.as_view(), name="metadata"),
+    path(".well-known/smart-configuration", discovery.smart_configuration, name="smart-configuration"),
 ]
 
 urlpatterns = [
@@ -17,5 +18,6 @@ urlpatterns = [
         path(version.path, include((_version_urls, f"api-v{version.number}")), {"version": version})
         for version in VERSIONS
     ),
+    path(".well-known/smart-configuration", discovery.smart_configuration, name="smart-configuration"),
     path("data/<str:job_id>/<str:file_name>", views.DataView.as_view(), name="data"),
 ]

@@ -13,17 +13,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from credentials import audit
+from credentials.authorization import types_in_scope
 from credentials.models import Client
 from exports import kickoff
 from exports.api import downloads
 from exports.api.manifest import manifest
 from exports.api.outcomes import FailedJobError, GoneError
-from exports.api.parameters import BadRequestError, parse
+from exports.api.parameters import BadRequestError, parse, resource_types
 from exports.api.renderers import OneRepresentation
 from exports.api.versions import ApiVersion
 from exports.fhir.capability_statement import capability_statement
-from exports.models import Job, OutputFile
+from exports.models import Job
 
 FILE_NAME = re.compile(r"[0-9a-f-]{36}\.ndjson")
 GROUPS = {"all": Job.Scope.GROUP_ALL}
@@ -50,15 +50,17 @@ class ExportView(GateView):
     """GET …/Patient/$export and …/Group/{id}/$export."""
 
     def get(self, request: Request, version: ApiVersion, group_id: str | None = None) -> Response:
-        parameters = parse(request.query_params, request.headers, version)
+        parameters = parse(request.query_params, request.headers)
         if group_id is not None and group_id not in GROUPS:
             raise BadRequestError("Invalid group ID")
+        organization = self.client.organization
+        types = resource_types(parameters.asked_types, version, entity_id=organization.entity_id)
         job = kickoff.kick_off(
-            organization=self.client.organization,
+            organization=organization,
             client=self.client,
             version=version.number,
             scope=Job.Scope.PATIENT if group_id is None else GROUPS[group_id],
-            resource_types=parameters.resource_types,
+            resource_types=types_in_scope(request, types, are_asked_for=bool(parameters.asked_types)),
             since=parameters.since,
             request_url=request.build_absolute_uri(),
             request=request._request,  # noqa: SLF001  # the way DRF offers
@@ -72,6 +74,7 @@ class JobView(GateView):
 
     def get(self, request: Request, version: ApiVersion, job_id: str) -> Response:  # noqa: ARG002
         job = _job(self.client, job_id)
+        types_in_scope(request, job.resource_types, are_asked_for=True)
         if job.status == Job.Status.PENDING:
             return _unfinished(job, "Pending")
         if job.status == Job.Status.IN_PROGRESS:
@@ -90,6 +93,7 @@ class JobView(GateView):
 
     def delete(self, request: Request, version: ApiVersion, job_id: str) -> Response:  # noqa: ARG002
         job = _job(self.client, job_id)
+        types_in_scope(request, job.resource_types, are_asked_for=True)
         if not kickoff.cancel(job, client=self.client, request=request._request):  # noqa: SLF001
             raise GoneError("job was not cancelled because it is not Pending or In Progress")
         return Response(status=202)
@@ -106,6 +110,7 @@ class MetadataView(GateView):
             base_url=request.build_absolute_uri("/").rstrip("/"),
             token_url=request.build_absolute_uri(reverse("credentials:token")),
             fhir_version=version.fhir_version,
+            resource_types=version.resource_types,
             software_version=settings.CLAIMSGATE_VERSION,
             now=timezone.now(),
         )
@@ -119,20 +124,14 @@ class DataView(GateView):
         job = _job(self.client, job_id)
         if job.has_expired:
             raise GoneError("The files of this job have expired. Start a new job.")
-        files = OutputFile.objects.filter(job=job, job__status=Job.Status.COMPLETED)
+        files = job.files.filter(job__status=Job.Status.COMPLETED)
         file = files.filter(name=file_name).first() if FILE_NAME.fullmatch(file_name) else None
         if file is None:
             raise Http404("Job not found")
-        response = downloads.respond(request._request, file)  # noqa: SLF001  # the way DRF offers
-        audit.record(
-            audit.Action.EXPORT_DOWNLOADED,
-            organization=job.organization,
-            client=self.client,
-            request=request._request,  # noqa: SLF001
-            job=job.pk,
-            file=file.name,
-        )
-        return response
+        # A file that holds no resources of one type tells of all of them.
+        of_one_type = file.resource_type in job.resource_types
+        types_in_scope(request, [file.resource_type] if of_one_type else job.resource_types, are_asked_for=True)
+        return downloads.respond(request._request, file, by=self.client)  # noqa: SLF001  # the way DRF offers
 
 
 def _job(client: Client, job_id: str) -> Job:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -24,7 +25,8 @@ class LocalFiles(FileSystemStorage):
     @contextlib.contextmanager
     def writing(self, job_id: int, name: str) -> Iterator[BinaryIO]:
         final = self._path(job_id, name)
-        temporary = final.with_name(f".{name}")
+        # A name of its own: another worker may write the same file, one that has lost its lease and does not know.
+        temporary = final.with_name(f".{name}.{secrets.token_hex(8)}")
         with open(_new(temporary), "wb", buffering=BUFFER_BYTES) as file:
             try:
                 yield file
@@ -44,14 +46,18 @@ class LocalFiles(FileSystemStorage):
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def settle(self, job_id: int, lengths: Mapping[str, int]) -> list[str]:
-        """The names that were given to the files last when their folder has been synced, once for all of them."""
-        if not lengths:
-            return []
+        """The names that were given to the files last when their folder has been synced, once for all of them.
+
+        Whatever else is there was left by workers that were killed while they wrote.
+        """
         try:
             folder = os.open(self._folder(job_id), os.O_RDONLY)
         except FileNotFoundError:
             return list(lengths)
         try:
+            for leftover in {path.name for path in self._folder(job_id).iterdir()} - lengths.keys():
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(leftover, dir_fd=folder)
             os.fsync(folder)
             return [name for name, length in lengths.items() if _length(name, folder) != length]
         finally:
@@ -112,9 +118,6 @@ def _new(path: Path) -> int:
         return os.open(path, flags, mode=0o600)
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except FileExistsError:
-        # A worker that was killed while it wrote could not clear away after itself.
-        path.unlink(missing_ok=True)
     return os.open(path, flags, mode=0o600)
 
 

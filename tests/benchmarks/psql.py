@@ -36,9 +36,8 @@ class Psql:
     def copy_chunks(self) -> None:
         """The chunk table as it is into a file."""
         target = self.folder / "chunks.bin"
-        self.run(
-            f"\\copy (SELECT * FROM exports_chunk WHERE superseded_by_id IS NULL AND version = 2) TO '{target}' (FORMAT binary)"
-        )
+        chunks = "SELECT * FROM exports_chunk WHERE superseded_by_id IS NULL AND version = 2"
+        self.run(f"\\copy ({chunks}) TO '{target}' (FORMAT binary)")
         target.unlink()
 
     def load_rows(self, source: Path) -> None:

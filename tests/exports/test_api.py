@@ -10,8 +10,8 @@ from django.utils import timezone
 from credentials.audit import Action
 from credentials.models import AuditEvent
 from exports.models import Job
-from tests.exports.store import arrival, load, patient, run
-from tests.world import ApiClient
+from tests.exports.store import arrival, exported, load, patient, run
+from tests.world import KICK_OFF_HEADERS, ApiClient, OrganizationFactory
 
 # Where a whole export is run: its lease is renewed over a connection of its own, which sees committed rows only.
 committed = pytest.mark.django_db(transaction=True)
@@ -20,7 +20,9 @@ NOT_AN_INSTANT = "Invalid date format supplied in _since parameter.  Date must b
 NOT_PASSED_YET = "Invalid date format supplied in _since parameter. Date must be a date that has already passed"
 ONLY_FHIR = "application/fhir+json is the only supported response format"
 ONLY_ASYNCHRONOUS = "Only asynchronous responses are supported"
-SUPPORTED = "Supported types [Patient, Coverage, ExplanationOfBenefit]"
+ADJUDICATED = ["Patient", "Coverage", "ExplanationOfBenefit"]
+ALL_TYPES = [*ADJUDICATED, "Claim", "ClaimResponse"]
+SUPPORTED = "Supported types [Patient, Coverage, ExplanationOfBenefit, Claim, ClaimResponse]"
 FORMATS = "[application/fhir+ndjson application/ndjson ndjson]"
 
 GROUP, PATIENT = "/api/v2/Group/all/$export", "/api/v2/Patient/$export"
@@ -32,6 +34,18 @@ def api(world) -> ApiClient:
     world.roster(world.harbor, mbis)
     load({mbi: [patient(mbi), arrival("ExplanationOfBenefit", f"e-{mbi}")] for mbi in mbis})
     return world.api_client().sign_in()
+
+
+@pytest.fixture
+def partial(world, api) -> dict[str, ApiClient]:
+    """Clients of Harbor, whose model has no partially adjudicated claims, and of Mesa, whose model has; both are
+    responsible for the same person, of whom there are some."""
+    (mbi,) = world.beneficiaries(1)
+    world.roster(world.harbor, [mbi])
+    world.roster(world.mesa, [mbi])
+    claims = [arrival(name, f"f-{mbi}", service_date=timezone.localdate()) for name in ("Claim", "ClaimResponse")]
+    load({mbi: [patient(mbi), *claims]})
+    return {"harbor": api, "mesa": world.api_client(world.mesa).sign_in()}
 
 
 def kicked_off(api: ApiClient, path: str = GROUP) -> Job:
@@ -64,8 +78,102 @@ def test_a_kick_off_is_accepted_with_the_jobs_url(api, world, path, scope):
     assert AuditEvent.objects.for_organization(world.harbor).filter(action=Action.EXPORT_STARTED).count() == 1
 
 
-def test_without_type_all_types_are_exported(api):
-    assert kicked_off(api).resource_types == ["Patient", "Coverage", "ExplanationOfBenefit"]
+def test_without_type_all_types_are_exported_that_the_organization_may_have(partial):
+    assert kicked_off(partial["harbor"]).resource_types == ADJUDICATED
+    assert kicked_off(partial["mesa"]).resource_types == ALL_TYPES
+
+
+@committed
+def test_partially_adjudicated_claims_are_exported_for_those_who_may_have_them(partial):
+    given = {name: exported(run(kicked_off(client))) for name, client in partial.items()}
+    asked = exported(run(kicked_off(partial["mesa"], f"{GROUP}?_type=ClaimResponse")))
+
+    assert set(given["harbor"]) == {"Patient"}
+    assert set(given["mesa"]) == {"Patient", "Claim", "ClaimResponse"}
+    assert asked == {"ClaimResponse": given["mesa"]["Claim"]}
+
+
+@pytest.mark.parametrize(
+    ("query", "diagnostics"),
+    [
+        ("_type=Claim", "unauthorized resource type Claim"),
+        ("_type=ClaimResponse", "unauthorized resource type ClaimResponse"),
+        ("_type=Patient,Claim", "unauthorized resource type Claim"),
+        ("_type=Claim,ClaimResponse,Patient", "unauthorized resource type Claim"),
+        ("_type=ClaimResponse,Claim", "unauthorized resource type ClaimResponse"),
+        ("_type=Patient&_type=Claim", "unauthorized resource type Claim"),
+        ("_type=Claim&_type=Patient", "unauthorized resource type Claim"),
+        ("_type=Patient,Coverage&_type=ExplanationOfBenefit,ClaimResponse", "unauthorized resource type ClaimResponse"),
+        ("_type=%43laim", "unauthorized resource type Claim"),
+        ("_type=Patient%2CClaim", "unauthorized resource type Claim"),
+        ("_type=Claim,Observation", "unauthorized resource type Claim"),
+        ("_type=Observation,Claim", f"invalid resource type Observation. {SUPPORTED}"),
+        ("_type=claim", f"invalid resource type claim. {SUPPORTED}"),
+        ("_type=CLAIM", f"invalid resource type CLAIM. {SUPPORTED}"),
+        ("_type=cLAIMrESPONSE", f"invalid resource type cLAIMrESPONSE. {SUPPORTED}"),
+        ("_type=Claim%20", f"invalid resource type Claim . {SUPPORTED}"),
+        ("_type=%20Claim", f"invalid resource type  Claim. {SUPPORTED}"),
+        ("_type=Claim%00", f"invalid resource type Claim\0. {SUPPORTED}"),
+        ("_type=Claim,Claim", "Repeated resource type Claim"),
+        ("_type=Claim&_type=Claim", "Repeated resource type Claim"),
+        ("_type=,Claim", f"invalid resource type . {SUPPORTED}"),
+    ],
+)  # fmt: skip
+def test_others_ask_for_them_in_vain(partial, query, diagnostics):
+    responses = [partial["harbor"].kick_off(f"{path}?{query}") for path in (GROUP, PATIENT)]
+
+    for response in responses:
+        assert response.status_code == 400
+        assert outcome(response) == diagnostics
+        assert response.json()["issue"][0]["code"] == "structure"
+    assert not Job.objects.exists()
+    assert not AuditEvent.objects.filter(action=Action.EXPORT_STARTED).exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["_typeFilter=Claim%3Fservice-date%3Dgt2020", "_Type=Claim", "_type%20=Claim", "type=Claim", "_type[]=Claim",
+     "_type=Patient&_TYPE=Claim"],
+)  # fmt: skip
+def test_another_parameter_does_not_bring_them_either(partial, query):
+    response = partial["harbor"].kick_off(f"{GROUP}?{query}")
+
+    assert response.status_code in (202, 400)
+    assert not [job for job in Job.objects.all() if {"Claim", "ClaimResponse"} & set(job.resource_types)]
+
+
+def test_whose_id_fits_no_model_may_have_adjudicated_claims_only(world):
+    stranger = OrganizationFactory(entity_id="ZZZ999")
+    world.roster(stranger, world.beneficiaries(1))
+    api = world.api_client(stranger).sign_in()
+
+    refused = api.kick_off(f"{GROUP}?_type=Claim")
+
+    assert outcome(refused) == "unauthorized resource type Claim"
+    assert kicked_off(api).resource_types == ADJUDICATED
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "diagnostics"),
+    [
+        (f"{GROUP}?_type=Claim,Claim", {}, "Repeated resource type Claim"),
+        (f"{GROUP}?_type=Claim", {}, "Accept header is required"),
+        (f"{GROUP}?_type=Claim", {"Accept": "application/fhir+json"}, "Prefer header is required"),
+        ("/api/v2/Group/other/$export?_type=Claim", KICK_OFF_HEADERS, "Invalid group ID"),
+        ("/api/v2/Group/other/$export?_type=Observation", KICK_OFF_HEADERS, "Invalid group ID"),
+        (f"{GROUP}?_type=Claim", KICK_OFF_HEADERS, "unauthorized resource type Claim"),
+    ],
+)
+def test_whether_types_may_be_had_is_asked_after_the_headers_and_the_group(partial, path, headers, diagnostics):
+    assert outcome(partial["harbor"].get(path, **headers)) == diagnostics
+
+
+def test_whether_types_may_be_had_is_asked_before_the_roster_is_looked_for(world):
+    api = world.api_client().sign_in()
+
+    response = api.kick_off(f"{GROUP}?_type=Claim")
+
+    assert (response.status_code, outcome(response)) == (400, "unauthorized resource type Claim")
 
 
 @pytest.mark.parametrize(
@@ -293,6 +401,8 @@ def test_the_metadata_says_where_tokens_are_and_what_can_be_exported(client):
     security = statement["rest"][0]["security"]
     assert security["extension"][0]["extension"][0]["valueUri"] == "http://testserver/auth/token"
     assert [resource["type"] for resource in statement["rest"][0]["resource"]] == ["Group", "Patient"]
+    for resource in statement["rest"][0]["resource"]:
+        assert ", ".join(ALL_TYPES) in resource["operation"][0]["documentation"]
 
 
 def test_another_method_is_not_allowed(api):

@@ -326,16 +326,17 @@ def test_a_half_written_file_is_never_seen_under_its_name(harbor_job):
     assert _files(harbor_job) == []
 
 
-def test_what_a_killed_worker_left_half_written_goes_when_its_shard_is_written_again(harbor_job):
+def test_what_a_killed_worker_left_half_written_goes_when_the_job_is_finished(harbor_job):
     plan.plan(harbor_job.pk)
-    shard = harbor_job.shards.first()
-    final = Path(storage.storages["exports"].path(storage.path_of(harbor_job.pk, shard.file_name)))
-    final.parent.mkdir(parents=True)
-    final.with_name(f".{final.name}.{uuid.uuid4().hex}").write_bytes(b"half")
+    for shard in harbor_job.shards.all():
+        write.write(shard.pk)
+    finals = _files(harbor_job)
+    finals[0].with_name(f".{finals[0].name}.0123456789abcdef").write_bytes(b"half")
+    harbor_job.refresh_from_db()
 
-    write.write(shard.pk)
+    finish.finish(harbor_job)
 
-    assert _files(harbor_job) == [final]
+    assert _files(harbor_job) == finals
 
 
 def test_files_are_readable_by_their_owner_alone(harbor_job):

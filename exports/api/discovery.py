@@ -1,0 +1,34 @@
+"""Where and how a client gets its tokens, as SMART App Launch 2.2.0 has servers tell it. Open to all, JSON always."""
+
+from django.http import HttpRequest, JsonResponse
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from credentials import keys, scopes
+from exports.api.versions import VERSIONS, ApiVersion
+
+
+@require_safe
+def smart_configuration(request: HttpRequest, version: ApiVersion | None = None) -> JsonResponse:
+    """GET …/.well-known/smart-configuration, of one version of the API or of them all."""
+    versions = [version] if version else VERSIONS
+    resource_types = list(dict.fromkeys(name for each in versions for name in each.resource_types))
+    return JsonResponse(
+        {
+            "token_endpoint": request.build_absolute_uri(reverse("credentials:token")),
+            "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic", "client_secret_post"],
+            "token_endpoint_auth_signing_alg_values_supported": sorted(keys.ALGORITHMS),
+            "introspection_endpoint": request.build_absolute_uri(reverse("credentials:introspect")),
+            "revocation_endpoint": request.build_absolute_uri(reverse("credentials:revoke")),
+            "grant_types_supported": ["client_credentials"],
+            "scopes_supported": scopes.supported(resource_types),
+            # Required of every server, although nothing here asks for a code.
+            "code_challenge_methods_supported": ["S256"],
+            "capabilities": [
+                "client-confidential-asymmetric",
+                "client-confidential-symmetric",
+                "permission-v1",
+                "permission-v2",
+            ],
+        }
+    )
