@@ -174,6 +174,7 @@ class Loading:
             resource_type__in={resource_type for _, resource_type in (*arrived, *deleted)},
         )
         kept: list[Chunk] = []
+        superseded: list[tuple[object, ...]] = []
         deletions: list[Deletion] = []
         for chunk in older:
             whose = (chunk.beneficiary_id, chunk.resource_type)
@@ -181,10 +182,11 @@ class Loading:
             rest, taken_out = _without(segments_of(chunk), replaced | gone)
             if not taken_out:
                 continue
-            Chunk.objects.filter(pk=chunk.pk).update(superseded_by=self.load)
+            superseded.append(chunk.pk)
             deletions += self._deletions(whose, replaced=taken_out & replaced, gone=taken_out - replaced)
             if rest:
                 kept.append(self._chunk(*whose, rest, chunk.first_service_date, chunk.last_service_date))
+        Chunk.objects.filter(pk__in=superseded).update(superseded_by=self.load)
         _record(deletions)
         return kept
 
