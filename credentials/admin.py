@@ -1,15 +1,36 @@
-"""The operators' view of credentials. Organizations and people are edited here; secrets, tokens and the audit trail
-can be looked at, never changed.
+"""The operators' view of credentials. Organizations and people are edited here. Clients, secrets and keys can be looked
+at, ended and rotated, through the same verbs that their delegates use; tokens and the audit trail are never changed.
 """
 
+import dataclasses
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm
-from django.http import HttpRequest
+from django.db import transaction
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.views.decorators.debug import sensitive_variables
 
-from credentials.models import AllowedAddress, AuditEvent, ClientSecret, Membership, Organization, User
+from credentials import key_registration, organizations, revocation, rotation
+from credentials.models import (
+    AllowedAddress,
+    AuditEvent,
+    Client,
+    ClientKey,
+    ClientKeySet,
+    ClientRevokedError,
+    ClientSecret,
+    Membership,
+    Organization,
+    Program,
+    User,
+)
+from credentials.models.client import EXPIRES_SOON
 
 
 class LookOnly:
@@ -31,6 +52,47 @@ class LookOnly:
         return False
 
 
+class Ending(LookOnly):
+    """Look-only pages of what can be ended, after a question, by operators who have the right to change it."""
+
+    actions: Any = ["revoke"]
+
+    def end(self, thing: Any, request: HttpRequest) -> bool:
+        """End one; False when it had ended before."""
+        raise NotImplementedError
+
+    def has_revoke_permission(self: Any, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(f"credentials.change_{self.opts.model_name}"))
+
+    @admin.action(description="Revoke the selected %(verbose_name_plural)s", permissions=["revoke"])
+    def revoke(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Asks, and on the second time ends those that are live."""
+        if "confirmed" not in request.POST:
+            return _question(self, request, "admin/credentials/revoke.html", {"things": queryset})
+        ended = sum(self._ended(thing, request) for thing in queryset)
+        if ended:
+            self.message_user(
+                request, f"{ended} revoked. From the next request on they open nothing.", messages.SUCCESS
+            )
+        if left := len(queryset) - ended:
+            self.message_user(request, f"{left} had ended before.", messages.WARNING)
+        return None
+
+    def _ended(self, thing: Any, request: HttpRequest) -> bool:
+        try:
+            return self.end(thing, request)
+        except ClientRevokedError:
+            return False
+
+
+def _question(page: Any, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
+    """A page between the list and the deed, within the administration."""
+    shown = {**page.admin_site.each_context(request), "opts": page.opts, **context}
+    response = TemplateResponse(request, template, shown)
+    add_never_cache_headers(response)
+    return response
+
+
 class MembershipInline(admin.TabularInline[Membership, Organization]):
     model = Membership
     extra = 0
@@ -47,6 +109,27 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
         """An organization is denied, not deleted: its audit trail stays."""
         return False
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        """Make it, and change its status, by the verbs that write events."""
+        by: Any = request.user
+        status, obj.status = obj.status, form.initial.get("status", Organization.Status.ACTIVE)
+        if change:
+            super().save_model(request, obj, form, change)
+        else:
+            made = organizations.create_organization(
+                entity_id=obj.entity_id,
+                name=obj.name,
+                program=Program(obj.program),
+                is_sandbox=obj.is_sandbox,
+                by=by,
+                request=request,
+            )
+            obj.pk, obj._state.adding = made.pk, False  # noqa: SLF001  # it is there now
+            obj.refresh_from_db()
+        state = dataclasses.replace(organizations.State.of(obj), status=Organization.Status(status))
+        organizations.set_state(obj, state, by=by, request=request)
 
 
 class UserCreationForm(BaseUserCreationForm[User]):
@@ -81,18 +164,150 @@ class ClientSecretInline(LookOnly, admin.TabularInline[ClientSecret, Any]):
     fields = ["hint", "created_at", "created_by", "expires_at", "revoked_at", "last_used_at"]
 
 
-class ClientAdmin(LookOnly, admin.ModelAdmin[Any]):
+class ClientKeyInline(LookOnly, admin.TabularInline[ClientKey, Any]):
+    model = ClientKey
+    fields = ["name", "kid", "algorithm", "bits", "created_at", "created_by", "revoked_at", "last_used_at"]
+
+
+class ClientKeySetInline(LookOnly, admin.TabularInline[ClientKeySet, Any]):
+    model = ClientKeySet
+    fields = ["url", "created_at", "created_by", "revoked_at", "last_used_at"]
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Clients by how they stand; see Client.state."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  # Django's signature
+        return [*((str(state), str(state.label)) for state in Client.State), ("unused", "Never used")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
+        now, wanted = timezone.now(), self.value()
+        if wanted is None:
+            return queryset
+        if wanted == Client.State.REVOKED:
+            return queryset.exclude(revoked_at=None)
+        found = queryset.filter(revoked_at=None)
+        if wanted == "unused":
+            return found.filter(last_used_at=None)
+        live = Q(secrets__slot__isnull=False, secrets__expires_at__gt=now)
+        found = found.annotate(
+            ends_at=Max("secrets__expires_at", filter=live),
+            has_key=Exists(ClientKey.objects.live().filter(client=OuterRef("pk")))
+            | Exists(ClientKeySet.objects.live().filter(client=OuterRef("pk"))),
+        )
+        soon = now + EXPIRES_SOON
+        if wanted == Client.State.ACTIVE:
+            return found.filter(Q(has_key=True) | Q(ends_at__gt=soon))
+        of_secrets = found.filter(has_key=False)
+        if wanted == Client.State.EXPIRING:
+            return of_secrets.filter(ends_at__lte=soon)
+        return of_secrets.filter(ends_at=None)
+
+
+class ClientAdmin(Ending, admin.ModelAdmin[Any]):
     """django-oauth-toolkit registers it; see OAUTH2_PROVIDER in the settings."""
 
-    list_display = ["name", "organization", "client_id", "created", "last_used_at", "revoked_at"]
-    list_filter = ["organization__program"]
+    list_display = ["name", "organization", "client_id", "state", "created", "last_used_at", "failed_attempts"]
+    list_filter = [StateFilter, "organization__program", "organization__is_sandbox"]
     list_select_related = ["organization"]
     search_fields = ["name", "client_id", "organization__entity_id"]
-    inlines = [AllowedAddressInline, ClientSecretInline]
+    inlines = [AllowedAddressInline, ClientSecretInline, ClientKeyInline, ClientKeySetInline]
     fields = [
-        *("organization", "name", "client_id", "created", "created_by"),
-        *("last_used_at", "last_used_address", "revoked_at"),
+        *("organization", "name", "client_id", "state", "created", "created_by"),
+        *(
+            "last_used_at",
+            "last_used_address",
+            "failed_attempts",
+            "last_failed_at",
+            "last_failed_address",
+            "revoked_at",
+        ),
     ]
+    actions = ["revoke", "rotate"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("secrets", "keys", "key_sets")
+
+    @admin.display(description="state")
+    def state(self, client: Client) -> str:
+        return str(client.state.label)
+
+    def end(self, thing: Client, request: HttpRequest) -> bool:
+        by: Any = request.user
+        return revocation.revoke_client(thing, by=by, request=request)
+
+    def has_rotate_permission(self, request: HttpRequest) -> bool:
+        return self.has_revoke_permission(request)
+
+    @admin.action(description="Rotate the secret of the selected client", permissions=["rotate"])
+    @sensitive_variables("secret")
+    def rotate(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Asks, and on the second time shows the new secret. Sent again, the same form makes no other."""
+        clients = list(queryset[:2])
+        if len(clients) != 1:
+            self.message_user(request, "Select one client: its new secret is shown once.", messages.ERROR)
+            return None
+        client = clients[0]
+        newest = client.secrets.order_by("-created_at", "-pk").values_list("pk", flat=True).first() or 0
+        if "confirmed" not in request.POST:
+            context = {"client": client, "newest": newest, "overlaps": reversed(rotation.Overlap)}
+            return _question(self, request, "admin/credentials/rotate.html", context)
+        try:
+            secret = _rotated(client, newest, request)
+        except ValueError as refused:
+            self.message_user(request, f"Nothing was changed. {refused}", messages.ERROR)
+            return None
+        return _question(self, request, "admin/credentials/secret.html", {"client": client, "secret": secret})
+
+
+@transaction.atomic
+def _rotated(client: Client, newest: int, request: HttpRequest) -> str:
+    """The new secret. Raises ValueError, also when the form was made for an older secret than the `newest`."""
+    by: Any = request.user
+    Client.objects.locked(client)
+    if request.POST.get("overlap", "") not in map(str, rotation.Overlap.values):
+        raise ValueError("Choose for how long the old secret works on.")
+    if request.POST.get("newest") != str(newest):
+        raise ValueError("The secret has been replaced since the page was opened.")
+    return rotation.rotate_secret(
+        client, overlap=rotation.Overlap(int(request.POST["overlap"])), by=by, request=request
+    )
+
+
+@admin.register(ClientSecret)
+class ClientSecretAdmin(Ending, admin.ModelAdmin[ClientSecret]):
+    list_display = ["client", "hint", "created_at", "expires_at", "replaced_at", "revoked_at", "last_used_at"]
+    list_filter = ["client__organization__program"]
+    list_select_related = ["client"]
+    search_fields = ["client__name", "client__client_id", "client__organization__entity_id", "hint"]
+    date_hierarchy = "expires_at"
+    fields = [
+        *("client", "hint", "created_at", "created_by"),
+        *("expires_at", "replaced_at", "revoked_at", "last_used_at"),
+    ]
+
+    def end(self, thing: ClientSecret, request: HttpRequest) -> bool:
+        by: Any = request.user
+        return revocation.revoke_secret(thing, by=by, request=request)
+
+
+@admin.register(ClientKey)
+class ClientKeyAdmin(Ending, admin.ModelAdmin[ClientKey]):
+    list_display = ["client", "name", "kid", "algorithm", "bits", "created_at", "revoked_at", "last_used_at"]
+    list_filter = ["algorithm", "client__organization__program"]
+    list_select_related = ["client"]
+    search_fields = ["client__name", "client__client_id", "client__organization__entity_id", "kid", "thumbprint"]
+    fields = [
+        *("client", "name", "kid", "algorithm", "bits", "thumbprint"),
+        *("created_at", "created_by", "revoked_at", "last_used_at"),
+    ]
+
+    def end(self, thing: ClientKey, request: HttpRequest) -> bool:
+        by: Any = request.user
+        return key_registration.revoke_key(thing, by=by, request=request)
 
 
 class AccessTokenAdmin(LookOnly, admin.ModelAdmin[Any]):
@@ -116,8 +331,8 @@ class UnusedAdmin(LookOnly, admin.ModelAdmin[Any]):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(LookOnly, admin.ModelAdmin[AuditEvent]):
-    list_display = ["occurred_at", "action", "organization", "user", "client", "address"]
-    list_filter = ["action"]
+    list_display = ["occurred_at", "action", "outcome", "organization", "user", "client", "address"]
+    list_filter = ["outcome", "action"]
     list_select_related = ["organization", "user", "client"]
     search_fields = ["organization__entity_id", "user__email", "client__client_id", "request_id"]
     date_hierarchy = "occurred_at"

@@ -14,16 +14,33 @@ class Action(enum.StrEnum):
 
     ADDRESSES_CHANGED = "addresses.changed"
     CLIENT_CREATED = "client.created"
+    CLIENT_IMPORTED = "client.imported"
     CLIENT_REVOKED = "client.revoked"
     EXPORT_CANCELLED = "export.cancelled"
     EXPORT_DOWNLOADED = "export.downloaded"
     EXPORT_STARTED = "export.started"
+    KEY_ADDED = "key.added"
+    KEY_REVOKED = "key.revoked"
+    KEY_SET_URL_CHANGED = "key_set_url.changed"
+    OPERATOR_TOKEN_CREATED = "operator_token.created"  # noqa: S105  # the name of an act
+    OPERATOR_TOKEN_REVOKED = "operator_token.revoked"  # noqa: S105  # the name of an act
+    ORGANIZATION_CREATED = "organization.created"
+    ORGANIZATION_REVOKED = "organization.revoked"
+    ORGANIZATION_STATE_CHANGED = "organization.state_changed"
     REQUEST_REFUSED = "request.refused"
     ROSTER_PUBLISHED = "roster.published"
     ROSTER_REFUSED = "roster.refused"
     SECRET_CREATED = "secret.created"  # noqa: S105  # the name of an act
+    SECRET_REHASHED = "secret.rehashed"  # noqa: S105  # the name of an act
+    SECRET_REVOKED = "secret.revoked"  # noqa: S105  # the name of an act
+    SECRET_ROTATED = "secret.rotated"  # noqa: S105  # the name of an act
     TOKEN_ISSUED = "token.issued"  # noqa: S105  # the name of an act
     TOKEN_REFUSED = "token.refused"  # noqa: S105  # the name of an act
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an act
+
+
+# What these tell of did not come about.
+DENIALS = frozenset({Action.REQUEST_REFUSED, Action.ROSTER_REFUSED, Action.TOKEN_REFUSED})
 
 
 def record(
@@ -33,18 +50,20 @@ def record(
     user: User | None = None,
     client: Client | None = None,
     request: HttpRequest | None = None,
+    address: str | None = None,
     **detail: Any,
 ) -> AuditEvent:
     """Write an event. Call it inside the transaction of the act, so that neither is there without the other.
 
-    `detail` is JSON and holds no secret and no MBI.
+    `detail` is JSON and holds no secret and no MBI; of a change it has `before` and `after`.
     """
     return AuditEvent.objects.create(
         action=action,
+        outcome=AuditEvent.Outcome.DENIED if action in DENIALS else AuditEvent.Outcome.DONE,
         organization=organization,
         user=user,
         client=client,
-        address=client_address(request) if request else None,
+        address=client_address(request) if request else address,
         request_id=request_id(request) if request else "",
         detail=detail,
     )

@@ -3,15 +3,15 @@
 import re
 from typing import Any
 
-from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from credentials import audit, gate
+from credentials import audit, gate, limits, refusals
 from credentials.middleware import client_address
 from credentials.models import AccessToken, Client
 from credentials.oauth import token_checksum
+from credentials.throttles import TooManyCallsError
 
 _BEARER = re.compile(r"Bearer (\S+)")
 
@@ -20,7 +20,7 @@ class BearerAuthentication(BaseAuthentication):
     """Sets `request.user` to the calling Client and `request.auth` to its AccessToken.
 
     Errors are BCDA's: 401 `Invalid Token` without a token that we know, 401 `Expired Token` when it is over,
-    403 with the gate's reason, which names the address that was seen.
+    403 with the gate's reason, which names the address that was seen; 429 after too many of these.
     """
 
     def authenticate(self, request: Request) -> tuple[Client, AccessToken] | None:
@@ -28,28 +28,57 @@ class BearerAuthentication(BaseAuthentication):
         if header is None:
             return None
         match = _BEARER.fullmatch(header)
-        token = _find(match.group(1)) if match else None
-        if token is None:
-            raise exceptions.AuthenticationFailed("Invalid Token")
-        if token.expires <= timezone.now() or token.secret.revoked_at is not None:
-            raise exceptions.AuthenticationFailed("Expired Token")
-        client = token.application
-        if refused := gate.refusal(client, client_address(request._request)):  # noqa: SLF001  # the way DRF offers
-            audit.record(
-                audit.Action.REQUEST_REFUSED,
-                organization=client.organization,
-                client=client,
-                request=request._request,  # noqa: SLF001
-                reason=refused.code,
-                path=request.path,
-            )
-            raise exceptions.PermissionDenied(refused.message)
-        return client, token
+        address = client_address(request._request)  # noqa: SLF001  # the way DRF offers
+        token = _find(match.group(1), address) if match else None
+        try:
+            if token is None:
+                _count_stranger(address)
+                raise exceptions.AuthenticationFailed("Invalid Token")
+            _refuse_if_ended(token, request)
+            _refuse_at_the_gate(token.application, address, request, is_listed=token.is_from_listed_address)
+        except limits.LimitReachedError as reached:
+            raise TooManyCallsError(reached.excess) from reached
+        return token.application, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # DRF's signature
         return 'Bearer realm="claimsgate"'
 
 
-def _find(token: str) -> AccessToken | None:
-    found: Any = AccessToken.objects.select_related("application__organization", "secret")
-    return found.filter(token_checksum=token_checksum(token)).first()  # type: ignore[no-any-return]
+def _find(token: str, address: str) -> Any:
+    """The AccessToken with all that decides about it, `is_from_listed_address` included, in one query; or None."""
+    found: Any = AccessToken.objects.from_address(address).select_related(
+        "application__organization", "secret", "key", "key_set"
+    )
+    return found.filter(token_checksum=token_checksum(token)).first()
+
+
+def _count_stranger(address: str) -> None:
+    """Count a call with a token that nobody was given. Raises LimitReachedError."""
+    if excess := limits.spend(limits.failures(None, address)):
+        raise limits.LimitReachedError(excess)
+
+
+def _refuse_if_ended(token: AccessToken, request: Request) -> None:
+    """Raise AuthenticationFailed for a token that is over; that one was revoked, its organization sees."""
+    if token.is_live:
+        return
+    if token.is_revoked:
+        _write_down(token.application, "token_revoked", request)
+    raise exceptions.AuthenticationFailed("Expired Token")
+
+
+def _refuse_at_the_gate(client: Client, address: str, request: Request, *, is_listed: bool) -> None:
+    if refused := gate.refusal(client, address, is_listed=is_listed):
+        _write_down(client, refused.code, request)
+        raise exceptions.PermissionDenied(refused.message)
+
+
+def _write_down(client: Client, reason: str, request: Request) -> None:
+    refusals.record(
+        audit.Action.REQUEST_REFUSED,
+        client_id=client.client_id,
+        client=client,
+        request=request._request,  # noqa: SLF001  # the way DRF offers
+        reason=reason,
+        path=request.path,
+    )

@@ -3,7 +3,8 @@ import datetime as dt
 from celery import shared_task
 from django.utils import timezone
 
-from credentials.models import AccessToken
+from credentials import notices, refusals
+from credentials.models import AccessToken, CallCount, SpentAssertion
 
 # Long enough that a client which comes with an old token is told that it has expired, not that it never was.
 TOKENS_REMEMBERED = dt.timedelta(days=1)
@@ -11,5 +12,20 @@ TOKENS_REMEMBERED = dt.timedelta(days=1)
 
 @shared_task
 def forget_ended_tokens() -> None:
-    """Delete the rows of tokens that ended a day ago."""
-    AccessToken.objects.filter(expires__lt=timezone.now() - TOKENS_REMEMBERED).delete()
+    """Delete the rows of tokens that ended a day ago, and what was counted or kept until times that are over."""
+    now = timezone.now()
+    AccessToken.objects.filter(expires__lt=now - TOKENS_REMEMBERED).delete()
+    SpentAssertion.objects.over(now).delete()
+    CallCount.objects.over(now).delete()
+
+
+@shared_task
+def write_down_refusals() -> None:
+    """Tell the audit trail how many more calls were refused in minutes that are over."""
+    refusals.write_down_past_minutes()
+
+
+@shared_task
+def write_reminders() -> None:
+    """Write down which reminders are due; portal.tasks sends them."""
+    notices.write_reminders()

@@ -113,18 +113,19 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A kick-off must not hang on a broker that is away: recovery sends the message again.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2}
-CELERY_TASK_TIME_LIMIT = int(dt.timedelta(hours=2).total_seconds())
-CELERY_TASK_SOFT_TIME_LIMIT = CELERY_TASK_TIME_LIMIT - 60
+# A task that takes longer gives its work back; a minute later its process is ended.
+CELERY_TASK_SOFT_TIME_LIMIT = 60 * env.int("EXPORT_TASK_MINUTES", default=60)
+CELERY_TASK_TIME_LIMIT = CELERY_TASK_SOFT_TIME_LIMIT + 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
-    # Busy workers find one of these waiting, not a heap of them.
-    "recover exports": {
-        "task": "exports.tasks.recover",
-        "schedule": dt.timedelta(seconds=5),
-        "options": {"expires": 5},
-    },
-    "expire exports": {"task": "exports.tasks.expire", "schedule": dt.timedelta(minutes=1), "options": {"expires": 60}},
+    # No message has a time to live: a worker whose clock is ahead would throw it away.
+    "recover exports": {"task": "exports.tasks.recover", "schedule": dt.timedelta(seconds=5)},
+    "expire exports": {"task": "exports.tasks.expire", "schedule": dt.timedelta(minutes=1)},
+    "compact claims": {"task": "exports.tasks.compact", "schedule": dt.timedelta(hours=24)},
     "forget ended tokens": {"task": "credentials.tasks.forget_ended_tokens", "schedule": dt.timedelta(hours=1)},
+    "write reminders": {"task": "credentials.tasks.write_reminders", "schedule": dt.timedelta(hours=1)},
+    "send notices": {"task": "portal.tasks.send_notices", "schedule": dt.timedelta(minutes=1)},
+    "write down refusals": {"task": "credentials.tasks.write_down_refusals", "schedule": dt.timedelta(minutes=1)},
 }
 
 CACHES = {
@@ -139,17 +140,39 @@ CACHES = {
 
 EXPORT_LIFETIME = dt.timedelta(hours=env.int("EXPORT_LIFETIME_HOURS", default=24))
 EXPORT_FILE_BYTES = env.int("EXPORT_FILE_BYTES", default=2**30)  # of NDJSON, before compression
+EXPORT_WORKERS_PER_ORGANIZATION = env.int("EXPORT_WORKERS_PER_ORGANIZATION", default=2)
+# How long a worker may be silent before another takes its shard, and a message unanswered before it is sent again.
+EXPORT_LEASE = dt.timedelta(seconds=env.int("EXPORT_LEASE_SECONDS", default=15))
+EXPORT_MESSAGE_PATIENCE = dt.timedelta(seconds=env.int("EXPORT_MESSAGE_PATIENCE_SECONDS", default=30))
+EXPORT_ATTEMPTS = env.int("EXPORT_ATTEMPTS", default=5)
+EXPORT_DEADLINE = dt.timedelta(hours=env.int("EXPORT_DEADLINE_HOURS", default=24))
+CLAIMS_UNDO = dt.timedelta(days=env.int("CLAIMS_UNDO_DAYS", default=14))
+
+# Export files: on a disk that all servers and workers share or, when a bucket is named, on S3.
+EXPORTS_S3_BUCKET = env.str("EXPORTS_S3_BUCKET", default="")
+EXPORTS_ON_DISK = {
+    "BACKEND": "exports.storage.local.LocalFiles",
+    "OPTIONS": {
+        "location": env.str("EXPORTS_DIR", default=str(DATA_DIR / "exports")),
+        "x_accel_prefix": env.str("EXPORTS_X_ACCEL_PREFIX", default=""),
+    },
+}
+EXPORTS_ON_S3 = {
+    "BACKEND": "exports.storage.s3.S3Files",
+    "OPTIONS": {
+        "bucket_name": EXPORTS_S3_BUCKET,
+        "location": env.str("EXPORTS_S3_PREFIX", default="").strip("/"),
+        "endpoint_url": env.str("EXPORTS_S3_ENDPOINT_URL", default="") or None,
+        "region_name": env.str("EXPORTS_S3_REGION", default="") or None,
+        "encryption": env.str("EXPORTS_S3_ENCRYPTION", default=""),
+        "kms_key_id": env.str("EXPORTS_S3_KMS_KEY_ID", default=""),
+        "redirect_seconds": env.int("EXPORTS_S3_REDIRECT_SECONDS", default=0),
+    },
+}
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "media"}},
-    "exports": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": env.str("EXPORTS_DIR", default=str(DATA_DIR / "exports")),
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    },
+    "exports": EXPORTS_ON_S3 if EXPORTS_S3_BUCKET else EXPORTS_ON_DISK,
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -205,12 +228,24 @@ SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W011"]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["credentials.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["credentials.throttles.CallThrottle"],
     "EXCEPTION_HANDLER": "exports.api.outcomes.answer",
     "DEFAULT_RENDERER_CLASSES": ["exports.api.renderers.FhirJsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
+
+# --- Limits, each for a window of time and counted by all servers together; 0 means none -----------------------------
+
+LIMIT_WINDOW = dt.timedelta(seconds=env.int("LIMIT_WINDOW_SECONDS", default=300))
+LIMIT_API_CALLS_PER_CLIENT = env.int("LIMIT_API_CALLS_PER_CLIENT", default=3000)
+LIMIT_API_CALLS_PER_ADDRESS = env.int("LIMIT_API_CALLS_PER_ADDRESS", default=6000)
+LIMIT_TOKEN_CALLS_PER_CLIENT = env.int("LIMIT_TOKEN_CALLS_PER_CLIENT", default=300)
+LIMIT_TOKEN_CALLS_PER_ADDRESS = env.int("LIMIT_TOKEN_CALLS_PER_ADDRESS", default=1000)
+LIMIT_FAILURES_PER_CLIENT_AND_ADDRESS = env.int("LIMIT_FAILURES_PER_CLIENT_AND_ADDRESS", default=20)
+LIMIT_FAILURES_PER_ADDRESS = env.int("LIMIT_FAILURES_PER_ADDRESS", default=100)
+LIMIT_SLOW_HASHES_PER_ADDRESS = env.int("LIMIT_SLOW_HASHES_PER_ADDRESS", default=60)
 
 # --- Transport and content security ---------------------------------------------------------------------------------
 
@@ -262,6 +297,12 @@ USE_TZ = True
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Claimsgate <claimsgate@localhost>")
+# What the links in e-mails begin with.
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/") or (
+    f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if ALLOWED_HOSTS and not EMBEDDED else "http://localhost:8000"
+)
 
 LOGGING = {
     "version": 1,

@@ -11,6 +11,7 @@ def health(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # a view's si
 urlpatterns = [
     path("", include("exports.api.urls")),
     path("auth/", include("credentials.urls")),
+    path("admin-api/", include("credentials.admin_api.urls")),
     path("admin/", admin.site.urls),
     path("_health", health),
     path("", include("portal.site_urls")),

@@ -2,22 +2,47 @@
 
 from credentials.models.access_token import AccessToken
 from credentials.models.audit_event import AuditEvent
-from credentials.models.client import ADDRESSES_AT_MOST, SECRET_LIFETIME, AllowedAddress, Client, ClientSecret
-from credentials.models.organization import MANAGING_ROLES, Membership, Organization, Program, Role
+from credentials.models.call_count import CallCount
+from credentials.models.client import (
+    ADDRESSES_AT_MOST,
+    SECRET_LIFETIME,
+    SECRETS_AT_MOST,
+    AllowedAddress,
+    Client,
+    ClientRevokedError,
+    ClientSecret,
+)
+from credentials.models.client_key import KEYS_AT_MOST, ClientKey, ClientKeySet, SpentAssertion
+from credentials.models.notice import Notice
+from credentials.models.operator_token import OPERATOR_TOKEN_LIFETIME, OperatorToken
+from credentials.models.organization import MANAGING_ROLES, Bounds, Membership, Organization, Program, Role
+from credentials.models.refused_calls import RefusedCalls
 from credentials.models.user import User
 
 __all__ = [
     "ADDRESSES_AT_MOST",
+    "KEYS_AT_MOST",
     "MANAGING_ROLES",
+    "OPERATOR_TOKEN_LIFETIME",
+    "SECRETS_AT_MOST",
     "SECRET_LIFETIME",
     "AccessToken",
     "AllowedAddress",
     "AuditEvent",
+    "Bounds",
+    "CallCount",
     "Client",
+    "ClientKey",
+    "ClientKeySet",
+    "ClientRevokedError",
     "ClientSecret",
     "Membership",
+    "Notice",
+    "OperatorToken",
     "Organization",
     "Program",
+    "RefusedCalls",
     "Role",
+    "SpentAssertion",
     "User",
 ]

@@ -1,13 +1,32 @@
+import datetime as dt
+
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 from oauth2_provider.models import AbstractAccessToken
 
-from credentials.models.client import Client, ClientSecret
+from credentials.models.client import AllowedAddress, Client, ClientSecret
+from credentials.models.client_key import ClientKey, ClientKeySet
+
+
+class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
+    def live(self) -> "AccessTokenQuerySet":
+        return self.filter(revoked_at=None, expires__gt=timezone.now())
+
+    def from_address(self, address: str) -> "AccessTokenQuerySet":
+        """With `is_from_listed_address`: whether the token's client may call from there."""
+        listed = AllowedAddress.objects.filter(client=OuterRef("application"), address=address)
+        return self.annotate(is_from_listed_address=Exists(listed))
+
+    def revoke(self, at: dt.datetime) -> int:
+        """End those that are live; how many there were. The rows stay a day: who comes with one is written down."""
+        return self.live().update(revoked_at=at)
 
 
 class AccessToken(AbstractAccessToken):
     """A bearer token of a client, known only by its SHA-256 (`token_checksum`, hexadecimal).
 
-    It remembers the secret that it was bought with, so that it can end with it.
+    It remembers what it was bought with, so that it can end with it: a secret, a key or a key set.
     """
 
     user = None
@@ -19,11 +38,34 @@ class AccessToken(AbstractAccessToken):
     application = models.ForeignKey(
         Client, on_delete=models.CASCADE, related_name="access_tokens", verbose_name="client"
     )
-    secret = models.ForeignKey(ClientSecret, on_delete=models.CASCADE, related_name="access_tokens")
+    secret = models.ForeignKey(ClientSecret, on_delete=models.CASCADE, null=True, related_name="access_tokens")
+    key = models.ForeignKey(ClientKey, on_delete=models.CASCADE, null=True, related_name="access_tokens")
+    key_set = models.ForeignKey(ClientKeySet, on_delete=models.CASCADE, null=True, related_name="access_tokens")
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    objects = AccessTokenQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created"]
         indexes = [models.Index(fields=["expires"], name="access_token_expires")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(secret__isnull=False, key=None, key_set=None)
+                | Q(secret=None, key__isnull=False, key_set=None)
+                | Q(secret=None, key=None, key_set__isnull=False),
+                name="access_token_bought_with_one",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"token of {self.application}, until {self.expires:%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def is_live(self) -> bool:
+        return self.expires > timezone.now() and not self.is_revoked
+
+    @property
+    def is_revoked(self) -> bool:
+        """True once it was ended before its time, by itself or with what it was bought with."""
+        bought_with = self.secret or self.key or self.key_set
+        return self.revoked_at is not None or bought_with is None or bought_with.revoked_at is not None

@@ -16,8 +16,13 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
 class AuditEvent(models.Model):
     """What happened, by whom, from where. Rows are only ever added: a trigger refuses UPDATE and DELETE."""
 
+    class Outcome(models.TextChoices):
+        DONE = "done", "Done"
+        DENIED = "denied", "Denied"
+
     occurred_at = models.DateTimeField(default=timezone.now)
     action = models.CharField(max_length=48)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.DONE)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, related_name="audit_events")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     client = models.ForeignKey("credentials.Client", on_delete=models.PROTECT, null=True, related_name="+")

@@ -4,14 +4,23 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from oauth2_provider.models import AbstractApplication
 
 from credentials.models.organization import Organization
 
 SECRET_LIFETIME = dt.timedelta(days=90)
+EXPIRES_SOON = dt.timedelta(days=14)
+SECRETS_AT_MOST = 2
 ADDRESSES_AT_MOST = 8
+
+
+class ClientRevokedError(ValueError):
+    """A revoked client is not changed any more."""
+
+    def __init__(self, client: "Client") -> None:
+        super().__init__(f"“{client.name}” is revoked and cannot be changed any more. Create a new client.")
 
 
 def new_client_id() -> str:
@@ -25,6 +34,16 @@ class ClientQuerySet(models.QuerySet["Client"]):
     def live(self) -> "ClientQuerySet":
         return self.filter(revoked_at=None)
 
+    def locked(self, client: "Client") -> "Client":
+        """The row as it is now, locked: people who change a client at once come one after the other.
+
+        Raises ClientRevokedError. Whoever locks secrets or tokens as well locks the client first.
+        """
+        found = self.select_for_update(no_key=True, of=("self",)).select_related("organization").get(pk=client.pk)
+        if found.revoked_at is not None:
+            raise ClientRevokedError(found)
+        return found
+
     def live_first(self) -> "ClientQuerySet":
         """Those that may be used by name, then the revoked, the latest first."""
         return self.order_by(F("revoked_at").desc(nulls_first=True), "name", "id")
@@ -36,6 +55,12 @@ class Client(AbstractApplication):
     It is django-oauth-toolkit's application, less all that browser logins would need: the only grant is
     client_credentials, the secrets have a table of their own.
     """
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        EXPIRING = "expiring", "Expires soon"
+        EXPIRED = "expired", "Expired"
+        REVOKED = "revoked", "Revoked"
 
     # A client that has been authenticated is DRF's `request.user`.
     is_authenticated = True
@@ -62,6 +87,11 @@ class Client(AbstractApplication):
     revoked_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(null=True, editable=False)
     last_used_address = models.GenericIPAddressField(null=True, unpack_ipv4=True, editable=False)
+    failed_attempts = models.PositiveIntegerField(
+        default=0, editable=False, help_text="How many calls with this client's id or token were refused, ever."
+    )
+    last_failed_at = models.DateTimeField(null=True, editable=False)
+    last_failed_address = models.GenericIPAddressField(null=True, unpack_ipv4=True, editable=False)
 
     objects = ClientQuerySet.as_manager()
 
@@ -82,29 +112,67 @@ class Client(AbstractApplication):
     def is_usable(self, request: Any) -> bool:  # noqa: ARG002  # the toolkit's signature
         return self.revoked_at is None
 
+    @property
+    def state(self) -> State:
+        """How the client stands; of many clients, prefetch `secrets`, `keys` and `key_sets`. Keys do not expire."""
+        if self.revoked_at is not None:
+            return self.State.REVOKED
+        if any(key.revoked_at is None for key in (*self.keys.all(), *self.key_sets.all())):
+            return self.State.ACTIVE
+        ends = [secret.expires_at for secret in self.secrets.all() if secret.is_live]
+        if not ends:
+            return self.State.EXPIRED
+        return self.State.EXPIRING if max(ends) <= timezone.now() + EXPIRES_SOON else self.State.ACTIVE
+
     def current_secret(self) -> "ClientSecret | None":
         """The newest secret that still opens the door, or None."""
         return self.secrets.live().order_by("-created_at").first()
 
 
 class ClientSecretQuerySet(models.QuerySet["ClientSecret"]):
-    def live(self) -> "ClientSecretQuerySet":
-        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+    def live(self, at: dt.datetime | None = None) -> "ClientSecretQuerySet":
+        """Those that open the door now, or will at a moment if nothing is done."""
+        return self.filter(slot__isnull=False, expires_at__gt=at or timezone.now())
+
+    def expiring(self, until: dt.datetime, *, now: dt.datetime | None = None) -> "ClientSecretQuerySet":
+        """Those that end by then, or have ended, without anything having been done about it; the next first."""
+        now = now or timezone.now()
+        undone = self.filter(expires_at__lte=until, revoked_at=None, replaced_at=None, client__revoked_at=None)
+        newer = ClientSecret.objects.filter(client=OuterRef("client"), expires_at__gt=OuterRef("expires_at")).live(now)
+        has_ended = Q(expires_at__lte=now)
+        return undone.exclude(has_ended & Exists(newer)).order_by("expires_at", "pk")
+
+    def imported(self) -> "ClientSecretQuerySet":
+        """Those of the SSAS that have not been used here yet."""
+        return self.filter(digest=None)
 
 
 class ClientSecret(models.Model):
     """A secret of a client, known only by its SHA-256.
 
     The secret is 256 random bits, so there is nothing to guess that a slow hash would protect; see
-    docs/decisions/0004-secrets-are-hashed-with-sha-256.md.
+    docs/decisions/0004-secrets-are-hashed-with-sha-256.md. A secret opens the door only while it holds one of its
+    client's two slots, so that “two at most” is a constraint of the database; see docs/decisions/0011.
     """
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="secrets")
-    digest = models.BinaryField(max_length=32, unique=True, editable=False)
-    hint = models.CharField(max_length=4, editable=False, help_text="The secret's last four characters.")
+    slot = models.PositiveSmallIntegerField(null=True, editable=False)
+    digest = models.BinaryField(max_length=32, unique=True, null=True, editable=False)
+    imported_hash = models.CharField(
+        max_length=300,
+        blank=True,
+        editable=False,
+        help_text="The slow hash that the SSAS had of it; its first use here puts the digest in its place.",
+    )
+    hint = models.CharField(
+        max_length=4, blank=True, editable=False, help_text="The secret's last four characters, once they are known."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     expires_at = models.DateTimeField()
+    replaced_at = models.DateTimeField(
+        null=True, editable=False, help_text="When a newer secret took its place; it then ends with the overlap."
+    )
     revoked_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(null=True, editable=False)
 
@@ -113,13 +181,22 @@ class ClientSecret(models.Model):
     class Meta:
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["expires_at"], condition=Q(revoked_at=None), name="secret_expiring")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(digest__isnull=False, imported_hash="") | (Q(digest=None) & ~Q(imported_hash="")),
+                name="secret_has_one_hash",
+            ),
+            models.UniqueConstraint(fields=["client", "slot"], name="secret_slot_once"),
+            models.CheckConstraint(condition=Q(slot__gte=1, slot__lte=SECRETS_AT_MOST), name="secret_slot_of_two"),
+            models.CheckConstraint(condition=Q(revoked_at=None) | Q(slot=None), name="secret_revoked_holds_no_slot"),
+        ]
 
     def __str__(self) -> str:
         return f"…{self.hint}"
 
     @property
     def is_live(self) -> bool:
-        return self.revoked_at is None and self.expires_at > timezone.now()
+        return self.slot is not None and self.expires_at > timezone.now()
 
 
 class AllowedAddress(models.Model):

@@ -1,6 +1,11 @@
+import datetime as dt
+from dataclasses import dataclass
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q
 
 from credentials.models.user import User
 
@@ -42,12 +47,28 @@ MANAGING_ROLES: dict[Program, frozenset[Role]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Up to which day an organization is given what; None for no bound. The days themselves are within the bounds."""
+
+    attribution_until: dt.date | None = None  # rosters that CMS made later are not for it
+    opt_out_as_of: dt.date | None = None  # later preferences of beneficiaries are not heeded
+    claims_through_date: dt.date | None = None  # claims for services after it are not for it
+
+
 class Organization(models.Model):
     """An entity that is responsible for beneficiaries and may be given their claims."""
 
     class Status(models.TextChoices):
         ACTIVE = "active", "Active"
+        LIMITED = "limited", "Limited"
         DENIED = "denied", "Denied"
+
+    class Strategy(models.TextChoices):
+        """What a limited organization is given: as of the day its participation ended, or as of now."""
+
+        HISTORICAL = "historical", "Historical"
+        LATEST = "latest", "Latest"
 
     entity_id = models.CharField(
         max_length=12,
@@ -58,6 +79,20 @@ class Organization(models.Model):
     name = models.CharField(max_length=200)
     program = models.CharField(max_length=8, choices=Program.choices)
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
+    status_reason = models.CharField(max_length=200, blank=True, editable=False)
+    status_changed_at = models.DateTimeField(null=True, editable=False)
+    termination_date = models.DateField(
+        null=True, editable=False, help_text="When participation ended, of a limited organization."
+    )
+    attribution_strategy = models.CharField(
+        max_length=10, choices=Strategy.choices, default=Strategy.HISTORICAL, editable=False
+    )
+    opt_out_strategy = models.CharField(
+        max_length=10, choices=Strategy.choices, default=Strategy.HISTORICAL, editable=False
+    )
+    claims_strategy = models.CharField(
+        max_length=10, choices=Strategy.choices, default=Strategy.HISTORICAL, editable=False
+    )
     is_sandbox = models.BooleanField(
         "sandbox",
         default=False,
@@ -67,9 +102,36 @@ class Organization(models.Model):
 
     class Meta:
         ordering = ["entity_id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(status="limited") | Q(termination_date__isnull=False),
+                name="limited_organization_has_a_date",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.entity_id} {self.name}"
+
+    def clean(self) -> None:
+        """Forms do not know the termination date, so the constraint alone would not speak to whoever fills them in."""
+        if self.status == self.Status.LIMITED and self.termination_date is None:
+            raise ValidationError(
+                {"status": "To limit an organization, use “manage.py set_organization_state”: it asks for the date."}
+            )
+
+    def bounds(self) -> Bounds:
+        """Up to which day the organization is given what. Only a limited organization has bounds."""
+        if self.status != self.Status.LIMITED:
+            return Bounds()
+
+        def bound(strategy: str) -> dt.date | None:
+            return self.termination_date if strategy == self.Strategy.HISTORICAL else None
+
+        return Bounds(
+            attribution_until=bound(self.attribution_strategy),
+            opt_out_as_of=bound(self.opt_out_strategy),
+            claims_through_date=bound(self.claims_strategy),
+        )
 
     @property
     def managing_roles(self) -> frozenset[Role]:
@@ -80,6 +142,10 @@ class Organization(models.Model):
 class MembershipQuerySet(models.QuerySet["Membership"]):
     def for_organization(self, organization: Organization) -> "MembershipQuerySet":
         return self.filter(organization=organization)
+
+    def managing_credentials(self, organization: Organization) -> "MembershipQuerySet":
+        """Those of an organization whose role may manage credentials, and who may sign in."""
+        return self.for_organization(organization).filter(role__in=organization.managing_roles, user__is_active=True)
 
     def of_user(self, user: User) -> "MembershipQuerySet":
         """A person's memberships with their organizations, by the organization's name."""

@@ -21,6 +21,8 @@ def expire() -> int:
 
 def _clear(job: Job) -> bool:
     job.advance(from_=Job.Status.COMPLETED, to=Job.Status.EXPIRED)
+    # Until its lease is over, a worker may not know yet that nobody wants what it writes; then we come again.
+    is_still = not job.shards.busy().exists()
     try:
         # Files first: a record without a file is found again here, a file without a record never.
         storage.remove_all(job.pk)
@@ -30,5 +32,6 @@ def _clear(job: Job) -> bool:
         return False
     with brief():
         job.files.all().delete()
-        Job.objects.filter(pk=job.pk).update(files_removed_at=Now())
+        if is_still:
+            Job.objects.filter(pk=job.pk).update(files_removed_at=Now())
     return True

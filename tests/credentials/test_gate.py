@@ -51,7 +51,7 @@ def test_a_revoked_client_stops_at_the_next_request(world, path):
     issuing.revoke_client(api.client, by=world.delegate)
 
     assert api.kick_off(path).status_code == 401
-    assert not AccessToken.objects.exists()
+    assert not AccessToken.objects.live().exists()
 
 
 @pytest.mark.parametrize("path", [EXPORT, JOB, FILE])

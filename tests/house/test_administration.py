@@ -5,11 +5,13 @@ from django.contrib import admin
 from django.urls import reverse
 
 from attribution.models import RosterFile
-from credentials.models import AccessToken, AuditEvent, Client, ClientSecret, Organization, User
+from credentials.key_registration import add_keys
+from credentials.models import AccessToken, AuditEvent, Client, ClientKey, ClientSecret, Organization, User
 from exports.models import Job, Load
+from tests.credentials.signing import ec_key, jwk, key_set
 from tests.exports.store import load, patient
 
-LOOK_ONLY = (AccessToken, AuditEvent, Client, Job, Load)
+LOOK_ONLY = (AccessToken, AuditEvent, Client, ClientKey, ClientSecret, Job, Load)
 
 
 @pytest.fixture
@@ -18,7 +20,9 @@ def operator(world, client):
     mbis = world.beneficiaries(2)
     world.roster(world.harbor, mbis)
     load({mbi: [patient(mbi)] for mbi in mbis})
-    world.api_client().sign_in().kick_off()
+    api = world.api_client().sign_in()
+    api.kick_off()
+    add_keys(api.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)
     client.force_login(world.operator)
     return client
 

@@ -11,6 +11,9 @@ from portal.redaction import RedactionFilter, redact
     [
         "cgs_" + "0a" * 32,
         "cgt_" + "1b" * 32,
+        "cgo_" + "2c" * 32,
+        "3d" * 40,
+        "eyJhbGciOiJSUzM4NCJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl",
         "1S00A00AA00",
         "1EG4TE5MK73",
         "Basic dXNlcjpwYXNzd29yZA==",

@@ -1,0 +1,45 @@
+"""How the administration API knows its caller: by an operator's token, or by the session of an operator's browser."""
+
+import re
+
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from credentials import audit, limits, operator_tokens, refusals
+from credentials.models import OperatorToken, User
+from credentials.throttles import TooManyCallsError
+
+_BEARER = re.compile(r"Bearer (\S+)")
+
+
+class OperatorTokenAuthentication(BaseAuthentication):
+    """Sets `request.user` to the operator whose token it is. A client's token opens nothing here."""
+
+    def authenticate(self, request: Request) -> tuple[User, OperatorToken] | None:
+        header = request.headers.get("Authorization")
+        if header is None:
+            return None
+        match = _BEARER.fullmatch(header)
+        token = operator_tokens.found(match.group(1)) if match else None
+        if token is None:
+            _write_down(request)
+            raise exceptions.AuthenticationFailed("This is not a live token of an operator.")
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # DRF's signature
+        return 'Bearer realm="claimsgate operators"'
+
+
+def _write_down(request: Request) -> None:
+    try:
+        refusals.record(
+            audit.Action.REQUEST_REFUSED,
+            client_id="",
+            client=None,
+            request=request._request,  # noqa: SLF001  # the way DRF offers
+            reason="invalid_operator_token",
+            path=request.path,
+        )
+    except limits.LimitReachedError as reached:
+        raise TooManyCallsError(reached.excess) from reached

@@ -1,0 +1,207 @@
+"""The public keys of clients: what a JWK, a JWK Set or a PEM holds, and whether its signatures may be trusted. Pure.
+
+SMART App Launch 2.2.0 (Asymmetric Client Authentication) has servers verify RS384 or ES384; both are taken, and
+nothing else. Which of the two is a property of the key: what a token's header says of it is compared, never believed.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+# The algorithms that are taken, and the type of key (JWK's `kty`) that each belongs to.
+ALGORITHMS = {"ES384": "EC", "RS384": "RSA"}
+CURVE = "P-384"
+RSA_BITS_AT_LEAST, RSA_BITS_RECOMMENDED, RSA_BITS_AT_MOST = 2048, 3072, 8192
+KID_LENGTH_AT_MOST = 200
+
+Material = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+_COORDINATE_BYTES = 48
+_EXPONENT_BITS_AT_MOST = 32
+_PRIVATE_MEMBERS = frozenset({"d", "dp", "dq", "k", "oth", "p", "q", "qi"})
+_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+
+
+class KeyRefusedError(ValueError):
+    """The key cannot be trusted or read; the message says why and what to do, and holds nothing of the key."""
+
+
+class PrivateKeyRefusedError(KeyRefusedError):
+    """What was given is the secret half of a key pair: it is burnt."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is a private key. It was not stored, but whoever has seen it can act as your system, so do not use "
+            "it any more: make a new pair, keep its private key where it was made, and give its public key only."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key that signatures may be verified with, under the name that its owner gave it (`kid`)."""
+
+    kid: str
+    material: Material
+
+    @property
+    def algorithm(self) -> str:
+        return "RS384" if isinstance(self.material, rsa.RSAPublicKey) else "ES384"
+
+    @property
+    def bits(self) -> int:
+        return self.material.key_size
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        """The members that make the key (RFC 7638, section 3.2), and no others."""
+        numbers = self.material.public_numbers()
+        if isinstance(numbers, rsa.RSAPublicNumbers):
+            return {"e": _encoded(numbers.e), "kty": "RSA", "n": _encoded(numbers.n)}
+        x, y = (_encoded(number, _COORDINATE_BYTES) for number in (numbers.x, numbers.y))
+        return {"crv": CURVE, "kty": "EC", "x": x, "y": y}
+
+    @property
+    def thumbprint(self) -> str:
+        """The key's JWK thumbprint (RFC 7638, SHA-256), 43 characters that two people can compare."""
+        canonical = json.dumps(self.jwk, sort_keys=True, separators=(",", ":"))
+        return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode()
+
+    @property
+    def advice(self) -> str | None:
+        """What would be better, as a sentence, of a key that is good enough."""
+        if self.algorithm == "RS384" and self.bits < RSA_BITS_RECOMMENDED:
+            return f"RSA with {self.bits} bits is accepted; {RSA_BITS_RECOMMENDED} or an EC key are recommended."
+        return None
+
+
+def read(pasted: str, *, kid: str = "") -> list[PublicKey]:
+    """The public keys of a JWK, a JWK Set or PEM text.
+
+    A PEM has no key id: its key gets `kid`, or else its thumbprint. Raises KeyRefusedError; then none is to be used.
+    """
+    if "PRIVATE KEY" in pasted.upper():
+        raise PrivateKeyRefusedError
+    if blocks := list(_PEM.finditer(pasted)):
+        if kid and len(blocks) > 1:
+            raise KeyRefusedError("There are several PEM keys, but one key id. Add them one at a time.")
+        return [_from_pem(block.group(0), block.group(1), kid) for block in blocks]
+    found = [from_jwk(jwk) for jwk in jwks_of(pasted)]
+    if len({key.kid for key in found}) < len(found):
+        raise KeyRefusedError("Two keys have the same kid. Give each a kid of its own.")
+    return found
+
+
+def jwks_of(text: str | bytes) -> Sequence[Mapping[str, Any]]:
+    """The JWKs of a JWK Set, or the one JWK, as they were written. Raises KeyRefusedError, of private keys, too."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise KeyRefusedError("This is neither a JWK, nor a JWK Set, nor a PEM public key.") from None
+    jwks = document.get("keys", [document]) if isinstance(document, dict) else None
+    if not isinstance(jwks, list) or not jwks or not all(isinstance(jwk, dict) for jwk in jwks):
+        raise KeyRefusedError("This JSON is neither a JWK nor a JWK Set: an object, or an object with a list “keys”.")
+    if any(_PRIVATE_MEMBERS & jwk.keys() for jwk in jwks):
+        raise PrivateKeyRefusedError
+    return jwks
+
+
+def from_jwk(jwk: Mapping[str, Any]) -> PublicKey:
+    """The key of a JWK (RFC 7517). Raises KeyRefusedError."""
+    if _PRIVATE_MEMBERS & jwk.keys():
+        raise PrivateKeyRefusedError
+    kid = _checked_kid(jwk.get("kid"))
+    operations = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
+        raise KeyRefusedError("This JWK is not for signatures. Give one with “use”: “sig”.")
+    key = PublicKey(kid, _rsa(jwk) if jwk.get("kty") == "RSA" else _ec(jwk))
+    if jwk.get("alg", key.algorithm) != key.algorithm:
+        raise KeyRefusedError(
+            f"This JWK is for another algorithm. Signatures have to be {key.algorithm} with this key."
+        )
+    return key
+
+
+def _from_pem(text: str, label: str, kid: str) -> PublicKey:
+    if "PUBLIC KEY" not in label:
+        raise KeyRefusedError(f"This PEM is a “{label}”. Give the public key itself: “BEGIN PUBLIC KEY”.")
+    try:
+        material = load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise KeyRefusedError("This PEM public key cannot be read. Paste it whole, from BEGIN to END.") from None
+    if isinstance(material, rsa.RSAPublicKey):
+        numbers = material.public_numbers()
+        material = _checked_rsa(numbers.n, numbers.e)
+    elif not isinstance(material, ec.EllipticCurvePublicKey) or not isinstance(material.curve, ec.SECP384R1):
+        raise _unknown_kind()
+    return PublicKey(_checked_kid(kid or PublicKey("", material).thumbprint), material)
+
+
+def _rsa(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
+    n, e = (int.from_bytes(_decoded(jwk, member)) for member in ("n", "e"))
+    return _checked_rsa(n, e)
+
+
+def _checked_rsa(n: int, e: int) -> rsa.RSAPublicKey:
+    bits = n.bit_length()
+    if not RSA_BITS_AT_LEAST <= bits <= RSA_BITS_AT_MOST:
+        raise KeyRefusedError(
+            f"This RSA key has {bits} bits. It has to have {RSA_BITS_AT_LEAST} to {RSA_BITS_AT_MOST}; "
+            f"{RSA_BITS_RECOMMENDED} are recommended."
+        )
+    # A large exponent makes verifying slow, and nobody needs one.
+    if e.bit_length() > _EXPONENT_BITS_AT_MOST:
+        raise KeyRefusedError("This RSA key has an unusual exponent. Make one with the exponent 65537.")
+    try:
+        return rsa.RSAPublicNumbers(e, n).public_key()
+    except ValueError:
+        raise KeyRefusedError("The numbers of this RSA key are not those of a key.") from None
+
+
+def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
+    if jwk.get("kty") != "EC" or jwk.get("crv") != CURVE:
+        raise _unknown_kind()
+    x, y = (_decoded(jwk, member) for member in ("x", "y"))
+    if len(x) != _COORDINATE_BYTES or len(y) != _COORDINATE_BYTES:
+        raise KeyRefusedError(f"The coordinates of a {CURVE} key have {_COORDINATE_BYTES} bytes each.")
+    try:
+        return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP384R1()).public_key()
+    except ValueError:
+        raise KeyRefusedError(f"The point of this key does not lie on the curve {CURVE}.") from None
+
+
+def _unknown_kind() -> KeyRefusedError:
+    return KeyRefusedError(
+        f"This is a key of another kind. Give an RSA key of {RSA_BITS_AT_LEAST} bits or more, for RS384, or an EC key "
+        f"on the curve {CURVE}, for ES384."
+    )
+
+
+def _checked_kid(kid: object) -> str:
+    if not isinstance(kid, str) or not kid or not kid.isprintable() or len(kid) > KID_LENGTH_AT_MOST:
+        raise KeyRefusedError(f"Each key needs a key id: a “kid” of 1 to {KID_LENGTH_AT_MOST} characters.")
+    return kid
+
+
+def _decoded(jwk: Mapping[str, Any], member: str) -> bytes:
+    """The bytes of a member in base64url (RFC 7515, section 2)."""
+    text = jwk.get(member)
+    if not isinstance(text, str) or len(text) > RSA_BITS_AT_MOST:
+        raise KeyRefusedError(f"The member “{member}” of this JWK is missing or no base64url text.")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise KeyRefusedError(f"The member “{member}” of this JWK is missing or no base64url text.") from None
+
+
+def _encoded(number: int, length: int | None = None) -> str:
+    raw = number.to_bytes(length or (number.bit_length() + 7) // 8)
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

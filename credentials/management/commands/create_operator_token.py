@@ -1,0 +1,24 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.views.decorators.debug import sensitive_variables
+
+from credentials import operator_tokens
+from credentials.management.operators import OperatorCommand
+
+
+class Command(OperatorCommand):
+    help = (
+        "Make a token with which a program calls the administration API in your name. It is valid for 90 days, and "
+        "written to standard output and nowhere else."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--name", required=True, help="what will use it")
+
+    @sensitive_variables("token")
+    def handle(self, *args: Any, name: str, by: str, **options: Any) -> None:  # noqa: ARG002  # Django's call
+        token = operator_tokens.create_token(self.operator(by), name=name)
+        self.stderr.write(f"The new token “{name}”:")
+        self.stdout.write(token)

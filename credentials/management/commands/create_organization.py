@@ -1,0 +1,31 @@
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from credentials import organizations
+from credentials.management.operators import OperatorCommand
+from credentials.models import Program
+
+
+class Command(OperatorCommand):
+    help = "Make an organization. It is active, and has no people yet."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("entity_id", metavar="ENTITY_ID", help="the id that CMS gave it, for example A9994")
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--program", required=True, choices=Program.values)
+        parser.add_argument("--sandbox", action="store_true", help="it holds synthetic data only")
+
+    def handle(self, *args: Any, entity_id: str, name: str, program: str, by: str, **options: Any) -> None:  # noqa: ARG002
+        try:
+            made = organizations.create_organization(
+                entity_id=entity_id,
+                name=name,
+                program=Program(program),
+                is_sandbox=options["sandbox"],
+                by=self.operator(by),
+            )
+        except organizations.OrganizationRefusedError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Made: {made}.")

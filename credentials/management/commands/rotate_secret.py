@@ -1,0 +1,36 @@
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.views.decorators.debug import sensitive_variables
+
+from credentials import issuing, rotation
+from credentials.management.operators import OperatorCommand
+from credentials.models import ClientRevokedError
+from credentials.rotation import Overlap
+
+
+class Command(OperatorCommand):
+    help = "Give a client a new secret, which is written to standard output and nowhere else."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("client_id", metavar="CLIENT_ID")
+        parser.add_argument(
+            "--overlap",
+            type=int,
+            choices=Overlap.values,
+            required=True,
+            help="for how many hours the old secret lives on; 0 ends it, and its tokens, at once",
+        )
+
+    @sensitive_variables("secret")
+    def handle(self, *args: Any, client_id: str, overlap: int, by: str, **options: Any) -> None:  # noqa: ARG002
+        client = self.client(client_id)
+        try:
+            secret = rotation.rotate_secret(client, overlap=Overlap(overlap), by=self.operator(by))
+        except issuing.TwoSecretsError as error:
+            raise CommandError(f"{error} An overlap of 0 ends both.") from error
+        except ClientRevokedError as error:
+            raise CommandError(str(error)) from error
+        self.stderr.write(f"The new secret of “{client.name}” ({client.organization}):")
+        self.stdout.write(secret)

@@ -1,0 +1,87 @@
+"""SMART's scopes for systems, in both syntaxes: `system/Patient.read` (v1) and `system/Patient.rs` (v2). Pure.
+
+Nothing can be written here, so of what a client asks for, the right to read and to search is granted at most; an
+export does both.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+ALL = "*"
+
+# `.read`, `.write` and `.*` are v1; v2 says create, read, update, delete, search, in this order.
+_SCOPE = re.compile(r"system/(\*|[A-Z][A-Za-z]{2,40})\.(read|write|\*|(?=[cruds])c?r?u?d?s?)")
+_GRANTABLE = "rs"
+_OF_V1 = {"read": "rs", "write": "cud", "*": "cruds"}
+
+# FHIR R4, https://hl7.org/fhir/R4/resourcelist.html. A client that may have everything may ask for any of these by
+# name, whether or not there will ever be such resources here.
+RESOURCE_TYPES = frozenset(
+    """
+    Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic Binary
+    BiologicallyDerivedProduct BodyStructure Bundle CapabilityStatement CarePlan CareTeam CatalogEntry ChargeItem
+    ChargeItemDefinition Claim ClaimResponse ClinicalImpression CodeSystem Communication CommunicationRequest
+    CompartmentDefinition Composition ConceptMap Condition Consent Contract Coverage CoverageEligibilityRequest
+    CoverageEligibilityResponse DetectedIssue Device DeviceDefinition DeviceMetric DeviceRequest DeviceUseStatement
+    DiagnosticReport DocumentManifest DocumentReference EffectEvidenceSynthesis Encounter Endpoint EnrollmentRequest
+    EnrollmentResponse EpisodeOfCare EventDefinition Evidence EvidenceVariable ExampleScenario ExplanationOfBenefit
+    FamilyMemberHistory Flag Goal GraphDefinition Group GuidanceResponse HealthcareService ImagingStudy Immunization
+    ImmunizationEvaluation ImmunizationRecommendation ImplementationGuide InsurancePlan Invoice Library Linkage List
+    Location Measure MeasureReport Media Medication MedicationAdministration MedicationDispense MedicationKnowledge
+    MedicationRequest MedicationStatement MedicinalProduct MedicinalProductAuthorization
+    MedicinalProductContraindication MedicinalProductIndication MedicinalProductIngredient
+    MedicinalProductInteraction MedicinalProductManufactured MedicinalProductPackaged
+    MedicinalProductPharmaceutical MedicinalProductUndesirableEffect MessageDefinition MessageHeader
+    MolecularSequence NamingSystem NutritionOrder Observation ObservationDefinition OperationDefinition
+    OperationOutcome Organization OrganizationAffiliation Parameters Patient PaymentNotice PaymentReconciliation
+    Person PlanDefinition Practitioner PractitionerRole Procedure Provenance Questionnaire QuestionnaireResponse
+    RelatedPerson RequestGroup ResearchDefinition ResearchElementDefinition ResearchStudy ResearchSubject
+    RiskAssessment RiskEvidenceSynthesis Schedule SearchParameter ServiceRequest Slot Specimen SpecimenDefinition
+    StructureDefinition StructureMap Subscription Substance SubstanceNucleicAcid SubstancePolymer SubstanceProtein
+    SubstanceReferenceInformation SubstanceSourceMaterial SubstanceSpecification SupplyDelivery SupplyRequest Task
+    TerminologyCapabilities TestReport TestScript ValueSet VerificationResult VisionPrescription
+    """.split()  # noqa: SIM905  # a list of 146 literals would take 146 lines
+)
+
+
+def granted(asked: Iterable[str]) -> list[str]:
+    """What is given of the scopes that were asked for: verbatim, in their order, each once.
+
+    A scope that asks for more than reading is narrowed to it (`system/*.cruds` to `system/*.rs`). One that is not
+    known, that cannot be given, or whose narrowing by a search (`?…`) could not be kept, is left out.
+    """
+    return list(dict.fromkeys(scope for each in asked if (scope := _grantable(each))))
+
+
+def missing(scope: str, resource_types: Iterable[str]) -> list[str]:
+    """Those of `resource_types` that a token with the granted `scope` does not open."""
+    rights: dict[str, set[str]] = {}
+    for each in scope.split():
+        if match := _SCOPE.fullmatch(each):
+            resource_type, letters = match.groups()
+            rights.setdefault(resource_type, set()).update(_OF_V1.get(letters, letters))
+    for_all = rights.get(ALL, set())
+    return [each for each in resource_types if not set(_GRANTABLE) <= for_all | rights.get(each, set())]
+
+
+def needed(resource_types: Iterable[str]) -> str:
+    """The scope that opens `resource_types`, as one asks for it."""
+    return " ".join(f"system/{each}.{_GRANTABLE}" for each in resource_types)
+
+
+def supported(resource_types: Sequence[str]) -> list[str]:
+    """What a server that has these types says it supports."""
+    return [f"system/{each}.{right}" for each in (ALL, *resource_types) for right in ("read", _GRANTABLE)]
+
+
+def _grantable(asked: str) -> str | None:
+    match = _SCOPE.fullmatch(asked)
+    if match is None:
+        return None
+    resource_type, letters = match.groups()
+    if resource_type != ALL and resource_type not in RESOURCE_TYPES:
+        return None
+    if letters in _OF_V1:
+        return None if letters == "write" else f"system/{resource_type}.read"
+    kept = "".join(letter for letter in letters if letter in _GRANTABLE)
+    return f"system/{resource_type}.{kept}" if kept else None

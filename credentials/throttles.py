@@ -1,0 +1,28 @@
+"""What a client is answered that calls the API too often. DRF's views load this, so it does not import them."""
+
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from credentials import limits
+from credentials.middleware import client_address
+from credentials.models import Client
+
+
+class TooManyCallsError(exceptions.Throttled):
+    """429; `wait` is the true rest of the window, in seconds."""
+
+    def __init__(self, excess: limits.Excess) -> None:
+        super().__init__(detail=excess.message)
+        self.wait = excess.wait
+
+
+class CallThrottle(BaseThrottle):
+    """Counts each call of the API that has passed the gate."""
+
+    def allow_request(self, request: Request, view: object) -> bool:  # noqa: ARG002  # DRF's signature
+        """Raise TooManyCallsError, which knows more than a False could tell."""
+        client = request.user if isinstance(request.user, Client) else None
+        if excess := limits.spend(limits.api_calls(client, client_address(request._request))):  # noqa: SLF001
+            raise TooManyCallsError(excess)
+        return True
