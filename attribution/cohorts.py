@@ -11,9 +11,15 @@ from credentials.models import Organization
 CURRENT = RosterFile.Kind.CURRENT
 
 
-def current_roster(organization: Organization, kind: str = CURRENT) -> RosterFile | None:
-    """The newest published roster of a kind, or None. CMS's own date decides, not the order of arrival."""
-    return _newest_first(organization, kind).first()
+def current_roster(
+    organization: Organization, kind: str = CURRENT, *, until: dt.date | None = None
+) -> RosterFile | None:
+    """The newest published roster of a kind, or None. CMS's own date decides, not the order of arrival.
+
+    `until` leaves out the rosters that CMS made after that day.
+    """
+    rosters = _newest_first(organization, kind)
+    return (rosters.filter(file_timestamp__date__lte=until) if until else rosters).first()
 
 
 def roster_as_of(organization: Organization, moment: dt.datetime, kind: str = CURRENT) -> RosterFile | None:

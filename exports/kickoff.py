@@ -39,7 +39,8 @@ def kick_off(
     request: HttpRequest | None = None,
 ) -> Job:
     """Begin an export for a client or for a person. Raises NoRosterError."""
-    roster = cohorts.current_roster(organization)
+    bounds = organization.bounds()
+    roster = cohorts.current_roster(organization, until=bounds.attribution_until)
     if roster is None:
         raise NoRosterError
     earlier, has_newly_attributed = _newly_attributed(organization, roster, scope, since)
@@ -56,6 +57,7 @@ def kick_off(
         earlier_roster=earlier,
         has_newly_attributed=has_newly_attributed,
         claims_from_date=_first_service_date(organization),
+        claims_through_date=bounds.claims_through_date,
     )
     audit.record(
         audit.Action.EXPORT_STARTED,
@@ -106,7 +108,6 @@ def _newly_attributed(
     """
     if scope != Job.Scope.GROUP_ALL or since is None:
         return None, False
-    earlier = cohorts.roster_as_of(organization, since)
-    if earlier == roster:
+    if roster.published_at is not None and roster.published_at <= since:
         return None, False
-    return earlier, True
+    return cohorts.roster_as_of(organization, since), True

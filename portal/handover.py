@@ -1,30 +1,70 @@
 """Hands a new secret from the form's answer to the next page, which shows it once.
 
-It waits in the cache under a key that only this session knows, for a few minutes, and whoever takes it destroys it.
+For a few minutes it waits in the cache, enciphered. The key is in a cookie that the browser sends to that one page, and
+nowhere else: so neither the cache nor the database, nor a copy of either, holds a secret that anybody could use.
+Whoever takes it destroys it.
 """
 
 import datetime as dt
 import hashlib
+import secrets
+from urllib.parse import urlsplit
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
 from django.core.cache import cache
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from credentials.models import Client
 
+COOKIE = "claimsgate_handover"
 PATIENCE = dt.timedelta(minutes=5)
 
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
 
-def leave(request: HttpRequest, client: Client, secret: str) -> None:
-    cache.set(_key(request, client), secret, timeout=PATIENCE.total_seconds())
+
+def leave(request: HttpRequest, response: HttpResponse, client: Client, secret: str) -> None:
+    """Put a secret down for the page that `response` leads to; the key to it goes with the response."""
+    key, nonce = secrets.token_bytes(_KEY_BYTES), secrets.token_bytes(_NONCE_BYTES)
+    place = _place(request, client)
+    cache.set(
+        place, nonce + AESGCM(key).encrypt(nonce, secret.encode(), place.encode()), timeout=PATIENCE.total_seconds()
+    )
+    response.set_cookie(
+        COOKIE,
+        key.hex(),
+        max_age=PATIENCE,
+        path=urlsplit(response["Location"]).path,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Strict",
+    )
 
 
 def take(request: HttpRequest, client: Client) -> str | None:
-    """The secret, to exactly one caller; None when it was taken before, waited too long or is another session's."""
-    key = _key(request, client)
-    secret: str | None = cache.get(key)
-    return secret if secret and cache.delete(key) else None
+    """The secret, to exactly one caller; None when it was taken before, waited too long or is another browser's."""
+    place = _place(request, client)
+    waiting: bytes | None = cache.get(place)
+    try:
+        secret = _deciphered(waiting or b"", request.COOKIES.get(COOKIE, ""), place)
+    except (InvalidTag, ValueError):
+        return None
+    return secret if cache.delete(place) else None
 
 
-def _key(request: HttpRequest, client: Client) -> str:
+def forget(request: HttpRequest, response: HttpResponse) -> None:
+    """Take the key back from the browser: there is nothing left that it would open."""
+    response.delete_cookie(COOKIE, path=request.path, samesite="Strict")
+
+
+def _deciphered(waiting: bytes, key: str, place: str) -> str:
+    """Raises InvalidTag and ValueError when the key is not the right one, or nothing is waiting."""
+    nonce, enciphered = waiting[:_NONCE_BYTES], waiting[_NONCE_BYTES:]
+    return AESGCM(bytes.fromhex(key)).decrypt(nonce, enciphered, place.encode()).decode()
+
+
+def _place(request: HttpRequest, client: Client) -> str:
     session = hashlib.sha256((request.session.session_key or "").encode()).hexdigest()
     return f"handover:{session}:{client.pk}"

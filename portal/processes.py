@@ -69,8 +69,8 @@ class Process:
         self._process.wait()
 
 
-def start_worker(log_folder: Path, *, environment: Mapping[str, str] | None = None, concurrency: int = 2) -> Process:
-    """A Celery worker that runs the periodic tasks, too."""
+def start_worker(log_folder: Path, *, environment: Mapping[str, str] | None = None, concurrency: int = 3) -> Process:
+    """A Celery worker that runs the periodic tasks, too: more processes than one organization may keep busy."""
     schedule = log_folder / "celerybeat-schedule"
     return Process(
         "worker",

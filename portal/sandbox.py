@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from credentials.issuing import create_client, issue_secret, secret_digest
+from credentials.issuing import create_client, secret_digest
 from credentials.models import Client, Membership, Organization, Program, Role, User
+from credentials.rotation import Overlap, rotate_secret
 from exports import sandbox
 from exports.sandbox import Size
 
@@ -114,7 +115,7 @@ def _client(organization: Organization, user: User, secrets_known: dict[str, str
     else:
         secret = secrets_known.get(client.client_id, "")
         if not client.secrets.live().filter(digest=secret_digest(secret)).exists():
-            secret = issue_secret(client, by=user)
+            secret = rotate_secret(client, overlap=Overlap.NONE, by=user)
     return {"entity_id": organization.entity_id, "client_id": client.client_id, "client_secret": secret}
 
 

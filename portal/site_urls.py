@@ -3,18 +3,26 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal.views import attribution, credentials, exports, organizations
+from portal.views import attribution, audit, connection, exports, organizations
+from portal.views.credentials import clients, keys, secrets
 from portal.views.sign_in import SignIn, SignOut
 
 app_name = "portal"
 
 _credentials = [
-    path("", credentials.clients, name="clients"),
-    path("/new", credentials.create_client, name="client-create"),
-    path("/<uuid:client_id>", credentials.client, name="client"),
-    path("/<uuid:client_id>/secret", credentials.client_secret, name="client-secret"),
-    path("/<uuid:client_id>/addresses", credentials.edit_addresses, name="client-addresses"),
-    path("/<uuid:client_id>/revoke", credentials.revoke_client, name="client-revoke"),
+    path("", clients.clients, name="clients"),
+    path("/new", clients.create_client, name="client-create"),
+    path("/<uuid:client_id>", clients.client, name="client"),
+    path("/<uuid:client_id>/addresses", clients.edit_addresses, name="client-addresses"),
+    path("/<uuid:client_id>/revoke", clients.revoke_client, name="client-revoke"),
+    path("/<uuid:client_id>/secret", secrets.client_secret, name="client-secret"),
+    path("/<uuid:client_id>/rotate", secrets.rotate, name="client-rotate"),
+    path("/<uuid:client_id>/secrets/<int:secret_id>/revoke", secrets.revoke_secret, name="secret-revoke"),
+    path("/<uuid:client_id>/keys", keys.client_keys, name="client-keys"),
+    path("/<uuid:client_id>/keys/new", keys.add_key, name="client-key-add"),
+    path("/<uuid:client_id>/keys/url", keys.edit_key_set, name="client-key-set"),
+    path("/<uuid:client_id>/keys/url/revoke", keys.revoke_key_set, name="client-key-set-revoke"),
+    path("/<uuid:client_id>/keys/<int:key_id>/revoke", keys.revoke_key, name="client-key-revoke"),
 ]
 
 _attribution = [
@@ -38,6 +46,10 @@ urlpatterns = [
     path("sign-out", SignOut.as_view(), name="sign-out"),
     path("organizations", organizations.organizations, name="organizations"),
     path("organizations/<str:entity_id>", organizations.overview, name="overview"),
+    path("organizations/<str:entity_id>/audit", audit.audit, name="audit"),
+    path("organizations/<str:entity_id>/audit.csv", audit.audit_as_csv, name="audit-csv"),
+    path("organizations/<str:entity_id>/audit.ndjson", audit.audit_as_ndjson, name="audit-ndjson"),
+    path("organizations/<str:entity_id>/connection", connection.connection, name="connection"),
     path("organizations/<str:entity_id>/credentials", include(_credentials)),
     path("organizations/<str:entity_id>/attribution", include(_attribution)),
     path("organizations/<str:entity_id>/exports", include(_exports)),

@@ -1,6 +1,10 @@
-"""What a new client's owner takes along: its settings as a file, and a first call to try. Pure."""
+"""What the owner of a client takes along: its settings as a file, calls to try, a program that signs. Pure."""
 
 import shlex
+
+MAKE_KEYS = """\
+openssl ecparam -name secp384r1 -genkey -noout -out private.pem
+openssl ec -in private.pem -pubout -out public.pem"""
 
 
 def environment(client_id: str, secret: str, *, base_url: str) -> str:
@@ -20,3 +24,37 @@ def token_request(client_id: str, secret: str, *, token_url: str) -> str:
         f"  --user {shlex.quote(f'{client_id}:{secret}')} \\\n"
         "  --data grant_type=client_credentials"
     )
+
+
+def connection_test(*, connection_url: str) -> str:
+    """A curl command that asks from which address the machine is seen. It needs no credentials."""
+    return f"curl {shlex.quote(connection_url)}"
+
+
+def token_test(*, token_url: str) -> str:
+    """A curl command that asks for a token with what stands in the environment, and shows the answer's status."""
+    return (
+        f"curl --include --request POST {shlex.quote(token_url)} \\\n"
+        '  --user "$CLAIMSGATE_CLIENT_ID:$CLAIMSGATE_CLIENT_SECRET" \\\n'
+        "  --data grant_type=client_credentials"
+    )
+
+
+def signed_token_request(client_id: str, *, kid: str, algorithm: str, token_url: str) -> str:
+    """A Python program that signs an assertion with the key in private.pem and fetches an access token."""
+    return f"""\
+import time, uuid
+import jwt, requests
+
+CLIENT_ID = {client_id!r}
+TOKEN_URL = {token_url!r}
+now = int(time.time())
+claims = {{"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": TOKEN_URL, "exp": now + 240, "jti": str(uuid.uuid4())}}
+assertion = jwt.encode(claims, open("private.pem").read(), {algorithm!r}, headers={{"kid": {kid!r}}})
+answer = requests.post(TOKEN_URL, timeout=30, data={{
+    "grant_type": "client_credentials",
+    "scope": "system/*.rs",
+    "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    "client_assertion": assertion,
+}})
+print(answer.json())"""

@@ -2,16 +2,23 @@
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from django.urls import reverse
 from django.utils import timezone
 
 from attribution.models import RosterFile
-from credentials.models import Client, ClientSecret, Organization
+from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Organization
+from credentials.models.client import EXPIRES_SOON
 from exports.models import Job
+from portal.times import distance
 
-EXPIRES_SOON = dt.timedelta(days=14)
+# What `of_client` looks at, to be prefetched of many clients.
+OF_CLIENTS = ("secrets", "keys", "key_sets")
+UNUSED_IF_NEW = dt.timedelta(days=7)
+UNUSED_BY_NOW = dt.timedelta(days=60)
+OVERLAP_ENDS_SOON = dt.timedelta(hours=24)
 ROSTER_IS_OLD = dt.timedelta(days=45)  # rosters come every month
 
 
@@ -32,23 +39,47 @@ class Status:
 
 
 def newest_secret(client: Client) -> ClientSecret | None:
-    """The secret that lasts longest, live or not; `secrets` should be prefetched."""
+    """The secret that lasts longest, expired or not; None when each was revoked, or there never was one."""
     kept = [secret for secret in client.secrets.all() if secret.revoked_at is None]
     return max(kept, key=lambda secret: secret.expires_at, default=None)
 
 
-def of_client(client: Client, now: dt.datetime | None = None) -> Status:
-    now = now or timezone.now()
-    if client.revoked_at is not None:
+def replaced_secret(client: Client) -> ClientSecret | None:
+    """The old secret of an overlap that is still running."""
+    return next((secret for secret in client.secrets.all() if secret.is_live and secret.replaced_at), None)
+
+
+def has_key(client: Client) -> bool:
+    """Whether it may sign in with a key, now and without end."""
+    return any(key.revoked_at is None for key in (*client.keys.all(), *client.key_sets.all()))
+
+
+def of_client(client: Client) -> Status:
+    match client.state:
+        case Client.State.REVOKED:
+            return Status("Revoked", Tone.QUIET)
+        case Client.State.EXPIRED:
+            return Status("Secret expired" if newest_secret(client) else "No secret", Tone.BAD)
+        case Client.State.EXPIRING:
+            return Status("Expires soon", Tone.WARNING)
+        case _:
+            return Status("Active", Tone.GOOD)
+
+
+def of_secret(secret: ClientSecret) -> Status:
+    if secret.revoked_at is not None:
         return Status("Revoked", Tone.QUIET)
-    secret = newest_secret(client)
-    if secret is None:
-        return Status("No secret", Tone.BAD)
-    if secret.expires_at <= now:
-        return Status("Secret expired", Tone.BAD)
-    if secret.expires_at <= now + EXPIRES_SOON:
+    if not secret.is_live:
+        return Status("Replaced", Tone.QUIET) if secret.replaced_at else Status("Expired", Tone.BAD)
+    if secret.replaced_at is not None:
+        return Status("Being replaced", Tone.WARNING)
+    if secret.expires_at <= timezone.now() + EXPIRES_SOON:
         return Status("Expires soon", Tone.WARNING)
-    return Status("Active", Tone.GOOD)
+    return Status("Valid", Tone.GOOD)
+
+
+def of_key(key: ClientKey | ClientKeySet) -> Status:
+    return Status("Valid", Tone.GOOD) if key.revoked_at is None else Status("Revoked", Tone.QUIET)
 
 
 def of_roster(roster: RosterFile) -> Status:
@@ -81,10 +112,20 @@ class Step:
 
     title: str
     detail: str
-    page: str  # the name of the URL where it is done
+    url: str  # where it is done
     action: str
     is_done: bool
     manages_credentials: bool = False  # whether only those may do it who manage credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Something that will go wrong, or has, unless somebody does something about it."""
+
+    text: str
+    url: str
+    action: str
+    tone: Tone = Tone.WARNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +133,7 @@ class Standing:
     """What an organization has, and what it should do next."""
 
     organization: Organization
-    clients: Sequence[Client]  # not revoked, with their secrets
+    clients: Sequence[Client]  # not revoked, with their secrets and keys
     roster: RosterFile | None
     job: Job | None
     has_exported: bool
@@ -129,13 +170,20 @@ class Standing:
 
     @property
     def first_to_expire(self) -> Client | None:
-        """The client whose secret ends first, or has ended."""
+        """The client whose secret ends first, or has ended; those with a key come last."""
         return min(self.clients, key=_expiry, default=None)
 
     @property
     def soonest_expiry(self) -> dt.datetime | None:
-        secret = newest_secret(self.first_to_expire) if self.first_to_expire else None
+        client = self.first_to_expire
+        secret = newest_secret(client) if client and not has_key(client) else None
         return secret.expires_at if secret else None
+
+    @property
+    def concerns(self) -> list[Concern]:
+        """What needs doing about credentials by those who manage them, the worst first."""
+        found = [concern for client in self.clients for concern in self._concerns_of(client)]
+        return sorted(found, key=lambda concern: concern.tone != Tone.BAD)
 
     @property
     def steps(self) -> list[Step]:
@@ -145,13 +193,42 @@ class Standing:
     def next_step(self) -> Step | None:
         return next((step for step in self.steps if not step.is_done), None)
 
+    def _concerns_of(self, client: Client) -> Iterator[Concern]:
+        secret, old, now = newest_secret(client), replaced_secret(client), timezone.now()
+        if client.state == Client.State.EXPIRED:
+            why = f"its secret expired {distance(secret.expires_at)}" if secret else "it has no secret and no key"
+            yield self._to_rotate(client, f"{client.name} cannot sign in: {why}.", Tone.BAD)
+            return
+        if client.state == Client.State.EXPIRING and secret:
+            yield self._to_rotate(client, f"The secret of {client.name} expires {distance(secret.expires_at)}.")
+        if old and old.expires_at <= now + OVERLAP_ENDS_SOON:
+            is_used = old.last_used_at is not None and old.last_used_at > (old.replaced_at or now)
+            used = f", and it was used {distance(old.last_used_at)}: its system needs the new one" if is_used else ""
+            yield self._to_see(client, f"The old secret of {client.name} ends {distance(old.expires_at)}{used}.")
+        if client.last_used_at is None and client.created < now - UNUSED_IF_NEW:
+            yield self._to_see(client, f"{client.name} has never been used. If no system needs it, revoke it.")
+        elif client.last_used_at and client.last_used_at < now - UNUSED_BY_NOW:
+            last = distance(client.last_used_at)
+            yield self._to_see(
+                client, f"{client.name} was last used {last}. If no system needs it any more, revoke it."
+            )
+
+    def _to_rotate(self, client: Client, text: str, tone: Tone = Tone.WARNING) -> Concern:
+        return Concern(text, self._page("portal:client-rotate", client.client_id), "Rotate the secret", tone)
+
+    def _to_see(self, client: Client, text: str) -> Concern:
+        return Concern(text, self._page("portal:client", client.client_id), "See the client")
+
+    def _page(self, name: str, *arguments: str) -> str:
+        return reverse(name, args=[self.organization.entity_id, *arguments])
+
     def _credentials_step(self) -> Step:
         count = len(self.clients)
         if not count:
             return Step(
                 title="Create a client",
                 detail="A client ID and a secret, with which your system signs in to the API.",
-                page="portal:client-create",
+                url=self._page("portal:client-create"),
                 action="Create a client",
                 is_done=False,
                 manages_credentials=True,
@@ -160,16 +237,20 @@ class Standing:
             return Step(
                 title="Create a client",
                 detail="1 client can sign in." if count == 1 else f"{count} clients can sign in.",
-                page="portal:clients",
+                url=self._page("portal:clients"),
                 action="See the clients",
                 is_done=True,
             )
+        ends_first = self.first_to_expire or self.clients[0]
         return Step(
             title="Replace a secret that expires",
-            detail="Create a new client, move your system to it, then revoke the old one.",
-            page="portal:clients",
-            action="See the clients",
+            detail="Rotate it: the new one works at once, the old one until your system has moved to it.",
+            url=self._page("portal:client-rotate", ends_first.client_id)
+            if ends_first
+            else self._page("portal:clients"),
+            action="Rotate the secret",
             is_done=False,
+            manages_credentials=True,
         )
 
     def _roster_step(self) -> Step:
@@ -177,7 +258,7 @@ class Standing:
             return Step(
                 title="Load a roster",
                 detail="The roster from CMS says whose claims you may export.",
-                page="portal:roster-upload",
+                url=self._page("portal:roster-upload"),
                 action="Load a roster",
                 is_done=False,
             )
@@ -185,7 +266,7 @@ class Standing:
             return Step(
                 title="Load a roster",
                 detail=f"{self.roster.beneficiary_count:,} people are attributed to you.",
-                page="portal:rosters",
+                url=self._page("portal:rosters"),
                 action="See the roster",
                 is_done=True,
             )
@@ -193,7 +274,7 @@ class Standing:
         return Step(
             title="Load this month’s roster",
             detail=f"CMS made the current one {age} days ago. People may have joined or left since.",
-            page="portal:roster-upload",
+            url=self._page("portal:roster-upload"),
             action="Load a roster",
             is_done=False,
         )
@@ -203,14 +284,14 @@ class Standing:
             return Step(
                 title="Run an export",
                 detail="Come back for what has changed since the last one, or let a client fetch it.",
-                page="portal:exports",
+                url=self._page("portal:exports"),
                 action="See the exports",
                 is_done=True,
             )
         return Step(
             title="Run your first export",
             detail="Here in the browser, or by a client through the API.",
-            page="portal:export-start",
+            url=self._page("portal:export-start"),
             action="Start an export",
             is_done=False,
         )
@@ -218,7 +299,7 @@ class Standing:
 
 def of_organizations(organizations: Sequence[Organization]) -> dict[int, Standing]:
     """The standing of each organization by its primary key, in a fixed number of queries."""
-    clients = Client.objects.filter(organization__in=organizations).live().prefetch_related("secrets")
+    clients = Client.objects.filter(organization__in=organizations).live().prefetch_related(*OF_CLIENTS)
     rosters = RosterFile.objects.filter(organization__in=organizations, kind=RosterFile.Kind.CURRENT).published()
     jobs = Job.objects.filter(organization__in=organizations)
     exported = set(jobs.with_files().values_list("organization_id", flat=True).distinct())
@@ -240,5 +321,7 @@ def of_organizations(organizations: Sequence[Organization]) -> dict[int, Standin
 
 
 def _expiry(client: Client) -> dt.datetime:
+    if has_key(client):
+        return dt.datetime.max.replace(tzinfo=dt.UTC)
     secret = newest_secret(client)
     return secret.expires_at if secret else dt.datetime.min.replace(tzinfo=dt.UTC)

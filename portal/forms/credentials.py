@@ -28,10 +28,10 @@ class AddressesForm(forms.Form):
             )
 
     @classmethod
-    def of_client(cls, client: Client, data: Any = None) -> "AddressesForm":
-        """The form as it stands for `client`, or as it was sent."""
-        known = dict(zip(SLOTS, map(str, client.addresses.all()), strict=False))
-        return cls(data, organization=client.organization, initial=known)
+    def of_client(cls, client: Client, data: Any = None, *, offered: str = "") -> "AddressesForm":
+        """The form as it stands for `client`, with one more address that is `offered`; or as it was sent."""
+        listed = [*map(str, client.addresses.all()), offered]
+        return cls(data, organization=client.organization, initial=dict(zip(SLOTS, listed, strict=False)))
 
     @property
     def slots(self) -> list[forms.BoundField]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.forms import BoundField, CheckboxSelectMultiple, FileInput, RadioSelect, Widget
+from django.forms import BoundField, CheckboxSelectMultiple, FileInput, RadioSelect, Select, Textarea, Widget
 from django.forms.renderers import TemplatesSetting
 
 
@@ -26,7 +26,9 @@ class UswdsBoundField(BoundField):
         if isinstance(widget, FileInput):
             # Not the design system's own: its script takes the label's place, and reads the whole file to show it.
             return "file-input"
-        return "usa-input usa-input--error" if self.errors else "usa-input"
+        of_other_kinds = {Select: "usa-select", Textarea: "usa-textarea"}
+        kind = next((name for each, name in of_other_kinds.items() if isinstance(widget, each)), "usa-input")
+        return f"{kind} usa-input--error" if self.errors else kind
 
 
 class UswdsRenderer(TemplatesSetting):

@@ -10,11 +10,9 @@ from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_http_methods
 
 from attribution import cohorts
-from credentials import audit
 from exports import kickoff
 from exports.api import downloads
 from exports.api.versions import V2
@@ -38,7 +36,8 @@ def exports(request: MemberRequest) -> HttpResponse:
 @member_required(gated=True)
 @require_http_methods(["GET", "POST"])
 def start_export(request: MemberRequest) -> HttpResponse:
-    form = ExportForm(request.POST) if request.method == "POST" else ExportForm()
+    offered = V2.offered_to(request.organization.entity_id)
+    form = ExportForm(request.POST if request.method == "POST" else None, resource_types=offered)
     if form.is_valid():
         try:
             job = kickoff.kick_off(
@@ -104,18 +103,8 @@ def download(request: MemberRequest, job_id: int, name: str) -> HttpResponseBase
     file = ready.filter(job=job, name=name).select_related("shard").first()
     if file is None:
         raise Http404("This export has no file of this name.")
-    response = downloads.respond(request, file)
     saved_as = f"{request.organization.entity_id}-export-{job.pk}-{file.shard.number + 1}-{file.resource_type}.ndjson"
-    response["Content-Disposition"] = content_disposition_header(True, saved_as) or "attachment"
-    audit.record(
-        audit.Action.EXPORT_DOWNLOADED,
-        organization=request.organization,
-        user=request.user,
-        request=request,
-        job=job.pk,
-        file=file.name,
-    )
-    return response
+    return downloads.respond(request, file, by=request.user, saved_as=saved_as)
 
 
 def _job(request: MemberRequest, job_id: int) -> Job:

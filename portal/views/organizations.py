@@ -1,16 +1,21 @@
 """The organizations of a person, and the overview of one."""
 
+import datetime as dt
 from typing import cast
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from credentials.models import Membership, User
-from portal import standing
+from portal import refused_calls, standing
 from portal.scoping import MemberRequest, member_required, who_manages_credentials
+
+CONCERNS_SHOWN = 5
+A_DAY = dt.timedelta(days=1)
 
 
 @never_cache
@@ -29,8 +34,13 @@ def organizations(request: HttpRequest) -> HttpResponse:
 @member_required()
 @require_GET
 def overview(request: MemberRequest) -> HttpResponse:
+    stands = standing.of_organizations([request.organization])[request.organization.pk]
+    concerns = [] if request.refusal else stands.concerns
     context = {
-        "standing": standing.of_organizations([request.organization])[request.organization.pk],
+        "standing": stands,
+        "concerns": concerns[:CONCERNS_SHOWN],
+        "concerns_left": len(concerns[CONCERNS_SHOWN:]),
+        "refused_today": refused_calls.count_since(request.organization, timezone.now() - A_DAY),
         "who_manages": who_manages_credentials(request.organization),
     }
     return render(request, "portal/organizations/overview.html", context)

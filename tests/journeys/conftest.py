@@ -2,10 +2,10 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,15 +14,17 @@ from django.conf import settings
 from django.db import connection
 
 from portal import processes
+from tests.journeys.installation import Installation
+from tests.ports import free_port
 
 # The journeys' clients call from this machine, behind a proxy that says where they really are.
 PROXY_NETWORK = "127.0.0.0/8"
 
 
 class Running:
-    """The processes of one journey."""
+    """The processes of one journey; `environment` adds to their settings."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, *, has_worker: bool = True) -> None:
         self.folder = folder
         self.port = free_port()
         self.base_url = f"http://localhost:{self.port}"
@@ -33,9 +35,10 @@ class Running:
             "EXPORTS_DIR": str(folder / "exports"),
             "TRUSTED_PROXIES": PROXY_NETWORK,
             "EXPORT_FILE_BYTES": str(settings.EXPORT_FILE_BYTES),
+            **(environment or {}),
         }
         self.server = processes.start_server(folder, port=self.port, environment=self.environment)
-        self.worker = self.start_worker()
+        self.worker = self.start_worker() if has_worker else None
         processes.wait_until_up(self.base_url, self.server)
 
     def start_worker(self) -> processes.Process:
@@ -55,7 +58,8 @@ class Running:
         ).stdout
 
     def stop(self) -> None:
-        self.worker.stop()
+        if self.worker:
+            self.worker.stop()
         self.server.stop()
 
 
@@ -67,6 +71,52 @@ def running(transactional_db, settings, tmp_path, request) -> Iterator[Running]:
     it = Running(tmp_path)
     yield it
     it.stop()
+
+
+@pytest.fixture
+def running_with(transactional_db, tmp_path) -> Iterator[Callable[..., Running]]:
+    """The same when the test knows more: of the environment, and whether there is work for a worker."""
+    started: list[Running] = []
+
+    def start(environment: Mapping[str, str] | None = None, *, has_worker: bool = True) -> Running:
+        started.append(Running(tmp_path, environment, has_worker=has_worker))
+        return started[-1]
+
+    yield start
+    for it in started:
+        it.stop()
+
+
+@pytest.fixture(scope="session")
+def installation(django_db_setup, django_db_blocker) -> Iterator[Installation]:
+    """One for all tests of faults; its folder's path is short, since sockets stand in it."""
+    with tempfile.TemporaryDirectory(prefix="cg-") as name, django_db_blocker.unblock():
+        folder = Path(name)
+        folder.chmod(0o755)
+        it = Installation(folder, port=free_port(), proxies=PROXY_NETWORK)
+        with it.running():
+            yield it
+
+
+@pytest.fixture
+def site(installation, transactional_db) -> Iterator[Installation]:
+    """The installation in order, without a worker; this process sees its database."""
+    with installation.as_database():
+        installation.sign_in()
+        yield installation
+        installation.end_workers()
+        installation.give_up_jobs()
+        # Pytest shows this where a test has failed.
+        sys.stdout.write(installation.last_words())
+
+
+@pytest.fixture
+def exports_folder(settings, tmp_path) -> Path:
+    """Where the processes of a journey keep export files; the test itself stores there, too."""
+    folder = tmp_path / "exports"
+    exports = {**settings.EXPORTS_ON_DISK, "OPTIONS": {"location": str(folder)}}
+    settings.STORAGES = {**settings.STORAGES, "exports": exports}
+    return folder
 
 
 def required_program(*names: str) -> str:
@@ -89,9 +139,3 @@ def _database_url() -> str:
     if str(facts["HOST"]).startswith("/"):
         return f"postgres://{account}@/{facts['NAME']}?host={host}"
     return f"postgres://{account}@{host}:{facts['PORT'] or 5432}/{facts['NAME']}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

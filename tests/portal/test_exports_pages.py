@@ -20,7 +20,7 @@ EVERYTHING = {"scope": "group_all", "resource_types": ["Patient", "Coverage", "E
 @pytest.fixture(autouse=True)
 def _no_broker(monkeypatch):
     """Nobody is told of a job: the tests take its steps themselves."""
-    monkeypatch.setattr(tasks, "send", lambda *_arguments: None)
+    monkeypatch.setattr(tasks, "_send", lambda *_arguments: None)
 
 
 @pytest.fixture

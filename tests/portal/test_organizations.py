@@ -119,7 +119,7 @@ def test_the_overview_warns_of_a_secret_that_ends_and_of_an_old_roster(delegate,
 
 
 def test_a_client_whose_secrets_are_all_revoked_has_none(delegate, world, read):
-    world.api_client().client.secrets.update(revoked_at=timezone.now())
+    world.api_client().client.secrets.update(revoked_at=timezone.now(), slot=None)
 
     page = read(delegate.get("/organizations/A9994"))
 

@@ -7,9 +7,11 @@ import pytest
 from django.test import Client as Browser
 
 from attribution.models import RosterFile
-from credentials.models import AuditEvent, Client, Organization
+from credentials.key_registration import add_keys, set_key_set_url
+from credentials.models import AuditEvent, Client, ClientKey, ClientSecret, Organization
 from exports.models import Job
 from portal import site_urls
+from tests.credentials.signing import ec_key, jwk, key_set
 
 PAGES = {
     "overview": "",
@@ -19,6 +21,17 @@ PAGES = {
     "client-secret": "/credentials/{client}/secret",
     "client-addresses": "/credentials/{client}/addresses",
     "client-revoke": "/credentials/{client}/revoke",
+    "client-rotate": "/credentials/{client}/rotate",
+    "secret-revoke": "/credentials/{client}/secrets/{secret}/revoke",
+    "client-keys": "/credentials/{client}/keys",
+    "client-key-add": "/credentials/{client}/keys/new",
+    "client-key-set": "/credentials/{client}/keys/url",
+    "client-key-set-revoke": "/credentials/{client}/keys/url/revoke",
+    "client-key-revoke": "/credentials/{client}/keys/{key}/revoke",
+    "connection": "/connection",
+    "audit": "/audit",
+    "audit-csv": "/audit.csv",
+    "audit-ndjson": "/audit.ndjson",
     "rosters": "/attribution",
     "roster-upload": "/attribution/new",
     "roster": "/attribution/{roster}",
@@ -28,8 +41,16 @@ PAGES = {
     "export-progress": "/exports/{job}/progress",
     "export-cancel": "/exports/{job}/cancel",
 }
-FOR_MANAGERS = {"client-create", "client-secret", "client-addresses", "client-revoke"}
-GATED = {"client-create", "client-addresses", "roster-upload", "export-start"}
+CHANGES_CREDENTIALS = {
+    *("client-create", "client-addresses", "client-revoke", "client-rotate", "secret-revoke"),
+    *("client-key-add", "client-key-set", "client-key-set-revoke", "client-key-revoke"),
+}
+FOR_MANAGERS = {*CHANGES_CREDENTIALS, "client-secret"}
+GATED = {
+    *("client-create", "client-addresses", "client-rotate", "client-key-add", "client-key-set"),
+    *("roster-upload", "export-start"),
+}
+WITHOUT_TITLE = {"audit-csv", "audit-ndjson", "export-progress"}
 
 
 @pytest.fixture
@@ -46,7 +67,15 @@ def address(world):
         roster=roster,
     )
     client = world.api_client().client
-    known = {"client": client.client_id, "roster": roster.pk, "job": job.pk}
+    key = add_keys(client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)[0]
+    set_key_set_url(client, "https://keys.harbor.example/jwks.json", by=world.delegate)
+    known = {
+        "client": client.client_id,
+        "secret": client.secrets.get().pk,
+        "key": key.pk,
+        "roster": roster.pk,
+        "job": job.pk,
+    }
     return lambda name: "/organizations/A9994" + PAGES[name].format(**known)
 
 
@@ -112,6 +141,13 @@ def test_of_a_denied_organization_only_what_gives_claims_is_closed(delegate, wor
         "/credentials/{client}/addresses",
         "/credentials/{client}/revoke",
         "/credentials/{client}/secret",
+        "/credentials/{client}/rotate",
+        "/credentials/{client}/secrets/{secret}/revoke",
+        "/credentials/{client}/keys",
+        "/credentials/{client}/keys/new",
+        "/credentials/{client}/keys/url",
+        "/credentials/{client}/keys/url/revoke",
+        "/credentials/{client}/keys/{key}/revoke",
         "/attribution/{roster}",
         "/exports/{job}",
         "/exports/{job}/progress",
@@ -122,6 +158,8 @@ def test_what_is_another_organizations_is_not_found_under_ones_own_either(browse
     address("overview")
     facts = {
         "client": Client.objects.get().client_id,
+        "secret": ClientSecret.objects.get().pk,
+        "key": ClientKey.objects.get().pk,
         "roster": RosterFile.objects.get().pk,
         "job": Job.objects.get().pk,
     }
@@ -131,6 +169,7 @@ def test_what_is_another_organizations_is_not_found_under_ones_own_either(browse
     assert browser.get(where).status_code == 404
     assert browser.post(where).status_code in {404, 405}
     assert Client.objects.get().revoked_at is None
+    assert ClientSecret.objects.get().revoked_at is ClientKey.objects.get().revoked_at is None
     assert Job.objects.get().status == Job.Status.PENDING
 
 
@@ -148,22 +187,32 @@ def test_a_fragment_asks_for_the_whole_page_when_the_session_is_over(address):
     assert response.content == b""
 
 
-def test_a_colleague_cannot_change_credentials_by_posting(colleague, world, address):
+@pytest.mark.parametrize("name", sorted(CHANGES_CREDENTIALS))
+def test_a_colleague_cannot_change_credentials_by_posting(colleague, address, name):
+    where = address(name)
     before = AuditEvent.objects.count()
 
-    created = colleague.post(address("client-create"), {"name": "Mine", "address_1": "9.9.9.9"})
-    changed = colleague.post(address("client-addresses"), {"address_1": "9.9.9.9"})
-    revoked = colleague.post(address("client-revoke"))
+    response = colleague.post(
+        where,
+        {
+            "name": "Mine",
+            "address_1": "9.9.9.9",
+            "overlap": "0",
+            "pasted": key_set(jwk(ec_key(number=1), "k2")),
+            "url": "https://elsewhere.example/jwks.json",
+        },
+    )
 
     client = Client.objects.get()
-    assert {created.status_code, changed.status_code, revoked.status_code} == {403}
+    assert response.status_code == 403
     assert client.revoked_at is None
-    assert [str(address) for address in client.addresses.all()] == ["8.8.8.8"]
+    assert [str(each) for each in client.addresses.all()] == ["8.8.8.8"]
+    assert client.secrets.get().revoked_at is client.keys.get().revoked_at is client.key_sets.get().revoked_at is None
     assert AuditEvent.objects.count() == before
 
 
 def test_each_page_has_a_title_of_its_own(delegate, address, read):
-    titles = [read(delegate.get(address(name))).title for name in PAGES if name != "export-progress"]
+    titles = [read(delegate.get(address(name))).title for name in PAGES if name not in WITHOUT_TITLE]
 
     assert len(set(titles)) == len(titles)
     assert all(title.endswith(" · Harbor Care Alliance · Claimsgate") for title in titles)

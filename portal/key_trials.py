@@ -1,0 +1,54 @@
+"""Fetches the keys at a URL once, so that whoever registers it sees what Claimsgate would see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from credentials import jwks, key_registration, keys, limits
+from credentials.models import Client
+
+# In one window of time. Each try makes this server call another.
+TRIES_AT_MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A key of the set: what it is called and what it is, or why it cannot be used."""
+
+    kid: str
+    key: keys.PublicKey | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of it: keys, or the problem."""
+
+    url: str
+    found: tuple[FoundKey, ...] = ()
+    problem: str = ""
+
+    @property
+    def usable(self) -> int:
+        return sum(each.key is not None for each in self.found)
+
+
+def try_url(url: str, client: Client) -> Trial:
+    """Call `url` for `client`; after too many tries in one organization, do not. Hold no transaction open."""
+    tries = limits.Budget(f"portal.key_trials:{client.organization_id}", TRIES_AT_MOST)
+    if excess := limits.spend([tries]):
+        return Trial(url, problem=excess.message)
+    try:
+        fetched = jwks.fetch(url, key_registration.policy_for(client))
+    except jwks.KeySetUnavailableError as error:
+        return Trial(url, problem=str(error))
+    return Trial(url, found=tuple(_looked_at(jwk) for jwk in fetched.jwks))
+
+
+def _looked_at(jwk: Mapping[str, Any]) -> FoundKey:
+    kid = jwk.get("kid")
+    name = kid if isinstance(kid, str) else ""
+    try:
+        return FoundKey(name, keys.from_jwk(jwk))
+    except keys.KeyRefusedError as refused:
+        return FoundKey(name, None, str(refused))

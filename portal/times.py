@@ -1,0 +1,56 @@
+"""Times as people say them, in UTC."""
+
+import datetime as dt
+
+from django.utils import timezone
+
+MINUTES_AN_HOUR = 60
+
+
+def utc(moment: dt.datetime | None) -> str:
+    """22 Nov 2026, 14:05 UTC"""
+    return f"{_day(moment)}, {moment.astimezone(dt.UTC):%H:%M} UTC" if moment else ""
+
+
+def exactly(moment: dt.datetime) -> str:
+    """22 Nov 2026, 14:05:31 UTC"""
+    return f"{_day(moment)}, {moment.astimezone(dt.UTC):%H:%M:%S} UTC"
+
+
+def day(moment: dt.date | None) -> str:
+    """22 Nov 2026; of a time, the day in UTC."""
+    return _day(moment) if moment else ""
+
+
+def distance(moment: dt.datetime | None) -> str:
+    """How far off a time is: “in 12 days”, “in 5 hours”, “3 minutes ago”. Days are counted on the calendar, in UTC."""
+    if moment is None:
+        return ""
+    now = timezone.now()
+    ahead = moment - now
+    days = abs((moment.astimezone(dt.UTC).date() - now.astimezone(dt.UTC).date()).days)
+    amount = count_of(days, "day") if abs(ahead) >= dt.timedelta(days=1) else _short(abs(ahead))
+    return f"in {amount}" if ahead > dt.timedelta(0) else f"{amount} ago"
+
+
+def duration(length: dt.timedelta) -> str:
+    """24 hours; 90 minutes"""
+    return _short(length)
+
+
+def count_of(number: int, what: str) -> str:
+    """“1 day”, “12 days”"""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _day(moment: dt.date) -> str:
+    if isinstance(moment, dt.datetime):
+        moment = moment.astimezone(dt.UTC)
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def _short(distance: dt.timedelta) -> str:
+    minutes = int(distance.total_seconds()) // 60
+    if minutes >= MINUTES_AN_HOUR:
+        return count_of(minutes // MINUTES_AN_HOUR, "hour")
+    return count_of(minutes, "minute") if minutes else "less than a minute"

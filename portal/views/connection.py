@@ -1,0 +1,42 @@
+"""Why a system cannot connect: from where we see whoever asks, and which calls were refused."""
+
+import datetime as dt
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from credentials import addresses, gate
+from credentials.middleware import client_address
+from credentials.models import Client
+from portal import refused_calls, snippets
+from portal.scoping import MemberRequest, member_required
+from portal.views.credentials.finding import token_url
+
+REFUSALS_SHOWN = dt.timedelta(days=7)
+
+
+@member_required()
+@require_GET
+def connection(request: MemberRequest) -> HttpResponse:
+    address = client_address(request)
+    clients = list(Client.objects.for_organization(request.organization).live().prefetch_related("addresses"))
+    listed = [client for client in clients if any(str(each) == address for each in client.addresses.all())]
+    refused = refused_calls.since(request.organization, timezone.now() - REFUSALS_SHOWN)
+    context = {
+        "address": address,
+        "problem": addresses.problem(address, allows_loopback=gate.allows_loopback(request.organization)),
+        "clients_total": len(clients),
+        "listed": listed,
+        "unlisted": [client for client in clients if client not in listed],
+        "seen": snippets.connection_test(connection_url=request.build_absolute_uri(reverse("credentials:connection"))),
+        "token": snippets.token_test(token_url=token_url(request)),
+        "host": request.get_host(),
+        "days": REFUSALS_SHOWN.days,
+        "reasons": refused_calls.by_reason(refused),
+        "rows_at_most": refused_calls.ROWS_AT_MOST if len(refused) == refused_calls.ROWS_AT_MOST else None,
+        "may_change": request.membership.manages_credentials and not request.refusal,
+    }
+    return render(request, "portal/connection/test.html", context)
