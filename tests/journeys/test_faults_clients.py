@@ -88,18 +88,19 @@ def test_an_export_called_off_while_its_last_file_is_handed_in_is_not_completed(
 
 
 def test_what_a_worker_begins_after_the_export_was_called_off_goes_as_well(site):
-    asleep = site.start_worker(FOR_EVER)
     job = site.start_job()
-    wait_until(lambda: asleep.is_copying, "it works")
-    asleep.freeze()
-    called_off(site, job)
-    site.start_worker()
-    wait_until(lambda: not site.left(job), "its files are gone")
+    late = site.start_worker(FOR_EVER, EXPORT_LEASE_SECONDS="8")
+    wait_until(lambda: late.is_copying, "it works")
+    other = site.start_worker()
+    wait_until(lambda: other.is_ready, "there is another worker")
 
-    # The last that it would do: no machine tells when it stands still.
+    late.freeze()
+    called_off(site, job)
+    wait_until(lambda: not site.left(job), "its files are gone")
+    # What it would do next, had it stood still a moment earlier: begin a file. Then it dies.
     site.folder_of(job).mkdir(exist_ok=True)
     (site.folder_of(job) / ".half").write_bytes(b"half")
-    asleep.kill()
+    late.kill()
 
     nothing_is_left(site, job)
 

@@ -50,7 +50,7 @@ def test_a_broker_that_is_restarted_costs_nothing(site):
     site.stop_valkey()
     another = site.start_job()  # the client does not notice
     worker.set_pace(0)
-    wait_until(lambda: job.files.exists(), "it goes on writing")
+    wait_until(job.files.exists, "it goes on writing")
     site.start_services()
 
     for each in (job, another):
