@@ -15,8 +15,7 @@ class ServiceDates:
     first: dt.date | None
     last: dt.date | None
 
-    def keeps(self, line: bytes) -> bool:
-        day = service_date(line)
+    def keep(self, day: dt.date | None) -> bool:
         if day is None:
             return False
         return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
@@ -24,6 +23,13 @@ class ServiceDates:
 
 def cut(body: Body, dates: ServiceDates) -> Body:
     """What is left of a body; the body itself if all of it is."""
-    lines = splice.inflate(body.deflated).splitlines(keepends=True)
-    kept = [line for line in lines if dates.keeps(line)]
-    return body if len(kept) == len(lines) else splice.deflate(b"".join(kept), len(kept), level=splice.FAST)
+    ndjson = splice.inflate(body.deflated)
+    view = memoryview(ndjson)
+    kept: list[memoryview] = []
+    start = 0
+    while start < len(ndjson):
+        end = ndjson.index(b"\n", start) + 1
+        if dates.keep(service_date(ndjson, start, end)):
+            kept.append(view[start:end])
+        start = end
+    return body if len(kept) == body.resource_count else splice.deflate(b"".join(kept), len(kept), level=splice.FAST)

@@ -1,6 +1,7 @@
 """What a line of NDJSON says of itself, read without decoding the rest of it. Pure."""
 
 import datetime as dt
+import re
 
 import msgspec
 
@@ -29,14 +30,27 @@ class _Dated(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Dated).decode
 
+# As we write it ourselves: then the line need not be decoded.
+_NAME = b'"billablePeriod":{'
+_END = re.compile(
+    rb'"billablePeriod":\{(?:"extension":\[[^\[\]]*\],)?(?:"start":"[0-9T:.Z+-]*",)?"end":"([0-9]{4}-[0-9]{2}-[0-9]{2})'
+)
 
-def service_date(line: bytes) -> dt.date | None:
+
+def service_date(ndjson: bytes, start: int = 0, end: int | None = None) -> dt.date | None:
     """The last day of a claim's service: the end of its billable period, or its start. None where there is none.
 
-    A partial date (2026-03) means the last day that it may be. Raises msgspec.DecodeError for what is not JSON, and
-    ValueError for what is not a date.
+    The claim is the line from `start` to `end` of `ndjson`. A partial date (2026-03) means the last day that it may be.
+    Raises msgspec.DecodeError for what is not JSON, and ValueError for what is not a date.
     """
-    dated = _decode(line)
+    end = len(ndjson) if end is None else end
+    place = ndjson.find(_NAME, start, end)
+    # One brace is open: the resource's own.
+    if place >= 0 and ndjson.count(b"{", start, place) == ndjson.count(b"}", start, place) + 1:
+        found = _END.match(ndjson, place, end)
+        if found:
+            return dt.date.fromisoformat(found[1].decode())
+    dated = _decode(ndjson[start:end])
     period = dated.billablePeriod
     of_extension = (each.valueDate for each in dated.extension if each.url in _SERVICE_ENDS)
     given = (period.end or period.start) if period else next(of_extension, "")

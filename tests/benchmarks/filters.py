@@ -18,8 +18,8 @@ from portal.processes import start_worker
 from tests.benchmarks import store
 from tests.benchmarks.measuring import Figure, at_least, at_most, in_turn, ratio
 
-# The middle of most people's claims.
-FROM = dt.date(2025, 4, 1)
+# Nearly everybody has claims before, between and after.
+FROM, THROUGH = dt.date(2024, 3, 1), dt.date(2026, 3, 1)
 # Files that two workers share.
 FILES = 16
 
@@ -31,7 +31,7 @@ def figures(folder: Path) -> Iterator[Figure]:
     share = sum(piece.is_cut for piece in pieces) / len(pieces)
     # Both sides look into the same chunks: the few that are not cut are left out of the loop, which costs them nothing.
     loop = [
-        (piece.body, splice.inflate(cut(piece.body, ServiceDates(FROM, None)).deflated))
+        (piece.body, splice.inflate(cut(piece.body, ServiceDates(FROM, THROUGH)).deflated))
         for piece in pieces
         if piece.is_cut
     ]
@@ -47,7 +47,9 @@ def figures(folder: Path) -> Iterator[Figure]:
 
 
 def _planned() -> Job:
-    return store.planned(store.A_GIGABYTE, types=("ExplanationOfBenefit",), claims_from_date=FROM)
+    return store.planned(
+        store.A_GIGABYTE, types=("ExplanationOfBenefit",), claims_from_date=FROM, claims_through_date=THROUGH
+    )
 
 
 def _seconds() -> float:

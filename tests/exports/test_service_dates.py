@@ -158,3 +158,18 @@ def test_a_chunk_of_which_one_resource_has_no_day_has_no_range(world):
     load({mbi: [claim(1, "2025-03-01"), claim(2, None)]})
 
     assert list(Chunk.objects.values_list("first_service_date", "last_service_date")) == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id":"1","billablePeriod":{"start":"2024-03-01","end":"2024-03-09"}}\n',
+        b'{"id":"1", "billablePeriod": {"start": "2024-03-01", "end": "2024-03-09"}}\n',
+        b'{"id":"1","billablePeriod":{"end":"2024-03-09","start":"2024-03-01"}}\n',
+        b'{"contained":[{"billablePeriod":{"end":"2030-01-01"}}],"billablePeriod":{"end":"2024-03-09"}}\n',
+        b'{"contained":[{"billablePeriod":{"end":"2030-01-01"}}],"billablePeriod": {"end":"2024-03-09"}}\n',
+        b'{"note":"\\"billablePeriod\\":{\\"end\\":\\"2030-01-01","billablePeriod":{"end":"2024-03-09"}}\n',
+    ],
+)
+def test_the_day_is_found_however_the_line_is_written(line):
+    assert service_date(line) == dt.date(2024, 3, 9)

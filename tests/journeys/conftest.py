@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from portal import processes
-from tests.journeys.installation import Installation
+from tests.journeys.installation import Installation, Worker
 from tests.ports import free_port
 
 # The journeys' clients call from this machine, behind a proxy that says where they really are.
@@ -99,15 +99,25 @@ def installation(django_db_setup, django_db_blocker) -> Iterator[Installation]:
 
 
 @pytest.fixture
-def site(installation, transactional_db) -> Iterator[Installation]:
-    """The installation in order, without a worker; this process sees its database."""
+def site(installation, transactional_db, request) -> Iterator[Installation]:
+    """The installation in order, with no worker but the lasting one, if the test wants it.
+
+    This process sees the installation's database.
+    """
     with installation.as_database():
+        installation.end_workers(even_the_lasting="worker" not in request.fixturenames)
         installation.sign_in()
         yield installation
-        installation.end_workers()
+        installation.end_workers(even_the_lasting=False)
         installation.give_up_jobs()
         # Pytest shows this where a test has failed.
         sys.stdout.write(installation.last_words())
+
+
+@pytest.fixture
+def worker(site) -> Worker:
+    """A worker that has nothing to do yet. The test does it no harm."""
+    return site.lasting_worker()
 
 
 @pytest.fixture

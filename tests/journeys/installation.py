@@ -70,6 +70,10 @@ class Worker:
         place = self._folder / "place"
         return place.read_text() if place.exists() else "between files"
 
+    def forget_place(self) -> None:
+        """What it was at is of no interest any more."""
+        (self._folder / "place").unlink(missing_ok=True)
+
     @property
     def is_copying(self) -> bool:
         return self.place.startswith("copying")
@@ -133,6 +137,7 @@ class Installation:
         self.exports = folder / "exports"
         self.port = port
         self.workers: list[Worker] = []
+        self._lasting: Worker | None = None
         self._ended: list[Worker] = []
         self._numbers = itertools.count(1)
         self._environment = {
@@ -145,7 +150,7 @@ class Installation:
             "EXPORT_FILE_BYTES": "24000",
             "EXPORT_WORKERS_PER_ORGANIZATION": "9",
             "EXPORT_LEASE_SECONDS": str(LEASE_SECONDS),
-            "EXPORT_MESSAGE_PATIENCE_SECONDS": "3",
+            "EXPORT_MESSAGE_PATIENCE_SECONDS": "1",
             "EXPORT_ATTEMPTS": "99",
         }
 
@@ -196,6 +201,10 @@ class Installation:
         self.world.roster(self.world.harbor, mbis)
         self.claims = {mbi: claims_of(mbi, random.Random(number)) for number, mbi in enumerate(mbis)}
         load(self.claims)
+        [mbi] = self.world.beneficiaries(1)
+        self.world.roster(self.world.mesa, [mbi])
+        load({mbi: [patient(mbi)]})
+        self.api_of_mesa = self.world.api_client(self.world.mesa)
 
     def _run_undisturbed(self) -> list[Stored]:
         self.start_worker()
@@ -223,21 +232,34 @@ class Installation:
         self.workers.append(Worker(folder, settings, pace=pace))
         return self.workers[-1]
 
-    def end_workers(self) -> None:
+    def lasting_worker(self) -> Worker:
+        """A worker that tests use one after the other, as long as none harms it."""
+        if self._lasting is None or not self._lasting.is_running:
+            self._lasting = self.start_worker()
+        self._lasting.set_pace()
+        self._lasting.forget_place()
+        return self._lasting
+
+    def end_workers(self, *, even_the_lasting: bool = True) -> None:
         """At once, whatever they do."""
-        self._ended = [*self._ended, *self.workers][-5:]
-        while self.workers:
-            self.workers.pop().kill()
+        stays = None if even_the_lasting else self._lasting
+        ending = [worker for worker in self.workers if worker is not stays]
+        for worker in ending:
+            worker.kill()
+        self.workers = [worker for worker in self.workers if worker is stays]
+        self._ended = [*self._ended, *ending][-5:]
 
     def last_words(self) -> str:
         """The ends of the logs of the workers that were there last."""
         all_is_well = re.compile(r".* INFO .*\n")
-        return "\n".join(f"{each.process.log}\n{all_is_well.sub('', each.log)[-5000:]}" for each in self._ended)
+        return "\n".join(
+            f"{each.process.log}\n{all_is_well.sub('', each.log)[-5000:]}" for each in [*self.workers, *self._ended]
+        )
 
     # --- Jobs ---
 
     def sign_in(self, api: ApiClient | None = None) -> None:
-        """As a client of Harbor, or another."""
+        """As the client of Harbor, or as another."""
         api = api or self.api
         self.http = httpx.Client(
             base_url=f"http://localhost:{self.port}", headers={"X-Forwarded-For": HOME_ADDRESS}, timeout=30

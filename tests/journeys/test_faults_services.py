@@ -17,8 +17,8 @@ pytestmark = pytest.mark.journey
 SMALL, LARGE = 100_000, 100_000_000  # the files of the export have some 200,000 bytes
 
 
-def test_a_broker_that_loses_everything_costs_nothing(site):
-    worker = site.start_worker(FOR_EVER)
+def test_a_broker_that_loses_everything_costs_nothing(site, worker):
+    worker.set_pace(FOR_EVER)
     job = site.start_job()
     wait_until(lambda: worker.is_copying, "it works")
 
@@ -42,8 +42,8 @@ def test_a_message_that_is_lost_before_a_worker_saw_it_is_sent_again(site):
     site.check_undisturbed(job)
 
 
-def test_a_broker_that_is_restarted_costs_nothing(site):
-    worker = site.start_worker(FOR_EVER)
+def test_a_broker_that_is_restarted_costs_nothing(site, worker):
+    worker.set_pace(FOR_EVER)
     job = site.start_job()
     wait_until(lambda: worker.is_copying, "it works")
 
@@ -60,8 +60,8 @@ def test_a_broker_that_is_restarted_costs_nothing(site):
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_a_database_that_is_restarted_costs_nothing(site, mode):
-    worker = site.start_worker(pace=0.05)
+def test_a_database_that_is_restarted_costs_nothing(site, worker, mode):
+    worker.set_pace(0.05)
     job = site.start_job()
     wait_until(lambda: job.files.count() >= 3 and worker.is_copying, "it is in the middle")
 

@@ -111,6 +111,15 @@ def test_once_shown_the_key_is_taken_back(delegate, answer):
     assert cookie["max-age"] == 0
 
 
+def test_whoever_kept_the_key_is_not_shown_the_secret_again(delegate, answer):
+    key = answer.cookies[handover.COOKIE].value
+    delegate.get(answer["Location"])
+
+    delegate.cookies[handover.COOKIE] = key
+
+    assert not SECRET.search(delegate.get(answer["Location"]).content.decode())
+
+
 def test_two_secrets_on_their_way_at_once_both_arrive(delegate):
     keys_of = {}
     for name in ("A", "B"):
