@@ -211,6 +211,20 @@ def test_a_colleague_cannot_change_credentials_by_posting(colleague, address, na
     assert AuditEvent.objects.count() == before
 
 
+@pytest.mark.parametrize("name", sorted(CHANGES_CREDENTIALS))
+def test_a_form_that_another_site_has_sent_changes_nothing(delegate, address, name):
+    where = address(name)
+    before = AuditEvent.objects.count()
+    delegate.handler.enforce_csrf_checks = True
+
+    response = delegate.post(
+        where, {"name": "Mine", "address_1": "9.9.9.9", "overlap": "0", "url": "https://x.example/"}
+    )
+
+    assert response.status_code == 403
+    assert AuditEvent.objects.count() == before
+
+
 def test_each_page_has_a_title_of_its_own(delegate, address, read):
     titles = [read(delegate.get(address(name))).title for name in PAGES if name not in WITHOUT_TITLE]
 
