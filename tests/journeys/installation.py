@@ -99,7 +99,9 @@ class Worker:
         return self.process.log.read_text()
 
     def kill(self) -> None:
-        self.process.kill()
+        # The number of a process that is over may be another's already.
+        if self.is_running:
+            self.process.kill()
 
     def send(self, number: signal.Signals, *, to_all: bool = False) -> None:
         """A signal to the process, or to its children, too."""
