@@ -36,12 +36,17 @@ def main(names: list[str]) -> int:
         console = Console()
         table = Table("Figure", "value", "bound", "")
         figures = []
-        for name in names or groups:
-            for figure in groups[name](folder / "files"):
-                figures.append(figure)
-                table.add_row(figure.name, f"{figure.value:.3g}", figure.bound_text, "ok" if figure.ok else "MISSED")
-        console.print(table)
-        keep(figures, folder)
+        try:
+            for name in names or groups:
+                for figure in groups[name](folder / "files"):
+                    figures.append(figure)
+                    verdict = "ok" if figure.ok else "MISSED"
+                    table.add_row(figure.name, f"{figure.value:.3g}", figure.bound_text, verdict)
+                    sys.stderr.write(f"{figure.value:8.3g}  {figure.name}\n")
+        finally:
+            # What is measured is measured, whatever goes wrong after it.
+            console.print(table)
+            keep(figures, folder)
         return 0 if all(figure.ok for figure in figures) else 1
 
 

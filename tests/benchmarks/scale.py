@@ -21,7 +21,7 @@ VERSION = 98
 TIMESTAMP = dt.datetime(2026, 11, 1, 4, 30, tzinfo=dt.UTC)
 # Organization -> which of the beneficiaries, counted from 0, are its own.
 WHOLE, NEIGHBOURS, SPREAD = "A8101", "A8102", "A8103"
-WHOSE = {WHOLE: "TRUE", NEIGHBOURS: "number BETWEEN 200000 AND 204999", SPREAD: "number % 100 = 50"}
+WHOSE = {WHOLE: "TRUE", NEIGHBOURS: "number BETWEEN 200000 AND 204999", SPREAD: "mod(number, 100) = 50"}
 
 
 def figures(_folder: Path) -> Iterator[Figure]:
