@@ -210,6 +210,7 @@ def test_it_all_can_be_done_by_keyboard(running, chromium):
     tab_to(page, "Copy secret")
     tab_to(page, "End the old secret now")
     keys.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("End the old secret")
     tab_to(page, "Yes, end it now")
     keys.press("Enter")
 

@@ -89,7 +89,7 @@ def test_an_export_called_off_while_its_last_file_is_handed_in_is_not_completed(
 
 def test_what_a_worker_begins_after_the_export_was_called_off_goes_as_well(site):
     job = site.start_job()
-    late = site.start_worker(FOR_EVER, EXPORT_LEASE_SECONDS="8")
+    late = site.start_worker(FOR_EVER, EXPORT_LEASE_SECONDS="6")
     wait_until(lambda: late.is_copying, "it works")
     other = site.start_worker()
     wait_until(lambda: other.is_ready, "there is another worker")
