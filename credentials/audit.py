@@ -27,6 +27,8 @@ class Action(enum.StrEnum):
     ORGANIZATION_CREATED = "organization.created"
     ORGANIZATION_REVOKED = "organization.revoked"
     ORGANIZATION_STATE_CHANGED = "organization.state_changed"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105  # the name of an act
+    RECOVERY_CODES_MADE = "recovery_codes.made"
     REQUEST_REFUSED = "request.refused"
     ROSTER_PUBLISHED = "roster.published"
     ROSTER_REFUSED = "roster.refused"
@@ -34,13 +36,19 @@ class Action(enum.StrEnum):
     SECRET_REHASHED = "secret.rehashed"  # noqa: S105  # the name of an act
     SECRET_REVOKED = "secret.revoked"  # noqa: S105  # the name of an act
     SECRET_ROTATED = "secret.rotated"  # noqa: S105  # the name of an act
+    SECOND_FACTOR_ADDED = "second_factor.added"
+    SECOND_FACTOR_REMOVED = "second_factor.removed"
+    SESSIONS_ENDED = "sessions.ended"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_LINKED = "sign_in.linked"
+    SIGN_IN_REFUSED = "sign_in.refused"
     TOKEN_ISSUED = "token.issued"  # noqa: S105  # the name of an act
     TOKEN_REFUSED = "token.refused"  # noqa: S105  # the name of an act
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an act
 
 
 # What these tell of did not come about.
-DENIALS = frozenset({Action.REQUEST_REFUSED, Action.ROSTER_REFUSED, Action.TOKEN_REFUSED})
+DENIALS = frozenset({Action.REQUEST_REFUSED, Action.ROSTER_REFUSED, Action.SIGN_IN_REFUSED, Action.TOKEN_REFUSED})
 
 
 def record(

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class PortalConfig(AppConfig):
@@ -6,4 +7,10 @@ class PortalConfig(AppConfig):
     verbose_name = "Portal"
 
     def ready(self) -> None:
-        from portal import checks  # noqa: F401, PLC0415  # registers them; Django's way
+        from portal import checks, sign_in_checks  # noqa: F401, PLC0415  # registers them; Django's way
+
+
+class AdministrationConfig(AdminConfig):
+    """Django's administration, behind the portal's own door."""
+
+    default_site = "portal.administration.Administration"

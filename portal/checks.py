@@ -48,7 +48,8 @@ def production_settings(**_: Any) -> list[CheckMessage]:
     if settings.CACHES["default"]["BACKEND"].endswith(".LocMemCache"):
         found.append(
             Error(
-                "CACHE_URL is not set: the servers would not share a cache, and new secrets could not be shown.",
+                "CACHE_URL is not set: the servers would not share a cache. New secrets could not be shown, and each "
+                "server would count tries to sign in for itself.",
                 hint="Name a Redis or Valkey server, for example rediscache://host:6379/1.",
                 id="claimsgate.E007",
             )

@@ -12,6 +12,7 @@ from django.utils.cache import add_never_cache_headers
 
 from credentials import gate
 from credentials.models import Membership, Organization, User
+from portal import second_factor
 
 Page = Callable[..., HttpResponseBase]
 
@@ -43,6 +44,8 @@ def member_required(
             request.memberships = list(Membership.objects.of_user(request.user))
             request.membership = _membership(request.memberships, entity_id)
             request.organization = request.membership.organization
+            if second_factor.is_asked_for(request.membership) and not second_factor.is_shown(request):
+                return second_factor.ask(request)
             request.refusal = gate.organization_refusal(request.organization)
             if manages_credentials and not request.membership.manages_credentials:
                 raise PermissionDenied(who_manages_credentials(request.organization))

@@ -32,6 +32,7 @@ SERVICES = Embedded(DATA_DIR, postgres=EMBEDDED and not DATABASE_URL, valkey=EMB
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or (SERVICES.secret_key() if EMBEDDED else "")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if EMBEDDED else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -51,9 +52,14 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "rest_framework",
     "csp",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "django.contrib.postgres",
     "django.forms",  # the templates of fields that ours do not replace
-    "django.contrib.admin",
+    "portal.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -74,6 +80,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "portal.middleware.SessionLimitsMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -126,6 +134,7 @@ CELERY_BEAT_SCHEDULE = {
     "write reminders": {"task": "credentials.tasks.write_reminders", "schedule": dt.timedelta(hours=1)},
     "send notices": {"task": "portal.tasks.send_notices", "schedule": dt.timedelta(minutes=1)},
     "write down refusals": {"task": "credentials.tasks.write_down_refusals", "schedule": dt.timedelta(minutes=1)},
+    "forget ended sessions": {"task": "portal.tasks.forget_ended_sessions", "schedule": dt.timedelta(hours=1)},
 }
 
 CACHES = {
@@ -185,19 +194,99 @@ STORAGES = {
 # --- People, sessions, tokens ---------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "credentials.User"
-LOGIN_URL = "portal:sign-in"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "portal:organizations"
-LOGOUT_REDIRECT_URL = "portal:sign-in"
+LOGOUT_REDIRECT_URL = "account_login"
+# Length, and no guessing from lists or from the person's own name. No rules of composition (NIST SP 800-63B).
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
+        "OPTIONS": {"min_length": 15},
     },
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["email", "name"]},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-SESSION_COOKIE_AGE = int(dt.timedelta(hours=12).total_seconds())
+PASSWORD_RESET_TIMEOUT = int(dt.timedelta(hours=1).total_seconds())
+
+# A session ends after so long without a request, and after so long in any case.
+SESSION_IDLE = dt.timedelta(minutes=env.int("SESSION_IDLE_MINUTES", default=30))
+SESSION_AT_MOST = dt.timedelta(hours=env.int("SESSION_HOURS", default=12))
+SESSION_COOKIE_AGE = int(SESSION_AT_MOST.total_seconds())
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+# How long after a proof of who someone is secrets are shown and credentials changed without another.
+PROOF_LIFETIME = dt.timedelta(minutes=env.int("PROOF_MINUTES", default=10))
+OPERATORS_NEED_SECOND_FACTOR = env.bool("OPERATORS_NEED_SECOND_FACTOR", default=not EMBEDDED)
+
+ACCOUNT_ADAPTER = "portal.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]  # nobody signs up, but sign-in asks for these two
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if EMBEDDED else "https"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # in the browser that waits for it, and in no other
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Claimsgate: "
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = int(PROOF_LIFETIME.total_seconds())
+# Passwords are limited by portal/attempts.py; "login_failed" is about the codes of the second step.
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    "login_failed": "30/m/ip,5/5m/key,50/d/key",
+    "reset_password": "20/m/ip,4/h/key",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+    "confirm_email": "1/3m/key",
+}
+ACCOUNT_FORMS = {
+    "login": "portal.forms.sign_in.SignInForm",
+    "reauthenticate": "portal.forms.sign_in.PasswordAgainForm",
+    "reset_password": "portal.forms.passwords.ForgottenPasswordForm",
+    "change_password": "portal.forms.passwords.ChangePasswordForm",
+    "set_password": "portal.forms.passwords.FirstPasswordForm",
+}
+MFA_ADAPTER = "portal.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Claimsgate"
+MFA_TOTP_TOLERANCE = 1  # clocks differ by up to half a minute
+MFA_FORMS = {
+    "authenticate": "portal.forms.second_factor.CodeForm",
+    "reauthenticate": "portal.forms.second_factor.CodeAgainForm",
+    "authenticate_webauthn": "portal.forms.second_factor.PasskeyForm",
+    "reauthenticate_webauthn": "portal.forms.second_factor.PasskeyAgainForm",
+    "login_webauthn": "portal.forms.second_factor.PasskeySignInForm",
+    "activate_totp": "portal.forms.second_factor.NewAppForm",
+    "deactivate_totp": "portal.forms.second_factor.RemoveAppForm",
+    "add_webauthn": "portal.forms.second_factor.NewPasskeyForm",
+    "edit_webauthn": "portal.forms.second_factor.PasskeyNameForm",
+    "generate_recovery_codes": "portal.forms.second_factor.NewRecoveryCodesForm",
+}
+# OpenID Connect: whoever is known here and has an e-mail address that the provider has verified may come that way.
+OPENID_PROVIDERS = env.json("OPENID_PROVIDERS", default=[])
+SOCIALACCOUNT_ADAPTER = "portal.adapters.ProviderAdapter"
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"  # the provider's word for it is a condition
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "provider_class": "portal.openid_connect.Provider",
+        "APPS": [
+            {
+                "provider_id": provider.get("id", ""),
+                "name": provider.get("name", ""),
+                "client_id": provider.get("client_id", ""),
+                "secret": provider.get("client_secret", ""),
+                "settings": {**provider, "server_url": provider.get("issuer", "").rstrip("/")},
+            }
+            for provider in OPENID_PROVIDERS
+        ],
+    }
+}
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "credentials.Client"
 OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "credentials.AccessToken"  # noqa: S105  # the name of a model
@@ -245,6 +334,9 @@ LIMIT_TOKEN_CALLS_PER_CLIENT = env.int("LIMIT_TOKEN_CALLS_PER_CLIENT", default=3
 LIMIT_TOKEN_CALLS_PER_ADDRESS = env.int("LIMIT_TOKEN_CALLS_PER_ADDRESS", default=1000)
 LIMIT_FAILURES_PER_CLIENT_AND_ADDRESS = env.int("LIMIT_FAILURES_PER_CLIENT_AND_ADDRESS", default=20)
 LIMIT_FAILURES_PER_ADDRESS = env.int("LIMIT_FAILURES_PER_ADDRESS", default=100)
+LIMIT_SIGN_INS_PER_PERSON_AND_ADDRESS = env.int("LIMIT_SIGN_INS_PER_PERSON_AND_ADDRESS", default=10)
+LIMIT_SIGN_INS_PER_ADDRESS = env.int("LIMIT_SIGN_INS_PER_ADDRESS", default=100)
+LIMIT_SIGN_INS_PER_PERSON = env.int("LIMIT_SIGN_INS_PER_PERSON", default=100)
 LIMIT_SLOW_HASHES_PER_ADDRESS = env.int("LIMIT_SLOW_HASHES_PER_ADDRESS", default=60)
 
 # --- Transport and content security ---------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from django.views.generic import RedirectView
 
 from portal.views import attribution, audit, connection, exports, organizations
 from portal.views.credentials import clients, keys, secrets
-from portal.views.sign_in import SignIn, SignOut
 
 app_name = "portal"
 
@@ -42,8 +41,6 @@ _exports = [
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="portal:organizations"), name="home"),
-    path("sign-in", SignIn.as_view(), name="sign-in"),
-    path("sign-out", SignOut.as_view(), name="sign-out"),
     path("organizations", organizations.organizations, name="organizations"),
     path("organizations/<str:entity_id>", organizations.overview, name="overview"),
     path("organizations/<str:entity_id>/audit", audit.audit, name="audit"),

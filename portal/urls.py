@@ -14,6 +14,7 @@ urlpatterns = [
     path("admin-api/", include("credentials.admin_api.urls")),
     path("admin/", admin.site.urls),
     path("_health", health),
+    path("", include("portal.account_urls")),
     path("", include("portal.site_urls")),
 ]
 

@@ -6,6 +6,7 @@ The addresses are public ones, since no other may be on a list; nothing is ever 
 import base64
 import datetime as dt
 import itertools
+import time
 from collections.abc import Iterable, Sequence
 
 import factory
@@ -15,6 +16,7 @@ from django.utils import timezone
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
 from credentials.issuing import create_client
 from credentials.models import Client, Membership, Organization, Program, Role, User
+from portal import mail_addresses, sessions
 
 PASSWORD = "a long password for tests"
 HOME_ADDRESS = "8.8.8.8"
@@ -39,6 +41,11 @@ class UserFactory(factory.django.DjangoModelFactory):
     email = factory.Sequence(lambda n: f"person{n}@example.org")
     name = factory.Sequence(lambda n: f"Person {n}")
     password = factory.django.Password(PASSWORD)
+
+    @factory.post_generation
+    def has_verified_address(self, create, extracted, **_):
+        if create and extracted is not False:
+            mail_addresses.note_verified(self)
 
 
 class MembershipFactory(factory.django.DjangoModelFactory):
@@ -80,6 +87,22 @@ class ApiClient:
 
     def kick_off(self, path: str = "/api/v2/Group/all/$export"):
         return self.get(path, **KICK_OFF_HEADERS)
+
+
+def sign_in(browser: Browser, user: User, *, with_second_factor: bool = True, ago: float = 0) -> Browser:
+    """The browser, in which the person has signed in, so many seconds ago."""
+    browser.force_login(user)
+    session = browser.session
+    session[sessions.SIGNED_IN_AT] = time.time() - ago
+    session[sessions.SEEN_AT] = time.time()
+    if with_second_factor:
+        session["account_authentication_methods"] = [{"method": "mfa", "type": "totp", "at": time.time() - ago}]
+        session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
+    sessions.UserSession.objects.create(
+        session_key=session.session_key, user=user, ip=browser.defaults.get("REMOTE_ADDR", "127.0.0.1"), user_agent=""
+    )
+    return browser
 
 
 class World:

@@ -98,6 +98,11 @@ class Organization(models.Model):
         default=False,
         help_text="Holds synthetic data only. In the embedded demo, its clients may call from this machine.",
     )
+    requires_second_factor = models.BooleanField(
+        "asks for a second step",
+        default=True,
+        help_text="Whoever manages its credentials signs in with an authenticator app or a passkey, too.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

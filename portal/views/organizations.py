@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from credentials.models import Membership, User
-from portal import refused_calls, standing
+from portal import refused_calls, second_factor, standing
 from portal.scoping import MemberRequest, member_required, who_manages_credentials
 
 CONCERNS_SHOWN = 5
@@ -27,7 +27,11 @@ def organizations(request: HttpRequest) -> HttpResponse:
     if len(memberships) == 1:
         return redirect("portal:overview", memberships[0].organization.entity_id)
     standings = standing.of_organizations([membership.organization for membership in memberships])
-    rows = [(membership, standings[membership.organization_id]) for membership in memberships]
+    shown = second_factor.is_shown(request)
+    rows = [
+        (membership, standings[membership.organization_id], second_factor.is_asked_for(membership) and not shown)
+        for membership in memberships
+    ]
     return render(request, "portal/organizations/list.html", {"rows": rows})
 
 

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
+from playwright.sync_api import Browser, sync_playwright
 
 from portal import processes
 from tests.journeys.installation import Installation, Worker
@@ -61,6 +62,30 @@ class Running:
         if self.worker:
             self.worker.stop()
         self.server.stop()
+
+
+# For the browser: no sandbox for root, no graphics, nothing of its own accord.
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+)
+
+
+@pytest.fixture
+def chromium(monkeypatch) -> Iterator[Browser]:
+    """A browser: the machine's Chromium."""
+    # Playwright's loop runs in this thread, and Django would take the test for asynchronous code.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    installed = required_program("chromium", "chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=installed, args=QUIET)
+        yield browser
+        browser.close()
+        # Beside Playwright's loop Django keeps connections of their own, and nobody else would close them.
+        connections.close_all()
 
 
 @pytest.fixture

@@ -2,36 +2,23 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import global_settings
-from django.db import connections
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 from attribution import synthetic
 from credentials.models import Client
 from exports.models import Job
 from exports.sandbox import load_synthetic_claims
-from tests.journeys.conftest import required_program
+from tests.authenticators import code
+from tests.journeys.visitor import PATIENCE_MILLISECONDS, Visitor, give_app
 from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.journey
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-AXE = REPOSITORY / "node_modules/axe-core/axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-WIDTHS = (320, 1280)
-PATIENCE_MILLISECONDS = 60_000
 MADE_AT = dt.datetime(2026, 11, 1, 4, 30, tzinfo=dt.UTC)
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--no-first-run",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -39,58 +26,8 @@ def _passwords_as_the_server_reads_them(settings):
     settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
 
 
-@pytest.fixture
-def chromium(monkeypatch) -> Iterator[Browser]:
-    """A browser: the machine's Chromium."""
-    # Playwright's loop runs in this thread, and Django would take the test for asynchronous code.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    installed = required_program("chromium", "chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed, args=QUIET)
-        yield browser
-        browser.close()
-        # Beside Playwright's loop Django keeps connections of their own, and nobody else would close them.
-        connections.close_all()
-
-
-class Visitor:
-    """A person at a browser, who looks closely at every page."""
-
-    def __init__(self, browser: Browser, base_url: str, *, has_script: bool = True) -> None:
-        self.context = browser.new_context(base_url=base_url, java_script_enabled=has_script)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE_MILLISECONDS)
-        self.complaints: list[str] = []
-        self.page.on("console", lambda message: self._complain(message.type, message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def sign_in(self, email: str) -> Page:
-        self.page.goto("/sign-in")
-        self.page.get_by_label("E-mail address").fill(email)
-        self.page.get_by_label("Password").fill(PASSWORD)
-        self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_url("**/organizations**")
-        return self.page
-
-    def look(self, what: str) -> None:
-        """The page has nothing that keeps people out, and fits, on a desk and on a telephone."""
-        for width in WIDTHS:
-            self.page.set_viewport_size({"width": width, "height": 900})
-            wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wider <= 0, f"{what}: {wider} pixels too wide at {width}"
-            self.page.evaluate(AXE.read_text())
-            found = self.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-            violations = [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]]
-            assert not violations, f"{what} at {width}: {violations}"
-
-    def _complain(self, kind: str, text: str) -> None:
-        # That a refused form is answered with 400 is no mistake of the page.
-        if kind in {"error", "warning"} and "status of 400" not in text:
-            self.complaints.append(text)
-
-
 def test_from_signing_in_to_claims_on_the_desk(running, chromium, tmp_path):
-    World()
+    secret = give_app(World().delegate)
     people = list(synthetic.people(7, 6))
     roster = _roster_file(tmp_path, people)
     visitor = Visitor(chromium, running.base_url)
@@ -98,7 +35,7 @@ def test_from_signing_in_to_claims_on_the_desk(running, chromium, tmp_path):
 
     page.goto("/sign-in")
     visitor.look("sign in")
-    visitor.sign_in("delegate@harbor.example")
+    visitor.sign_in("delegate@harbor.example", secret)
     expect(page.get_by_role("heading", level=1)).to_have_text("Harbor Care Alliance")
     visitor.look("a new organization")
     _create_a_client(visitor)
@@ -118,10 +55,10 @@ def test_from_signing_in_to_claims_on_the_desk(running, chromium, tmp_path):
 
 
 def test_everything_works_without_javascript(running, chromium, tmp_path):
-    World()
+    secret = give_app(World().delegate)
     people = list(synthetic.people(7, 2))
     visitor = Visitor(chromium, running.base_url, has_script=False)
-    page = visitor.sign_in("delegate@harbor.example")
+    page = visitor.sign_in("delegate@harbor.example", secret)
 
     page.goto("/organizations/A9994/credentials/new")
     page.get_by_label("Name", exact=True).fill("Warehouse")
@@ -145,7 +82,7 @@ def test_everything_works_without_javascript(running, chromium, tmp_path):
 
 
 def test_everything_can_be_reached_by_keyboard(running, chromium):
-    World()
+    secret = give_app(World().delegate)
     visitor = Visitor(chromium, running.base_url)
     page = visitor.page
     page.set_viewport_size({"width": 1280, "height": 900})
@@ -155,6 +92,9 @@ def test_everything_can_be_reached_by_keyboard(running, chromium):
     keys.type("delegate@harbor.example")  # the first field has the focus
     keys.press("Tab")
     keys.type(PASSWORD)
+    keys.press("Enter")
+    page.wait_for_url("**/sign-in/second-step")
+    keys.type(code(secret))  # so has the field for the code
     keys.press("Enter")
     page.wait_for_url("**/organizations/A9994")
     keys.press("Tab")

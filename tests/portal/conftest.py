@@ -1,9 +1,16 @@
+import uuid
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
+from django.core.cache import caches
+from django.core.mail import EmailMessage
+from django.db import transaction
 from django.test import Client as Browser
 
 from credentials.models import User
+from portal.celery import app as celery
+from tests.world import sign_in
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +26,7 @@ def browse(world):
     """A browser in which a person has signed in."""
 
     def signed_in(user: User) -> Browser:
-        browser = Browser(REMOTE_ADDR="8.8.4.4")
-        browser.force_login(user)
-        return browser
+        return sign_in(Browser(REMOTE_ADDR="8.8.4.4"), user)
 
     return signed_in
 
@@ -42,6 +47,21 @@ def colleague(world, browse) -> Browser:
 def stranger(world, browse) -> Browser:
     """The browser of a member of another organization."""
     return browse(world.stranger)
+
+
+@pytest.fixture(autouse=True)
+def _a_cache_of_their_own(monkeypatch):
+    """No test pays for what those before it have tried."""
+    monkeypatch.setattr(caches["default"], "key_prefix", str(uuid.uuid4()))
+
+
+@pytest.fixture
+def mails(monkeypatch, mailoutbox) -> Iterator[list[EmailMessage]]:
+    """The mails that were sent; the worker and the commit are at hand at once."""
+    monkeypatch.setattr(transaction, "on_commit", lambda act, **_: act())
+    celery.conf.task_always_eager = True
+    yield mailoutbox
+    celery.conf.task_always_eager = False
 
 
 class Page(HTMLParser):

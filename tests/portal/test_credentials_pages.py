@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from credentials import audit, issuing
 from credentials.models import AuditEvent, Client, Organization
-from tests.world import ApiClient
+from tests.world import ApiClient, sign_in
 
 CREDENTIALS = "/organizations/A9994/credentials"
 SECRET = re.compile(r"cgs_[0-9a-f]{64}")
@@ -268,7 +268,7 @@ def test_a_colleague_sees_the_list_and_who_may_change_it(colleague, world, read)
 
 def test_forms_from_elsewhere_are_refused(world):
     browser = Browser(enforce_csrf_checks=True)
-    browser.force_login(world.delegate)
+    sign_in(browser, world.delegate)
 
     response = browser.post(f"{CREDENTIALS}/new", {"name": "W", "address_1": "8.8.8.8"})
 

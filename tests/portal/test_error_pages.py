@@ -2,6 +2,7 @@ import pytest
 from django.test import Client as Browser
 
 from portal import standing
+from tests.world import sign_in
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/organizations/A9994/nowhere", "/organizations/a9994", "/sign-in/"])
@@ -26,7 +27,7 @@ def test_our_own_mistake_is_answered_in_the_design_with_a_number_to_quote(world,
 
     monkeypatch.setattr(standing, "of_organizations", breaks)
     browser = Browser(raise_request_exception=False)
-    browser.force_login(world.delegate)
+    sign_in(browser, world.delegate)
 
     response = browser.get("/organizations/A9994")
 

@@ -117,6 +117,11 @@ class Command(BaseCommand):
         for person in facts["people"]:
             line = f"  {person['email']:29} password {person['password']}  ({person['who']})"
             console.print(line, soft_wrap=True, markup=False)
+        console.print(
+            "Harbor asks its delegate for a second step: at the first sign-in you set up a passkey or an authenticator "
+            "app, in a minute. Mesa has switched that off: its custodian comes in with the password alone.",
+            soft_wrap=True,
+        )
         console.print("\nClients")
         for organization in facts["organizations"]:
             line = f"  {organization['entity_id']}  {organization['client_id']}  {organization['client_secret']}"

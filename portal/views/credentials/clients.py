@@ -12,8 +12,9 @@ from credentials import addresses, allow_lists, gate, issuing
 from credentials.middleware import client_address
 from credentials.models import ADDRESSES_AT_MOST, KEYS_AT_MOST, Client
 from portal import ending, handover, standing
-from portal.forms.credentials import AddressesForm, ClientForm
+from portal.forms.credentials import SLOTS, AddressesForm, ClientForm
 from portal.forms.rotation import EndingForm
+from portal.proof import kept_input, recent_proof_required
 from portal.scoping import MemberRequest, member_required, who_manages_credentials
 from portal.times import count_of
 from portal.views.credentials.finding import changes_client, client_of, token_url
@@ -38,10 +39,11 @@ def clients(request: MemberRequest) -> HttpResponse:
 
 
 @member_required(manages_credentials=True, gated=True)
+@recent_proof_required(keeps=("name", *SLOTS))
 @require_http_methods(["GET", "POST"])
 @sensitive_variables("secret")
 def create_client(request: MemberRequest) -> HttpResponse:
-    form = ClientForm(request.POST or None, organization=request.organization)
+    form = ClientForm(request.POST or None, organization=request.organization, initial=kept_input(request))
     if form.is_valid():
         try:
             client, secret = issuing.create_client(

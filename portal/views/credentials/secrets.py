@@ -16,12 +16,14 @@ from credentials.models import Client
 from credentials.rotation import Overlap
 from portal import ending, handover, snippets, standing
 from portal.forms.rotation import EndingForm, RotationForm
+from portal.proof import recent_proof_required
 from portal.scoping import MemberRequest, member_required
 from portal.times import count_of
 from portal.views.credentials.finding import changes_client, client_of, secret_of, token_url
 
 
 @member_required(manages_credentials=True)
+@recent_proof_required()
 @require_GET
 @sensitive_variables("secret")
 def client_secret(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
@@ -44,6 +46,7 @@ def client_secret(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
 
 
 @member_required(manages_credentials=True, gated=True)
+@recent_proof_required()
 @require_http_methods(["GET", "POST"])
 @sensitive_variables("secret")
 @changes_client

@@ -1,0 +1,80 @@
+"""What operators see of people's sign-in. Nothing secret is shown, and nothing is changed but by taking it away."""
+
+from typing import Any, cast
+
+# These register pages of their own, some of which would show secrets; ours come in their place.
+import allauth.account.admin
+import allauth.mfa.admin
+import allauth.socialaccount.admin
+import allauth.usersessions.admin  # noqa: F401
+from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from credentials.admin import LookOnly
+from credentials.models import User
+from portal import second_factor, sessions
+
+for model in (EmailAddress, EmailConfirmation, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(LookOnly, admin.ModelAdmin[Authenticator]):
+    """The second steps of people. Whoever has lost them is helped by the action."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    list_select_related = ["user"]
+    search_fields = ["user__email", "user__name"]
+    fields = ["user", "type", "created_at", "last_used_at"]
+    actions = ["take_away"]
+
+    @admin.action(description="Take all second steps of these people away, and sign them out")
+    def take_away(self, request: HttpRequest, queryset: "QuerySet[Authenticator]") -> None:
+        if not self.has_take_away_permission(request):
+            return
+        for person in User.objects.filter(pk__in=queryset.values("user")):
+            second_factor.remove_all(person, by=cast("User", request.user), request=request)
+            messages.success(
+                request, f"{person.email} signs in with the password alone next time, and sets up a new second step."
+            )
+
+    def has_take_away_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("credentials.change_user"))
+
+
+@admin.register(SocialAccount)
+class LinkedAccountAdmin(LookOnly, admin.ModelAdmin[SocialAccount]):
+    """Which accounts at providers open which account here."""
+
+    list_display = ["user", "provider", "date_joined", "last_login"]
+    list_filter = ["provider"]
+    list_select_related = ["user"]
+    search_fields = ["user__email", "user__name"]
+    fields = ["user", "provider", "extra_data", "date_joined", "last_login"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Taking the link away: the person comes by the verified address again."""
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
+@admin.register(UserSession)
+class SessionAdmin(LookOnly, admin.ModelAdmin[UserSession]):
+    """Where people are signed in."""
+
+    list_display = ["user", "created_at", "last_seen_at", "ip", "user_agent"]
+    list_select_related = ["user"]
+    search_fields = ["user__email", "ip"]
+    fields = ["user", "created_at", "last_seen_at", "ip", "user_agent"]
+    actions = ["sign_out"]
+
+    @admin.action(description="Sign out")
+    def sign_out(self, request: HttpRequest, queryset: "QuerySet[UserSession]") -> None:
+        if request.user.has_perm("credentials.change_user"):
+            messages.success(request, f"Ended: {sessions.end(queryset)}.")

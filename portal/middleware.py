@@ -1,0 +1,55 @@
+"""The end of sessions, on the server: by idleness, and in any case after some hours."""
+
+from collections.abc import Callable
+from typing import cast
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponseBase
+
+from credentials import audit
+from credentials.models import User
+from portal import personal_events, sessions
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+# What pages ask for by themselves, without anybody at the keyboard.
+BACKGROUND = ("HX-Request", "X-Background")
+
+
+class SessionLimitsMiddleware:
+    """Signs people out whose session is over, and notes that the others are still there."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # Programs come without a session, and nothing is asked of the database for them.
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
+            if sessions.remaining(request).seconds <= 0:
+                _end(request)
+            elif not any(request.headers.get(name) for name in BACKGROUND):
+                sessions.note_activity(request)
+        return self.get_response(request)
+
+
+def _end(request: HttpRequest) -> None:
+    user = cast("User", request.user)
+    is_idle = sessions.remaining(request).can_be_extended
+    sessions.end(sessions.by_key(request.session.session_key))
+    logout(request)
+    personal_events.record(
+        audit.Action.SESSIONS_ENDED, user=user, request=request, reason="idle" if is_idle else "time is up"
+    )
+    messages.info(request, f"You were signed out: {_why(is_idle=is_idle)}{_what_was_lost(request)}")
+
+
+def _why(*, is_idle: bool) -> str:
+    if is_idle:
+        return f"nothing came from you for {settings.SESSION_IDLE.total_seconds() / 60:g} minutes."
+    return f"{settings.SESSION_AT_MOST.total_seconds() / 3600:g} hours after signing in you have to do it again."
+
+
+def _what_was_lost(request: HttpRequest) -> str:
+    return " What you had sent last was not carried out." if request.method == "POST" else ""

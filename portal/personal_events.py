@@ -1,0 +1,29 @@
+"""What people do with their own sign-in, written into the audit trail of each organization that they belong to."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+from django.http import HttpRequest
+
+from credentials import audit
+from credentials.models import Membership, Organization, User
+
+
+@transaction.atomic
+def record(action: audit.Action, *, user: User, request: HttpRequest | None, **detail: Any) -> None:
+    """Write it down: for each organization of the person, or once without any."""
+    organizations: list[Organization | None] = [each.organization for each in Membership.objects.of_user(user)]
+    for organization in organizations or [None]:
+        audit.record(action, organization=organization, user=user, request=request, **detail)
+
+
+def record_refusal(*, user: User, request: HttpRequest, reason: str) -> None:
+    """Write down that someone could not sign in as a person we know: once in a window of time for each reason.
+
+    So an attacker who tries all day writes a few lines an hour, from however many addresses.
+    """
+    key = f"sign-in-refused:{user.pk}:{reason}"
+    if cache.add(key, 1, timeout=settings.LIMIT_WINDOW.total_seconds()):
+        record(audit.Action.SIGN_IN_REFUSED, user=user, request=request, reason=reason)

@@ -1,0 +1,41 @@
+"""Seals what has to be kept readable for us and for nobody who copies the database: the keys of authenticator apps.
+
+The seal's key comes from SECRET_KEY. When that is changed, the old one has to stand in SECRET_KEY_FALLBACKS.
+"""
+
+import base64
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+_PURPOSE = b"claimsgate second factor"
+
+
+class SealBrokenError(RuntimeError):
+    """What was kept cannot be read: it was sealed with another SECRET_KEY."""
+
+
+def seal(text: str) -> str:
+    return _seals().encrypt(text.encode()).decode()
+
+
+def unseal(sealed: str) -> str:
+    """The text. Raises SealBrokenError."""
+    try:
+        return _seals().decrypt(sealed.encode()).decode()
+    except InvalidToken as error:
+        raise SealBrokenError(
+            "The second step of a person was sealed with another SECRET_KEY. Put that one into SECRET_KEY_FALLBACKS, "
+            "or take the person's second step away: `python manage.py remove_second_factor EMAIL`."
+        ) from error
+
+
+def _seals() -> MultiFernet:
+    return MultiFernet([_fernet(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+
+
+def _fernet(key: str) -> Fernet:
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(key.encode())
+    return Fernet(base64.urlsafe_b64encode(derived))
