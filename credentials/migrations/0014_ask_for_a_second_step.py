@@ -4,15 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('credentials', '0013_operator_tokens'),
+        ("credentials", "0013_operator_tokens"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='organization',
-            name='requires_second_factor',
-            field=models.BooleanField(default=True, help_text='Whoever manages its credentials signs in with an authenticator app or a passkey, too.', verbose_name='asks for a second step'),
+            model_name="organization",
+            name="requires_second_factor",
+            field=models.BooleanField(
+                default=True,
+                help_text="Whoever manages its credentials signs in with an authenticator app or a passkey, too.",
+                verbose_name="asks for a second step",
+            ),
         ),
     ]
