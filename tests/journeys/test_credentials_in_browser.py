@@ -12,13 +12,10 @@ from playwright.sync_api import Page, expect
 from credentials import audit, key_registration
 from credentials.models import AuditEvent, Client, ClientSecret
 from tests.credentials.signing import ec_key, jwk, key_set, private_pem, public_pem
-from tests.journeys import test_browser
-from tests.journeys.test_browser import Visitor
-from tests.world import World
+from tests.journeys.visitor import Visitor
+from tests.world import World, sign_in
 
 pytestmark = pytest.mark.journey
-
-chromium = test_browser.chromium
 
 OVERVIEW = "/organizations/A9994"
 ADDRESS = "8.8.4.4"
@@ -27,8 +24,7 @@ LONG_NAME = "W" * 64
 
 def visitor_of(world: World, chromium, running, *, has_script: bool = True) -> Visitor:
     """The delegate at a browser, signed in, calling from ADDRESS."""
-    session = Browser()
-    session.force_login(world.delegate)
+    session = sign_in(Browser(), world.delegate)
     visitor = Visitor(chromium, running.base_url, has_script=has_script)
     visitor.context.set_extra_http_headers({"X-Forwarded-For": ADDRESS})
     name = settings.SESSION_COOKIE_NAME
