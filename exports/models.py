@@ -2,12 +2,13 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
-from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, Subquery, Sum, When
+from django.db import connection, models
+from django.db.models import Case, Count, Exists, Min, OuterRef, Q, Subquery, Sum, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -214,18 +215,49 @@ class Shard(models.Model):
 
     def take(self, *, holder: uuid.UUID, lease: dt.timedelta) -> bool:
         """Begin to write, unless someone else is writing or has written it."""
-        taken = (
-            Shard.objects.free()
-            .filter(pk=self.pk, job__status=Job.Status.IN_PROGRESS)
-            .update(
-                status=self.Status.WRITING,
-                lease_holder=holder,
-                lease_until=Now() + lease,
-                attempts=F("attempts") + 1,
-                bytes_written=0,
-            )
+        # By hand, as in `hand_in`: a small file takes ten milliseconds, and building these two took four of them.
+        return _change(
+            """
+            UPDATE exports_shard shard
+            SET status = 'writing', lease_holder = %(holder)s, lease_until = statement_timestamp() + %(lease)s,
+                attempts = attempts + 1, bytes_written = 0
+            FROM exports_job job
+            WHERE shard.id = %(id)s AND job.id = shard.job_id AND job.status = 'in_progress'
+                AND (shard.status = 'waiting' OR shard.status = 'writing' AND shard.lease_until < statement_timestamp())
+            """,
+            {"id": self.pk, "holder": holder, "lease": lease},
         )
-        return bool(taken)
+
+    def hand_in(self, *, holder: uuid.UUID, resource_count: int, raw_length: int, stored_length: int) -> bool:
+        """Record the finished file, unless it is empty; False if the shard is not the holder's any more."""
+        return _change(
+            """
+            WITH written AS (
+                UPDATE exports_shard shard
+                SET status = 'written', lease_holder = NULL, lease_until = NULL, bytes_written = shard.raw_length,
+                    last_error = ''
+                FROM exports_job job
+                WHERE shard.id = %(id)s AND job.id = shard.job_id AND job.status = 'in_progress'
+                    AND shard.status = 'writing' AND shard.lease_holder = %(holder)s
+                RETURNING shard.*
+            ), recorded AS (
+                INSERT INTO exports_outputfile (
+                    shard_id, job_id, name, resource_type, resource_count, raw_length, stored_length, sha256, written_at
+                )
+                SELECT id, job_id, file_name, resource_type,
+                       %(resource_count)s, %(raw_length)s, %(stored_length)s, '', statement_timestamp()
+                FROM written WHERE %(resource_count)s > 0
+            )
+            SELECT FROM written
+            """,
+            {
+                "id": self.pk,
+                "holder": holder,
+                "resource_count": resource_count,
+                "raw_length": raw_length,
+                "stored_length": stored_length,
+            },
+        )
 
     def let_go(self, *, holder: uuid.UUID, error: str) -> None:
         """Give the lease back after a failure, so that the shard can be taken again at once."""
@@ -239,6 +271,13 @@ class Shard(models.Model):
             pk=self.pk, status=self.Status.WRITING, lease_holder=holder, job__status=Job.Status.IN_PROGRESS
         ).update(lease_until=Now() + lease, bytes_written=bytes_written)
         return bool(kept)
+
+
+def _change(statement: str, values: Mapping[str, Any]) -> bool:
+    """Whether the statement has changed anything."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return bool(cursor.rowcount > 0)
 
 
 class OutputFileQuerySet(models.QuerySet["OutputFile"]):

@@ -20,7 +20,9 @@ def brief(*, waits_for_disk: bool = True) -> Iterator[None]:
     """
     silence = settings.EXPORT_LEASE // dt.timedelta(milliseconds=1)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, TRUE)", [f"{silence}ms"])
-        if not waits_for_disk:
-            cursor.execute("SET LOCAL synchronous_commit TO off")
+        cursor.execute(
+            "SELECT set_config('idle_in_transaction_session_timeout', %s, TRUE),"
+            " CASE WHEN %s THEN '' ELSE set_config('synchronous_commit', 'off', TRUE) END",
+            [f"{silence}ms", waits_for_disk],
+        )
         yield

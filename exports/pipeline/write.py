@@ -13,7 +13,7 @@ from django.db import connection
 from exports import storage
 from exports.claims.cutting import ServiceDates, cut
 from exports.claims.splice import Splice
-from exports.models import Job, OutputFile, Shard
+from exports.models import Job, Shard
 from exports.pipeline import turns
 from exports.pipeline.plan import selection_of
 from exports.pipeline.transactions import brief
@@ -145,26 +145,12 @@ def _giving_back(shard: Shard, holder: uuid.UUID) -> Iterator[None]:
 def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice) -> bool:
     """Record the finished file; False if the shard is not ours any more."""
     with brief(waits_for_disk=False):
-        handed_in = Shard.objects.filter(
-            pk=shard.pk, status=Shard.Status.WRITING, lease_holder=holder, job__status=Job.Status.IN_PROGRESS
-        ).update(
-            status=Shard.Status.WRITTEN,
-            lease_holder=None,
-            lease_until=None,
-            bytes_written=shard.raw_length,
-            last_error="",
+        return shard.hand_in(
+            holder=holder,
+            resource_count=splice.resource_count,
+            raw_length=splice.raw_length,
+            stored_length=splice.stored_length,
         )
-        if handed_in and splice.resource_count:
-            OutputFile.objects.create(
-                shard=shard,
-                job=shard.job,
-                name=shard.file_name,
-                resource_type=shard.resource_type,
-                resource_count=splice.resource_count,
-                raw_length=splice.raw_length,
-                stored_length=splice.stored_length,
-            )
-    return bool(handed_in)
 
 
 def _clear_away(shard: Shard) -> None:

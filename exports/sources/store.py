@@ -2,10 +2,11 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.db import connection
+from psycopg import Copy, errors
 
 from exports.claims.chunks import newer
 from exports.claims.splice import Body
@@ -20,6 +21,7 @@ _ROW = struct.Struct("!h ii ii iq i? i")  # fields; resource_count; raw_length; 
 _LENGTH = struct.Struct("!i")
 _NULL = -1
 _END = b"\xff\xff"
+_NO_MORE = 2**63 - 1  # no beneficiary comes after this one
 
 
 class ClaimsStore:
@@ -43,7 +45,12 @@ class ClaimsStore:
         """  # noqa: S608  # fixed text; the values are bound
         with connection.cursor() as cursor:
             cursor.execute(query, {**values, "file_bytes": file_bytes})
-            return [Part(*row) for row in cursor.fetchall()]
+            parts = [Part(*row) for row in cursor.fetchall()]
+        # Open at both ends, so that PostgreSQL does not take the only part of a selection for a small part of it.
+        if parts:
+            parts[0] = replace(parts[0], first_beneficiary_id=0)
+            parts[-1] = replace(parts[-1], last_beneficiary_id=_NO_MORE)
+        return parts
 
     def pieces(self, selection: Selection) -> Iterator[Piece]:
         chosen, values = _chosen(selection)
@@ -57,14 +64,34 @@ class ClaimsStore:
                 ORDER BY chunk.beneficiary_id, chunk.last_updated
             ) TO STDOUT (FORMAT binary)
         """  # fixed text; the values are bound
-        with connection.cursor() as cursor, cursor.copy(query, values) as copy:
-            for message in copy:
-                row = memoryview(message)
-                if row[: len(_SIGNATURE)] == _SIGNATURE:
-                    row = row[_HEADER_LENGTH:]
-                if not row or row == _END:
-                    continue
+        # The cursor that Django's own is around: with DEBUG on, Django's takes no values here.
+        with connection.cursor() as cursor, cursor.cursor.copy(query, values) as copy:
+            for row in _rows(copy):
                 yield _piece(row, selection)
+
+
+def _rows(copy: Copy) -> Iterator[memoryview]:
+    """The rows as they come. Psycopg waits for the server; what is there already is taken without that detour."""
+    take = copy.connection.pgconn.get_copy_data
+    while True:
+        length, taken = take(1)
+        if length < 0:
+            raise _error(copy)
+        row = taken if length else memoryview(copy.read())
+        if row[: len(_SIGNATURE)] == _SIGNATURE:
+            row = row[_HEADER_LENGTH:]
+        if row == _END:
+            break
+        if row:
+            yield row
+    copy.read()  # the end of the statement
+
+
+def _error(copy: Copy) -> Exception:
+    """What the server said when it broke off."""
+    server = copy.connection.pgconn
+    results = list(iter(server.get_result, None))
+    return errors.error_from_result(results[0])
 
 
 def _piece(row: memoryview, selection: Selection) -> Piece:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,8 @@ from django.core.files.storage import FileSystemStorage
 from exports.storage.base import path_of
 
 BUFFER_BYTES = 1 << 20
+# So much is written before the disk is set to work on it.
+AHEAD_BYTES = 4 << 20
 
 
 class LocalFiles(FileSystemStorage):
@@ -27,7 +30,7 @@ class LocalFiles(FileSystemStorage):
         final = self._path(job_id, name)
         # A name of its own: another worker may write the same file, one that has lost its lease and does not know.
         temporary = final.with_name(f".{name}.{secrets.token_hex(8)}")
-        with open(_new(temporary), "wb", buffering=BUFFER_BYTES) as file:
+        with io.BufferedWriter(_Flowing(_new(temporary), "wb"), BUFFER_BYTES) as file:
             try:
                 yield file
                 file.flush()
@@ -86,6 +89,21 @@ class LocalFiles(FileSystemStorage):
 
     def _path(self, job_id: int, name: str) -> Path:
         return Path(self.location, path_of(job_id, name))
+
+
+class _Flowing(io.FileIO):
+    """A file that goes to the disk while more of it comes, so that little is left to wait for at its end."""
+
+    _sent = 0
+
+    def write(self, data: Any) -> int:
+        written = super().write(data)
+        ahead = self.tell() - self._sent
+        if ahead >= AHEAD_BYTES:
+            # What is not needed in memory is written out at once, and nobody waits for it.
+            os.posix_fadvise(self.fileno(), self._sent, ahead, os.POSIX_FADV_DONTNEED)
+            self._sent += ahead
+        return written
 
 
 class Slice:

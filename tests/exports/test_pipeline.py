@@ -5,7 +5,9 @@ import uuid
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from attribution.models import Mbi
@@ -42,6 +44,11 @@ def test_an_export_holds_the_roster_and_nobody_else(world):
 
     assert job.status == Job.Status.COMPLETED
     assert exported(job) == {"Patient": [f"p-{mbi}" for mbi in ours]}
+
+
+def test_an_export_runs_with_debug_on_too(harbor_job):
+    with CaptureQueriesContext(connection):
+        assert run(harbor_job).status == Job.Status.COMPLETED
 
 
 def test_a_type_of_which_there_is_nothing_has_no_file(harbor_job):
