@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
+# Of pytest. A file's tests stay together, since they share what was dear to set up.
+PROCESSES := -n 2 --dist loadfile
 
 # As a deployment has them; nothing is connected to.
 PRODUCTION := env -u CLAIMSGATE_EMBEDDED \
@@ -18,11 +20,11 @@ demo: $(VENV)/.installed node_modules/.installed
 	@exec $(PY) manage.py demo $(ARGS)
 
 test: $(VENV)/.installed-dev node_modules/.installed
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(PROCESSES) $(ARGS)
 
 # Everything but the journeys.
 quick: $(VENV)/.installed-dev
-	$(PY) -m pytest -m "not journey" $(ARGS)
+	$(PY) -m pytest $(PROCESSES) -m "not journey" $(ARGS)
 
 check: $(VENV)/.installed-dev node_modules/.installed
 	$(PY) -m ruff check .
