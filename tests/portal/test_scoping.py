@@ -173,7 +173,12 @@ def test_what_is_another_organizations_is_not_found_under_ones_own_either(browse
 
 
 @pytest.mark.parametrize(
-    "path", ["/credentials/00000000-0000-4000-8000-000000000000", "/attribution/999999999999999999999", "/exports/999999999999999999999"]
+    "path",
+    [
+        "/credentials/00000000-0000-4000-8000-000000000000",
+        "/attribution/999999999999999999999",
+        "/exports/999999999999999999999",
+    ],
 )
 def test_what_does_not_exist_is_not_found(delegate, path):
     assert delegate.get(f"/organizations/A9994{path}").status_code == 404
