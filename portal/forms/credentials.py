@@ -1,5 +1,6 @@
 """The forms of the credentials pages: a client's name, and its eight slots for addresses."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -28,10 +29,13 @@ class AddressesForm(forms.Form):
             )
 
     @classmethod
-    def of_client(cls, client: Client, data: Any = None, *, offered: str = "") -> "AddressesForm":
-        """The form as it stands for `client`, with one more address that is `offered`; or as it was sent."""
+    def of_client(
+        cls, client: Client, data: Any = None, *, offered: str = "", kept: Mapping[str, str] | None = None
+    ) -> "AddressesForm":
+        """The form as it stands for `client`, with one more address that is `offered`; or as it was kept, or sent."""
         listed = [*map(str, client.addresses.all()), offered]
-        return cls(data, organization=client.organization, initial=dict(zip(SLOTS, listed, strict=False)))
+        initial = kept or dict(zip(SLOTS, listed, strict=False))
+        return cls(data, organization=client.organization, initial=initial)
 
     @property
     def slots(self) -> list[forms.BoundField]:

@@ -52,6 +52,29 @@ def test_ones_own_second_steps_are_delicate_too(sleepy, path):
     assert sleepy.post(path, {"code": "123456"})["Location"].startswith("/sign-in/again?next=")
 
 
+@pytest.mark.parametrize(
+    ("place", "typed"),
+    [
+        ("addresses", {"address_1": "9.9.9.9", "address_2": "1.1.1.1"}),
+        ("keys/new", {"name": "Warehouse, 2026", "kid": "one"}),
+        ("keys/url", {"url": "https://keys.example.org/jwks.json"}),
+    ],
+)
+def test_who_may_call_and_with_which_keys_is_delicate_too(sleepy, world, read, place, typed):
+    client = world.api_client().client
+    path = f"/organizations/A9994/credentials/{client.client_id}/{place}"
+
+    asked = sleepy.post(path, {**typed, "pasted": "a key that might be the private one"})
+    form = read(sleepy.get(prove(sleepy, asked)))
+
+    assert [str(address) for address in client.addresses.all()] == ["8.8.8.8"]
+    assert not client.keys.exists()
+    assert not client.key_sets.exists()
+    assert "what you had sent was not carried out" in form.text
+    assert [form.by_id[f"id_{name}"].get("value") for name in typed] == list(typed.values())
+    assert "private one" not in form.text
+
+
 def test_a_form_that_was_interrupted_comes_again_with_what_was_typed(sleepy, read):
     asked = sleepy.post(NEW, TYPED)
     before = Client.objects.count()

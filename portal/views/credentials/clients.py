@@ -86,12 +86,15 @@ def client(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
 
 
 @member_required(manages_credentials=True, gated=True)
+@recent_proof_required(keeps=SLOTS)
 @require_http_methods(["GET", "POST"])
 @changes_client
 def edit_addresses(request: MemberRequest, client: Client) -> HttpResponse:
     """The eight addresses. With `add` in the query, that one is filled in; it counts once the form is saved."""
     offered = _offered(request, client)
-    form = AddressesForm.of_client(client, request.POST if request.method == "POST" else None, offered=offered)
+    form = AddressesForm.of_client(
+        client, request.POST if request.method == "POST" else None, offered=offered, kept=kept_input(request)
+    )
     if form.is_valid():
         allow_lists.set_addresses(client, form.addresses, by=request.user, request=request)
         messages.success(request, f"The addresses of “{client.name}” are saved. They count from the next request on.")

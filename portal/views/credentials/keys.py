@@ -12,6 +12,7 @@ from credentials import key_registration, keys
 from credentials.models import KEYS_AT_MOST, Client, ClientKeySet
 from portal import key_trials, snippets
 from portal.forms.keys import KeyForm, KeySetForm
+from portal.proof import kept_input, recent_proof_required
 from portal.scoping import MemberRequest, member_required, who_manages_credentials
 from portal.views.credentials.finding import changes_client, client_of, key_of, token_url
 
@@ -44,11 +45,12 @@ def client_keys(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
 
 
 @member_required(manages_credentials=True, gated=True)
+@recent_proof_required(keeps=("name", "kid"))
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("pasted")
 @changes_client
 def add_key(request: MemberRequest, client: Client) -> HttpResponse:
-    form = KeyForm(request.POST if request.method == "POST" else None)
+    form = KeyForm(request.POST if request.method == "POST" else None, initial=kept_input(request))
     if form.is_valid():
         try:
             added = key_registration.add_keys(client, by=request.user, request=request, **form.cleaned_data)
@@ -63,6 +65,7 @@ def add_key(request: MemberRequest, client: Client) -> HttpResponse:
 
 
 @member_required(manages_credentials=True, gated=True)
+@recent_proof_required(keeps=("url",))
 @require_http_methods(["GET", "POST"])
 @changes_client
 def edit_key_set(request: MemberRequest, client: Client) -> HttpResponse:
@@ -71,7 +74,7 @@ def edit_key_set(request: MemberRequest, client: Client) -> HttpResponse:
     form = KeySetForm(
         request.POST if request.method == "POST" else None,
         client=client,
-        initial={"url": key_set.url if key_set else ""},
+        initial=kept_input(request) or {"url": key_set.url if key_set else ""},
     )
     trial = None
     if form.is_valid():
