@@ -50,8 +50,8 @@ class KeyForm(forms.Form):
         widget=forms.TextInput(attrs={**AS_TYPED, "maxlength": keys.KID_LENGTH_AT_MOST}),
     )
 
-    def __init__(self, data: QueryDict | None = None) -> None:
-        super().__init__(data)
+    def __init__(self, data: QueryDict | None = None, **options: Any) -> None:
+        super().__init__(data, **options)
         self.has_private_key = False
 
     def clean(self) -> dict[str, Any]:
