@@ -64,7 +64,7 @@ def test_who_may_call_and_with_which_keys_is_delicate_too(sleepy, world, read, p
     client = world.api_client().client
     path = f"/organizations/A9994/credentials/{client.client_id}/{place}"
 
-    asked = sleepy.post(path, {**typed, "pasted": "a key that might be the private one"})
+    asked = sleepy.post(path, {**typed, "pasted": "-----BEGIN PRIVATE KEY----- 4711"})
     form = read(sleepy.get(prove(sleepy, asked)))
 
     assert [str(address) for address in client.addresses.all()] == ["8.8.8.8"]
@@ -72,7 +72,7 @@ def test_who_may_call_and_with_which_keys_is_delicate_too(sleepy, world, read, p
     assert not client.key_sets.exists()
     assert "what you had sent was not carried out" in form.text
     assert [form.by_id[f"id_{name}"].get("value") for name in typed] == list(typed.values())
-    assert "private one" not in form.text
+    assert "4711" not in form.text
 
 
 def test_a_form_that_was_interrupted_comes_again_with_what_was_typed(sleepy, read):
