@@ -127,7 +127,7 @@ def test_a_worker_that_stands_still_in_a_transaction_holds_nobody_up(site):
         job = site.start_job()
         wait_until(lambda: waits_for_table("exports_outputfile"), "the worker hands in its file")
         asleep.freeze()
-    wait_until(lambda: stands_idle_in("INSERT INTO"), "it has its locks, and says nothing more")
+    wait_until(lambda: stands_idle_in("INSERT INTO exports_outputfile"), "it has its locks, and says nothing more")
 
     site.start_worker()
     site.wait_for_completion_of(job)
@@ -210,10 +210,10 @@ def writing(job: Job) -> dict[int, dt.datetime]:
 
 
 def stands_idle_in(query: str) -> bool:
-    """Whether a transaction is open in which nothing goes on since such a query."""
+    """Whether a transaction is open in which nothing goes on since a query with these words."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE %s", [f"{query}%"]
+            "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE %s", [f"%{query}%"]
         )
         return cursor.fetchone() is not None
 
