@@ -387,7 +387,8 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+# On one's own machine mails are files, since logs are blotted out, and with them the links that let people in.
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{DATA_DIR}/mail" if EMBEDDED else "consolemail://")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Claimsgate <claimsgate@localhost>")

@@ -131,6 +131,8 @@ class Command(BaseCommand):
         for command in curl_commands(base_url, first["client_id"], first["client_secret"]):
             console.print(command, soft_wrap=True, markup=False)
             console.print()
+        if settings.EMAIL_BACKEND.endswith(".filebased.EmailBackend"):
+            console.print(f"E-mails are not sent: they are files in {settings.EMAIL_FILE_PATH}.", soft_wrap=True)
         console.print(f"Operators work at {base_url}/admin/. Stop with Ctrl-C.")
 
 
