@@ -372,6 +372,7 @@ CONTENT_SECURITY_POLICY = {
 STATIC_URL = "/static/"
 # Embedded, the files are served from where they are; elsewhere `manage.py collectstatic` gathers them.
 WHITENOISE_USE_FINDERS = EMBEDDED
+WHITENOISE_AUTOREFRESH = EMBEDDED  # each file is looked for when it is asked for: else all 2,800 are read at the start
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 NODE_MODULES = BASE_DIR / "node_modules"
 STATICFILES_DIRS = [

@@ -25,8 +25,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # People's passwords are hashed slowly on purpose; the cast has no secrets to keep.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    # Else each new client of the tests reads the whole folder of static files first.
-    settings.WHITENOISE_AUTOREFRESH = True
     # Nothing here has to outlive a power failure.
     embedded.POSTGRES_OPTIONS.update(fsync="off", synchronous_commit="off", full_page_writes="off")
     settings.SERVICES.start()
