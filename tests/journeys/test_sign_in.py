@@ -164,7 +164,7 @@ def test_where_one_is_signed_in_and_out_again(running, chromium):
 
     here.page.goto("/account/sessions")
     here.look("sessions")
-    expect(here.page.get_by_text("This one")).to_have_count(1)
+    expect(here.page.get_by_text("You are here")).to_have_count(1)
     here.page.get_by_role("button", name=re.compile("Sign out Chrome on Linux")).click()
     expect(here.page.get_by_text("is signed out.")).to_be_visible()
     there.page.reload()

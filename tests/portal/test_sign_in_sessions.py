@@ -142,7 +142,7 @@ def test_ones_sessions_are_listed_in_words(world, read):
     assert "Firefox on Windows 8.8.4.4" in page.text
     assert "9.9.9.9" in page.text
     assert "1.1.1.1" not in page.text
-    assert page.text.count("This one") == 1
+    assert page.text.count("You are here") == 1
     assert browser.session.session_key not in browser.get("/account/sessions").content.decode()
 
 
