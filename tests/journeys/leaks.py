@@ -86,7 +86,7 @@ class Listener:
     """Hears every command that anybody gives to the broker and to the cache, and can read what they keep."""
 
     def __init__(self) -> None:
-        self._client = redis.Redis.from_url(settings.SERVICES.valkey_url("unix"))
+        self._client = redis.Redis.from_url(settings.SERVICES.valkey_url("unix"), socket_timeout=None)
         self._monitor = self._client.monitor()
         self._monitor.__enter__()
         self._connection = self._monitor.connection
