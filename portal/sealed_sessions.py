@@ -1,4 +1,4 @@
-"""Sessions in the database, as Django keeps them, but sealed: what waits in them is for nobody who copies the database."""
+"""Sessions in the database, as Django keeps them, but sealed: whoever copies the database cannot read them."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ class SessionStore(db.SessionStore):
     def encode(self, session_dict: dict[str, Any]) -> str:
         return sealing.seal(self.serializer().dumps(session_dict).decode("latin-1"), purpose=sealing.SESSION)
 
-    def decode(self, session_data: str) -> dict[str, Any]:
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
         """What was sealed; nothing, and so nobody is signed in, when the seal is not ours."""
         try:
-            text = sealing.unseal(session_data, purpose=sealing.SESSION)
+            text = sealing.unseal(str(session_data), purpose=sealing.SESSION)
         except sealing.SealBrokenError:
             return {}
         found: dict[str, Any] = self.serializer().loads(text.encode("latin-1"))

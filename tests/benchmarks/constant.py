@@ -6,7 +6,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 
 @csrf_exempt
-def constant(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # a view's signature
+def constant(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b'{"access_token": "a constant", "expires_in": "1200", "token_type": "bearer"}')
 
 

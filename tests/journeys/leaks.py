@@ -25,7 +25,13 @@ def forms(secret: str) -> Iterator[bytes]:
     body = secret.rpartition("_")[2]
     if len(body) >= 2 * PART and not any(letter.isspace() for letter in body):
         yield from (body[at : at + PART].encode() for at in range(0, len(body) - PART + 1, PART))
-    for written in (quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret), json.dumps(secret)[1:-1]):
+    for written in (
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        html.escape(secret),
+        json.dumps(secret)[1:-1],
+    ):
         yield written.encode()
     yield from (secret.encode().hex().encode(), secret.encode().hex().upper().encode(), secret[::-1].encode())
     # In the middle of something longer, base64 looks in one of three ways; its first and last letters depend on that.

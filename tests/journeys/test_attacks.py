@@ -26,7 +26,7 @@ from tests.credentials.signing import Signer, by_hand, jwk, public_pem, rsa_key
 from tests.exports.finished import finished_job, lines, spliced
 from tests.journeys.conftest import Running
 from tests.journeys.person import Person
-from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, PASSWORD, World
+from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, World
 
 pytestmark = pytest.mark.journey
 
@@ -120,7 +120,7 @@ def reasons(action: Action) -> set[tuple[str, str | None]]:
     }
 
 
-# --- Who one is, and from where -----------------------------------------------------------------------------------------
+# --- Who one is, and from where -------------------------------------------------------------------------------------
 
 
 def test_no_header_lends_a_thief_the_address_of_the_client(site):
@@ -442,7 +442,7 @@ def _leads_nowhere_else(site: Site, answer: httpx.Response, target: str) -> None
     assert "a" not in answer.cookies, target
 
 
-# --- What no honest client sends ---------------------------------------------------------------------------------------
+# --- What no honest client sends ------------------------------------------------------------------------------------
 
 
 def test_no_parameter_writes_a_header(site):
@@ -540,7 +540,9 @@ def test_what_is_malformed_or_much_too_large_is_refused_and_the_server_goes_on(s
     refused["50 MB"] = site.stranger.post("/auth/token", content=much, headers=form)
     refused["50 MB, pieces"] = site.stranger.post("/auth/token", content=_pieces(much), headers=form)
     refused["50 MB, a file"] = site.stranger.post("/auth/token", files={"file": much})
-    refused["50 MB, JSON"] = site.stranger.post("/auth/token", content=much, headers={"Content-Type": "application/json"})
+    refused["50 MB, JSON"] = site.stranger.post(
+        "/auth/token", content=much, headers={"Content-Type": "application/json"}
+    )
     refused["50 MB at the door"] = site.stranger.post("/sign-in", content=much, headers=form)
     huge = _raw(site, "POST", "/auth/token", [("Authorization", "Basic " + "QQ" * (MEGABYTE // 2))])
     many = _raw(site, "GET", "/auth/welcome", [(f"X-{number}", "a") for number in range(500)])
@@ -549,7 +551,9 @@ def test_what_is_malformed_or_much_too_large_is_refused_and_the_server_goes_on(s
             answer = site.http.post(path, headers={override: "DELETE", **KICK_OFF_HEADERS}, data={"_method": "DELETE"})
             assert answer.status_code == 405
 
-    wrong = {name: answer.status_code for name, answer in refused.items() if answer.status_code not in {400, 401, 403, 413}}
+    wrong = {
+        name: answer.status_code for name, answer in refused.items() if answer.status_code not in {400, 401, 403, 413}
+    }
     assert wrong == {}
     assert all(answer.partition(b"\r\n")[0].split()[1] in {b"400", b"431"} for answer in (huge, many))
     assert _memory(server) - memory < 150 * MEGABYTE

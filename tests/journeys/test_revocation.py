@@ -59,7 +59,9 @@ def test_what_is_ended_on_one_node_is_refused_on_another_at_the_very_next_reques
         return delegate.send(page(api, "addresses"), address_1=OTHER_ADDRESS)
 
     def deny_organization(api: ApiClient) -> httpx.Response:
-        running.manage("set_organization_state", "A9994", "denied", "--reason", "It has left.", "--by", world.operator.email)
+        running.manage(
+            "set_organization_state", "A9994", "denied", "--reason", "It has left.", "--by", world.operator.email
+        )
         return httpx.Response(302)
 
     ways: list[tuple[Callable[[ApiClient], httpx.Response], int, str]] = [

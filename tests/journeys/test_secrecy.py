@@ -223,22 +223,25 @@ class Life:
         """Those of people who are in a hurry: secrets that are wrong, or that are right and at the wrong place."""
         client_id, wrong = self.client.client_id, SECRET_AT_THE_WRONG_PLACE
         bearer = {"Authorization": f"Bearer {token}"}
+        twice = {"client_id": client_id, "client_secret": self.secret}
+        no_assertion = {"client_assertion": self.secret, "client_assertion_type": self.secret}
+        kick_off = {**bearer, **KICK_OFF_HEADERS}
         json_type = {"Content-Type": "application/json"}
         asked = [
             self.caller.post("/auth/token", auth=(client_id, WRONG_SECRET), content=b""),
             self.caller.post("/auth/token", auth=(wrong, client_id), content=b""),
             self.caller.post("/auth/token", data={"client_id": client_id, "client_secret": WRONG_SECRET}),
-            self.caller.post("/auth/token", auth=(client_id, self.secret), data={"client_secret": self.secret, "client_id": client_id}),
+            self.caller.post("/auth/token", auth=(client_id, self.secret), data=twice),
             self.caller.post("/auth/token", content=f'{{"client_secret": "{self.secret}"}}', headers=json_type),
             self.caller.post("/auth/token", data={"grant_type": self.secret}),
             self.caller.post("/auth/token", auth=(client_id, self.secret), data={"grant_type": token}),
-            self.caller.post("/auth/token", data={"client_assertion": self.secret, "client_assertion_type": self.secret}),
+            self.caller.post("/auth/token", data=no_assertion),
             self.caller.post("/auth/token", headers={"Authorization": f"Basic {self.secret}"}, content=b""),
             self.caller.post("/auth/token", headers={"Authorization": f"Basic {client_id}:{self.secret}"}, content=b""),
             self.caller.get("/auth/welcome", headers={"Authorization": f"Bearer {self.secret}"}),
             self.caller.get("/auth/welcome", headers={"Authorization": f"bearer  {token} {token}"}),
             self.caller.get("/auth/welcome", headers={**bearer, "X-Request-Id": token[:64]}),
-            self.caller.get("/api/v2/Group/all/$export", params={"access_token": token}, headers={**bearer, **KICK_OFF_HEADERS}),
+            self.caller.get("/api/v2/Group/all/$export", params={"access_token": token}, headers=kick_off),
             self.caller.get("/api/v2/jobs/0", params={"access_token": token}, headers=bearer),
             self.caller.get(f"/{wrong}"),
             self.caller.get(f"/sign-in/with/{wrong}"),
@@ -323,6 +326,7 @@ def test_no_secret_is_found_where_none_should_be(running_with, mailbox, listener
     life.look_into_the_database()
 
     in_mails = {name: it for name, it in life.secrets.items() if name != "the link of the mail"}
+
     def places() -> dict[str, bytes]:
         return {
             "the log of the server": running.server.log.read_bytes(),
@@ -353,7 +357,9 @@ def test_no_secret_is_found_where_none_should_be(running_with, mailbox, listener
     smtp = get_connection("django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=port, use_tls=False)
     EmailMessage("Hello", f"See http://localhost/?{CANARY}", to=["a@harbor.example"], connection=smtp).send()
     life.person.get(f"/sign-in?next=/{CANARY}")
-    wait_until(lambda: CANARY[::-1] in running.worker.log.read_text(), "the worker has met a task that it does not know")
+    wait_until(
+        lambda: CANARY[::-1] in running.worker.log.read_text(), "the worker has met a task that it does not know"
+    )
 
     assert leaks.found(life.secrets, places()) == [f"the canary in {place}" for place in places()]
     assert leaks.found(life.secrets, {"the mails": letters.texts().encode()}) == ["the canary in the mails"]
