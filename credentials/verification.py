@@ -11,7 +11,7 @@ from credentials.middleware import client_address
 from credentials.models import Client, ClientSecret
 from credentials.ssas_hashes import SECRET, SsasHash
 
-# What an unknown secret is compared with, so that it takes as long as a known one.
+# What an unknown secret is compared with, so that it takes as long as a known one; and who cannot be anybody.
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 _LONGEST_ID = 36
 
@@ -21,7 +21,8 @@ def by_secret(client_id: str, secret_text: str, request: HttpRequest) -> ClientS
 
     An unknown client and a wrong secret go the same way, statement by statement.
     """
-    client_id = client_id.replace("\0", "")[:_LONGEST_ID]
+    if len(client_id) > _LONGEST_ID or not client_id.isprintable():
+        client_id = _NOBODY
     address = client_address(request)
     if found := _by_digest(client_id, secret_text):
         return found

@@ -1,30 +1,34 @@
-"""Seals what has to be kept readable for us and for nobody who copies the database: the keys of authenticator apps.
+"""Seals what has to be kept readable for us and for nobody who copies the database: the keys of authenticator apps, and
+sessions, in which such a key waits for its first code and the link of a mail for a new password.
 
 The seal's key comes from SECRET_KEY. When that is changed, the old one has to stand in SECRET_KEY_FALLBACKS.
 """
 
 import base64
+import functools
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
-_PURPOSE = b"claimsgate second factor"
+# What is sealed for one purpose opens for no other.
+SECOND_FACTOR = "claimsgate second factor"
+SESSION = "claimsgate session"
 
 
 class SealBrokenError(RuntimeError):
     """What was kept cannot be read: it was sealed with another SECRET_KEY."""
 
 
-def seal(text: str) -> str:
-    return _seals().encrypt(text.encode()).decode()
+def seal(text: str, *, purpose: str = SECOND_FACTOR) -> str:
+    return _seals(purpose).encrypt(text.encode()).decode()
 
 
-def unseal(sealed: str) -> str:
+def unseal(sealed: str, *, purpose: str = SECOND_FACTOR) -> str:
     """The text. Raises SealBrokenError."""
     try:
-        return _seals().decrypt(sealed.encode()).decode()
+        return _seals(purpose).decrypt(sealed.encode()).decode()
     except InvalidToken as error:
         raise SealBrokenError(
             "The second step of a person was sealed with another SECRET_KEY. Put that one into SECRET_KEY_FALLBACKS, "
@@ -32,10 +36,11 @@ def unseal(sealed: str) -> str:
         ) from error
 
 
-def _seals() -> MultiFernet:
-    return MultiFernet([_fernet(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+def _seals(purpose: str) -> MultiFernet:
+    return MultiFernet([_fernet(key, purpose) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
 
 
-def _fernet(key: str) -> Fernet:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(key.encode())
+@functools.lru_cache(maxsize=16)
+def _fernet(key: str, purpose: str) -> Fernet:
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(key.encode())
     return Fernet(base64.urlsafe_b64encode(derived))

@@ -211,6 +211,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_RESET_TIMEOUT = int(dt.timedelta(hours=1).total_seconds())
 
+SESSION_ENGINE = "portal.sealed_sessions"
 # A session ends after so long without a request, and after so long in any case.
 SESSION_IDLE = dt.timedelta(minutes=env.int("SESSION_IDLE_MINUTES", default=30))
 SESSION_AT_MOST = dt.timedelta(hours=env.int("SESSION_HOURS", default=12))

@@ -15,6 +15,8 @@ from django.utils.dateparse import parse_datetime
 from exports.api.versions import ApiVersion
 
 OUTPUT_FORMATS = ("application/fhir+ndjson", "application/ndjson", "ndjson")
+# What clients of other servers put into the query.
+_SECRETS = ("access_token", "token", "client_secret", "client_assertion")
 # A FHIR instant: a date, a time to the second or finer, and a zone.
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 
@@ -33,6 +35,7 @@ class Parameters:
 
 def parse(query: QueryDict, headers: Mapping[str, str]) -> Parameters:
     """Read a kick-off's query and headers. Raises BadRequestError."""
+    _check_for_secrets(query)
     _check_output_format(query)
     if "_elements" in query:
         raise BadRequestError("Invalid parameter: this server does not support the _elements parameter.")
@@ -60,6 +63,16 @@ def resource_types(asked: Sequence[str], version: ApiVersion, *, entity_id: str)
         if resource_type not in offered:
             raise BadRequestError(f"unauthorized resource type {resource_type}")
     return tuple(asked) or offered
+
+
+def _check_for_secrets(query: QueryDict) -> None:
+    """The URL of a kick-off is kept, shown and told in the manifest: what opens something must not stand in it."""
+    for name in _SECRETS:
+        if name in query:
+            raise BadRequestError(
+                f"Invalid parameter: {name} must not be in a URL. Send the token in the Authorization header. "
+                "URLs are kept in many places: if this one was right, have it revoked."
+            )
 
 
 def _check_output_format(query: QueryDict) -> None:

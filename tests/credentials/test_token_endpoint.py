@@ -86,6 +86,18 @@ def test_the_secret_of_one_client_does_not_open_for_another(world):
     assert not AccessToken.objects.exists()
 
 
+@pytest.mark.parametrize("added", ["\0", "x", " ", "\N{ZERO WIDTH SPACE}", "\n", "-" * 1000])
+def test_a_client_id_to_which_something_was_added_is_nobodys(world, added):
+    api = world.api_client()
+    client_id = api.client.client_id
+
+    for wrong in (client_id + added, added + client_id):
+        basic = base64.b64encode(f"{wrong}:{api.secret}".encode()).decode()
+        response = api.browser.post("/auth/token", headers={"Authorization": f"Basic {basic}"})
+        assert (response.status_code, response.json()) == (401, {"error": "invalid_client"})
+    assert not AccessToken.objects.exists()
+
+
 @pytest.mark.parametrize("header", ["", "Basic", "Basic !!!", "Basic bm9jb2xvbg==", "Bearer abc", "Basic /w=="])
 def test_malformed_credentials_are_refused(world, client, header):
     response = client.post("/auth/token", headers={"Authorization": header} if header else {})

@@ -428,6 +428,25 @@ def test_every_answer_carries_a_request_id_and_is_not_kept(api):
     assert response["Cache-Control"] == "no-store"
 
 
+def test_a_token_is_never_taken_for_the_id_of_a_request(api):
+    """The id is told, logged and kept in the audit trail."""
+    given = api.token[:64]
+
+    response = api.get("/auth/welcome", **{"X-Request-Id": given})
+
+    assert response["X-Request-Id"] != given
+
+
+@pytest.mark.parametrize("name", ["access_token", "token", "client_secret", "client_assertion"])
+def test_a_kick_off_whose_url_holds_a_secret_is_refused_since_urls_are_kept(api, name):
+    response = api.kick_off(f"{GROUP}?{name}={api.token}")
+
+    assert response.status_code == 400
+    assert f"{name} must not be in a URL" in outcome(response)
+    assert api.token not in response.content.decode()
+    assert not Job.objects.exists()
+
+
 @pytest.mark.parametrize("path", ["/api/v9/metadata", "/api/v2/nothing", "/data/1", "/auth/nothing"])
 def test_a_path_that_is_not_there_is_answered_as_fhir(client, path):
     response = client.get(path)

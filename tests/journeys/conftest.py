@@ -15,6 +15,8 @@ from django.db import connection, connections
 from playwright.sync_api import Browser, sync_playwright
 
 from portal import processes
+from tests.credentials.key_server import KeyServer, make_authority
+from tests.credentials.signing import ec_key, jwk, key_set
 from tests.journeys.installation import Installation, Worker
 from tests.ports import free_port
 
@@ -39,8 +41,17 @@ class Running:
             **(environment or {}),
         }
         self.server = processes.start_server(folder, port=self.port, environment=self.environment)
+        self.others: list[processes.Process] = []
         self.worker = self.start_worker() if has_worker else None
         processes.wait_until_up(self.base_url, self.server)
+
+    def start_another_server(self, environment: Mapping[str, str] | None = None) -> str:
+        """The base URL of one more node, over the same database and broker."""
+        port, folder = free_port(), self.folder / f"node-{len(self.others) + 2}"
+        node = processes.start_server(folder, port=port, environment={**self.environment, **(environment or {})})
+        self.others.append(node)
+        processes.wait_until_up(f"http://localhost:{port}", node)
+        return f"http://localhost:{port}"
 
     def start_worker(self) -> processes.Process:
         self.worker = processes.start_worker(self.folder, environment=self.environment, concurrency=1)
@@ -61,7 +72,8 @@ class Running:
     def stop(self) -> None:
         if self.worker:
             self.worker.stop()
-        self.server.stop()
+        for server in (self.server, *self.others):
+            server.stop()
 
 
 # For the browser: no sandbox for root, no graphics, nothing of its own accord.
@@ -143,6 +155,17 @@ def site(installation, transactional_db, request) -> Iterator[Installation]:
 def worker(site) -> Worker:
     """A worker that has nothing to do yet. The test does it no harm."""
     return site.lasting_worker()
+
+
+@pytest.fixture
+def key_server(tmp_path, monkeypatch) -> Iterator[KeyServer]:
+    """The client's own HTTPS server, whose authority the machine trusts; it is there before Claimsgate is."""
+    trusted, used = make_authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    it = KeyServer(used)
+    it.body = key_set(jwk(ec_key(), "first"))
+    yield it
+    it.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -10,8 +9,8 @@ import pytest
 
 from credentials.key_registration import set_key_set_url
 from credentials.models import AccessToken
-from tests.credentials.key_server import KeyServer, make_authority
-from tests.credentials.signing import Signer, ec_key, jwk, key_set
+from tests.credentials.key_server import KeyServer
+from tests.credentials.signing import Signer
 from tests.exports.store import arrival, load, patient
 from tests.journeys.conftest import Running
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, World
@@ -20,17 +19,6 @@ pytestmark = pytest.mark.journey
 
 CALLERS = 12
 PATIENCE_SECONDS = 60
-
-
-@pytest.fixture
-def key_server(tmp_path, monkeypatch) -> Iterator[KeyServer]:
-    """The client's own HTTPS server, whose authority the machine trusts; it is there before Claimsgate is."""
-    trusted, used = make_authority(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    it = KeyServer(used)
-    it.body = key_set(jwk(ec_key(), "first"))
-    yield it
-    it.stop()
 
 
 def test_from_discovery_to_claims_with_a_key_that_the_client_publishes(key_server: KeyServer, running: Running) -> None:

@@ -1,7 +1,9 @@
 import logging
+import subprocess
 import sys
 
 import pytest
+from django.conf import settings
 
 from portal.redaction import RedactionFilter, redact
 
@@ -46,3 +48,16 @@ def test_arguments_and_tracebacks_are_blotted_out_too():
     assert "1S00A00AA00" not in text
     assert "cgt_0" not in text
     assert "ValueError" in text
+
+
+def test_what_gunicorn_writes_is_blotted_out_as_well():
+    program = (
+        "import logging, portal.wsgi; logging.basicConfig();"
+        'logging.getLogger("gunicorn.access").warning("GET %(U)s", {"U": "/cgt_0123456789abcdef"})'
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=settings.BASE_DIR, check=True, capture_output=True, text=True
+    ).stderr
+
+    assert "GET /cgt_[redacted]" in told
