@@ -12,7 +12,7 @@ PRODUCTION := env -u CLAIMSGATE_EMBEDDED \
 	DATABASE_URL=postgres://claimsgate:not-a-password@database.example:5432/claimsgate \
 	CELERY_BROKER_URL=redis://broker.example:6379/0 CACHE_URL=rediscache://broker.example:6379/1 \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ \
-	ALLOWED_HOSTS=gate.example TRUSTED_PROXIES=10.0.0.0/8
+	ALLOWED_HOSTS=gate.example TRUSTED_PROXIES=10.0.0.0/8 EMAIL_URL=smtp+tls://user:not-a-password@mail.example:587
 
 .PHONY: demo test quick bench check coverage format lock clean
 
