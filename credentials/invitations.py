@@ -48,8 +48,8 @@ class TooManyInvitationsError(TeamRefusedError):
 class InvitationOverError(TeamRefusedError):
     """An invitation that cannot be accepted (any more).
 
-    `reason` is why: unknown, accepted, withdrawn, replaced, expired, another_person, role_gone, over. `invitation` is None when it is
-    unknown.
+    `reason` is why: unknown, accepted, withdrawn, replaced, expired, another_person, role_gone or over. `invitation` is
+    None when it is unknown.
     """
 
     def __init__(self, reason: str, invitation: Invitation | None = None) -> None:
@@ -170,8 +170,14 @@ def resend(
     invitation.nonce = new_nonce()
     invitation.invited_by = by
     invitation.expires_at = timezone.now() + INVITATION_LIFETIME
-    invitation.sent_at, invitation.attempts, invitation.next_attempt_at = None, 0, timezone.now()
-    invitation.save(update_fields=["nonce", "invited_by", "expires_at", "sent_at", "attempts", "next_attempt_at"])
+    invitation.sent_at, invitation.last_error = None, ""
+    invitation.attempts, invitation.next_attempt_at = 0, timezone.now()
+    invitation.save(
+        update_fields=[
+            *("nonce", "invited_by", "expires_at"),
+            *("sent_at", "last_error", "attempts", "next_attempt_at"),
+        ]
+    )
     _record(audit.Action.INVITATION_SENT_AGAIN, invitation, by=by, request=request, email=invitation.email)
     return invitation
 

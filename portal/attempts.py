@@ -1,4 +1,4 @@
-"""How often a password, or the link of an invitation, may be tried, so that nobody guesses one, and nobody locks anybody else out.
+"""How often a password, or the link of an invitation, may be tried: nobody guesses one, and nobody locks others out.
 
 Tries are counted by person and address, and by address. All tries for one person together are counted as well, but not
 those from a browser in which the person has signed in before: it is known by a cookie and has a count of its own. So
