@@ -12,6 +12,7 @@ from portal.forms.rendering import UswdsRenderer
 from portal.forms.team import NAME_LENGTH
 
 TAKEN = "taken"
+UNTAKEN = "Check this box to join. If you cannot take the responsibility, do not accept."
 
 
 class AcceptanceForm(forms.Form):
@@ -22,7 +23,7 @@ class AcceptanceForm(forms.Form):
     responsibility = forms.MultipleChoiceField(
         label="Your responsibility",
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Check this box to join. If you cannot take the responsibility, do not accept."},
+        error_messages={"required": UNTAKEN, "invalid_choice": UNTAKEN},
     )
 
     def __init__(self, *arguments: Any, invitation: Invitation, **options: Any) -> None:

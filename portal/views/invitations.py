@@ -44,7 +44,9 @@ def invitation(request: HttpRequest) -> HttpResponse:
 
 def _arrive(request: HttpRequest) -> HttpResponse:
     if excess := attempts.spend_on_invitations(request):
-        return render(request, "429.html", status=429, headers={"Retry-After": str(excess.retry_after)})
+        response = render(request, "429.html", status=HTTPStatus.TOO_MANY_REQUESTS)
+        response["Retry-After"] = excess.retry_after
+        return response
     invited.remember(request, invitations.key_of(request.GET["link"]))
     return HttpResponseRedirect(request.path)
 
