@@ -8,6 +8,7 @@ import datetime as dt
 import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.core import signing
 from django.core.exceptions import ValidationError
@@ -325,7 +326,7 @@ def _spend(organization: Organization) -> None:
 
 
 def _record(
-    action: audit.Action, invitation: Invitation, *, by: User | None, request: HttpRequest | None, **detail: object
+    action: audit.Action, invitation: Invitation, *, by: User | None, request: HttpRequest | None, **detail: Any
 ) -> AuditEvent:
     return audit.record(
         action,

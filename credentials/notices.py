@@ -61,7 +61,8 @@ def announce_member(kind: Notice.Kind, membership: Membership, *, event: AuditEv
 
 def pause_after(attempts: int) -> dt.timedelta:
     """How long to wait after so many tries that failed."""
-    return min(FIRST_PAUSE * 2 ** min(attempts - 1, 10), LONGEST_PAUSE)
+    doubled: int = 2 ** min(attempts - 1, 10)
+    return min(FIRST_PAUSE * doubled, LONGEST_PAUSE)
 
 
 def write_reminders(now: dt.datetime | None = None) -> None:

@@ -6,6 +6,7 @@ what the last person who manages them cannot do is go.
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -54,16 +55,17 @@ class Made:
 def made_by(user: User, organization: Organization) -> Made:
     """What a person has made for an organization and is live."""
     clients = list(Client.objects.for_organization(organization).live().filter(created_by=user))
-    within = {"client__organization": organization, "client__revoked_at": None, "created_by": user}
+    within: dict[str, Any] = {"client__organization": organization, "client__revoked_at": None, "created_by": user}
     secrets, keys, key_sets = (
-        kind.objects.live().filter(**within).exclude(client__in=clients).select_related("client__organization")
-        for kind in (ClientSecret, ClientKey, ClientKeySet)
+        ClientSecret.objects.live().filter(**within).exclude(client__in=clients),
+        ClientKey.objects.live().filter(**within).exclude(client__in=clients),
+        ClientKeySet.objects.live().filter(**within).exclude(client__in=clients),
     )
     return Made(
         clients=clients,
-        secrets=list(secrets),
-        keys=list(keys),
-        key_sets=list(key_sets),
+        secrets=list(secrets.select_related("client__organization")),
+        keys=list(keys.select_related("client__organization")),
+        key_sets=list(key_sets.select_related("client__organization")),
         invitations=list(Invitation.objects.for_organization(organization).open().filter(invited_by=user)),
     )
 

@@ -64,6 +64,7 @@ class Invitation(models.Model):
                 Lower("email"),
                 condition=Q(accepted_at=None, withdrawn_at=None),
                 name="invitation_open_once",
+                violation_error_message="This address has an open invitation to the organization already.",
             ),
             models.CheckConstraint(
                 condition=Q(accepted_at=None) | Q(withdrawn_at=None), name="invitation_ends_in_one_way"

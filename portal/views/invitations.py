@@ -102,7 +102,7 @@ def _page(request: HttpRequest, found: Invitation, form: AcceptanceForm) -> Http
 
 def _over(request: HttpRequest, over: InvitationOverError) -> HttpResponse:
     """Of one that has expired, who can send another; of all others the same, whatever is the matter with them."""
-    user = cast("User", request.user) if request.user.is_authenticated else None
+    user = request.user if request.user.is_authenticated else None
     if over.invitation is not None:
         invitations.write_down_refusal(over.invitation, reason=over.reason, user=user, request=request)
     if over.reason == "expired":

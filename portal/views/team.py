@@ -156,7 +156,7 @@ def change_role(request: MemberRequest, member: Membership) -> HttpResponse:
 def remove(request: MemberRequest, member: Membership) -> HttpResponse:
     """Take a person out, or leave; it can always be done, as taking credentials back can."""
     made = verbs.made_by(member.user, request.organization)
-    form = RemovalForm(request.POST if request.method == "POST" else None, initial=kept_input(request))
+    form = RemovalForm(request.POST if request.method == "POST" else None, initial=dict(kept_input(request)))
     is_oneself = member.user == request.user
     if form.is_valid():
         cancelled = ending.remove_member(
