@@ -240,6 +240,19 @@ def accept_as_new_person(key: Key, *, name: str, password: str, request: HttpReq
     return _join(invitation, user, request)
 
 
+@transaction.atomic
+def make_account(key: Key, *, email: str) -> User:
+    """An account without a password for whoever has proven elsewhere to have the invited address.
+
+    It belongs to no organization until the invitation is accepted. Raises InvitationOverError.
+    """
+    invitation = _to_be_accepted(key)
+    if not invitation.is_for(email):
+        raise InvitationOverError("another_person", invitation)
+    known = User.objects.filter(email__iexact=invitation.email).first()
+    return known or User.objects.create_user(invitation.email, name=invitation.name)
+
+
 # --- The mail -------------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import cast
 
+from allauth.socialaccount.adapter import get_adapter as get_provider_adapter
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -96,7 +97,9 @@ def _join(request: HttpRequest, key: Key, form: NewPersonForm) -> Membership:
 
 
 def _page(request: HttpRequest, found: Invitation, form: AcceptanceForm) -> HttpResponse:
-    context = {"form": form, "invitation": found, "is_new": isinstance(form, NewPersonForm)}
+    is_new = isinstance(form, NewPersonForm)
+    providers = get_provider_adapter().list_providers(request) if is_new else []
+    context = {"form": form, "invitation": found, "is_new": is_new, "providers": providers}
     return render(request, "portal/invitations/accept.html", context, status=400 if form.errors else 200)
 
 

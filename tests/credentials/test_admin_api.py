@@ -82,6 +82,7 @@ def test_an_operator_may_call_everything_and_is_named_in_the_audit_trail(operato
     assert set(acts.values_list("action", flat=True)) == {
         Action.ORGANIZATION_CREATED, Action.ORGANIZATION_STATE_CHANGED, Action.CLIENT_CREATED, Action.SECRET_CREATED,
         Action.ADDRESSES_CHANGED, Action.SECRET_ROTATED, Action.CLIENT_REVOKED, Action.ORGANIZATION_REVOKED,
+        Action.INVITATION_SENT,
     }  # fmt: skip
 
 
