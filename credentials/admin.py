@@ -1,22 +1,26 @@
 """The operators' view of credentials. Organizations and people are edited here. Clients, secrets and keys can be looked
-at, ended and rotated, through the same verbs that their delegates use; tokens and the audit trail are never changed.
+at, ended and rotated, people invited and removed, through the same verbs that their delegates use; tokens and the audit
+trail are never changed.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 
-from credentials import key_registration, organizations, revocation, rotation
+from credentials import invitations, key_registration, organizations, revocation, rotation, team
 from credentials.models import (
     AllowedAddress,
     AuditEvent,
@@ -25,12 +29,14 @@ from credentials.models import (
     ClientKeySet,
     ClientRevokedError,
     ClientSecret,
+    Invitation,
     Membership,
     Organization,
     Program,
     User,
 )
 from credentials.models.client import EXPIRES_SOON
+from credentials.team_rules import TeamRefusedError
 
 
 class LookOnly:
@@ -93,10 +99,11 @@ def _question(page: Any, request: HttpRequest, template: str, context: dict[str,
     return response
 
 
-class MembershipInline(admin.TabularInline[Membership, Organization]):
+class MembershipInline(LookOnly, admin.TabularInline[Membership, Organization]):
+    """People come by invitations, and go under Memberships."""
+
     model = Membership
-    extra = 0
-    autocomplete_fields = ["user"]
+    fields = ["user", "role", "created_at"]
 
 
 @admin.register(Organization)
@@ -132,6 +139,127 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
         organizations.set_state(obj, state, by=by, request=request)
 
 
+@admin.register(Membership)
+class MembershipAdmin(LookOnly, admin.ModelAdmin[Membership]):
+    """Who belongs to which organization. People come by invitations."""
+
+    list_display = ["organization", "user", "role", "created_at"]
+    list_filter = ["role", "organization__program"]
+    list_select_related = ["organization", "user"]
+    search_fields = ["organization__entity_id", "organization__name", "user__email", "user__name"]
+    fields = ["organization", "user", "role", "created_at"]
+    actions = ["remove"]
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("credentials.delete_membership"))
+
+    @admin.action(description="Remove the selected member", permissions=["remove"])
+    def remove(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
+        """Asks, and on the second time takes the person out; also the last one who manages credentials."""
+        by: Any = request.user
+        members = list(queryset.select_related("organization", "user")[:2])
+        if len(members) != 1:
+            self.message_user(request, "Select one member: each may have made something.", messages.ERROR)
+            return None
+        member = members[0]
+        if request.POST.get("made") not in {"keep", "revoke"}:
+            context = {"member": member, "made": team.made_by(member.user, member.organization)}
+            return _question(self, request, "admin/credentials/remove.html", context)
+        team.remove(member, revoke=request.POST["made"] == "revoke", by=by, as_operator=True, request=request)
+        self.message_user(
+            request, f"{member.user} does not belong to {member.organization} any more.", messages.SUCCESS
+        )
+        return None
+
+
+class InvitationForm(forms.ModelForm[Invitation]):
+    class Meta:
+        model = Invitation
+        fields = ["organization", "email", "name", "role"]
+
+    def clean_email(self) -> str:
+        try:
+            return invitations.checked_email(self.cleaned_data["email"])
+        except TeamRefusedError as refused:
+            raise ValidationError(str(refused)) from refused
+
+
+@admin.register(Invitation)
+class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
+    """Invitations, above all of the first person of an organization. Links are in the mails alone."""
+
+    form = InvitationForm
+    list_display = [
+        "organization",
+        "email",
+        "role",
+        "created_at",
+        "sent_at",
+        "expires_at",
+        "accepted_at",
+        "withdrawn_at",
+    ]
+    list_filter = ["organization__program", "accepted_at", "withdrawn_at"]
+    list_select_related = ["organization"]
+    search_fields = ["organization__entity_id", "email"]
+    autocomplete_fields = ["organization"]
+    fields = [
+        *("organization", "email", "name", "role", "created_at", "invited_by", "expires_at", "sent_at", "last_error"),
+        *("accepted_at", "accepted_by", "withdrawn_at", "withdrawn_by"),
+    ]
+    actions = ["resend", "withdraw"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return super().get_fields(request, obj) if obj else InvitationForm.Meta.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return super().get_readonly_fields(request, obj) if obj else ()
+
+    def changeform_view(self, request: HttpRequest, *arguments: Any, **named: Any) -> Any:
+        """What the rules refuse is said, and nothing has changed."""
+        try:
+            return super().changeform_view(request, *arguments, **named)
+        except TeamRefusedError as refused:
+            self.message_user(request, f"Nobody was invited. {refused}", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
+        by: Any = request.user
+        made = invitations.invite(
+            obj.organization,
+            email=obj.email,
+            name=obj.name,
+            role=obj.role,
+            by=by,
+            as_operator=True,
+            request=request,
+        )
+        obj.pk, obj._state.adding = made.pk, False  # noqa: SLF001  # it is there now
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("credentials.add_invitation"))
+
+    @admin.action(description="Send the selected invitations again", permissions=["send"])
+    def resend(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        self._do(request, queryset, invitations.resend, "sent again. Only the new links work.")
+
+    @admin.action(description="Withdraw the selected invitations", permissions=["send"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        self._do(request, queryset, invitations.withdraw, "withdrawn. Their links open nothing.")
+
+    def _do(self, request: HttpRequest, queryset: QuerySet[Invitation], verb: Callable[..., Any], done: str) -> None:
+        count = 0
+        for invitation in queryset.select_related("organization"):
+            try:
+                count += bool(verb(invitation, by=request.user, as_operator=True, request=request))
+            except TeamRefusedError as refused:
+                self.message_user(request, f"Invitation {invitation.pk}: {refused}", messages.WARNING)
+        self.message_user(request, f"{count} {done}", messages.SUCCESS if count else messages.WARNING)
+
+
 class UserCreationForm(BaseUserCreationForm[User]):
     class Meta:
         model = User
@@ -152,6 +280,10 @@ class UserAdmin(DjangoUserAdmin[User]):
         ("When", {"fields": ["last_login", "joined_at"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "name", "password1", "password2"]})]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
+        """A person is switched off, not deleted: memberships would go with the person, and nobody would know."""
+        return False
 
 
 class AllowedAddressInline(LookOnly, admin.TabularInline[AllowedAddress, Any]):

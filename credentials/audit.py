@@ -19,9 +19,16 @@ class Action(enum.StrEnum):
     EXPORT_CANCELLED = "export.cancelled"
     EXPORT_DOWNLOADED = "export.downloaded"
     EXPORT_STARTED = "export.started"
+    INVITATION_ACCEPTED = "invitation.accepted"
+    INVITATION_REFUSED = "invitation.refused"
+    INVITATION_SENT = "invitation.sent"
+    INVITATION_SENT_AGAIN = "invitation.sent_again"
+    INVITATION_WITHDRAWN = "invitation.withdrawn"
     KEY_ADDED = "key.added"
     KEY_REVOKED = "key.revoked"
     KEY_SET_URL_CHANGED = "key_set_url.changed"
+    MEMBER_REMOVED = "member.removed"
+    MEMBER_ROLE_CHANGED = "member.role_changed"
     OPERATOR_TOKEN_CREATED = "operator_token.created"  # noqa: S105  # the name of an act
     OPERATOR_TOKEN_REVOKED = "operator_token.revoked"  # noqa: S105  # the name of an act
     ORGANIZATION_CREATED = "organization.created"
@@ -48,7 +55,15 @@ class Action(enum.StrEnum):
 
 
 # What these tell of did not come about.
-DENIALS = frozenset({Action.REQUEST_REFUSED, Action.ROSTER_REFUSED, Action.SIGN_IN_REFUSED, Action.TOKEN_REFUSED})
+DENIALS = frozenset(
+    {
+        Action.INVITATION_REFUSED,
+        Action.REQUEST_REFUSED,
+        Action.ROSTER_REFUSED,
+        Action.SIGN_IN_REFUSED,
+        Action.TOKEN_REFUSED,
+    }
+)
 
 
 def record(

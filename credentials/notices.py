@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -39,14 +39,30 @@ AT_A_TIME = 500
 
 def announce(kind: Notice.Kind, client: Client, *, event: AuditEvent, **facts: Any) -> None:
     """Tell the organization's delegates what was done to a client. Call it beside `audit.record`, with its event."""
-    by = event.user
-    told = {
-        "by": (by.name or by.email) if by else None,
-        "address": event.address,
-        "occurred_at": event.occurred_at.isoformat(),
-        **facts,
-    }
-    _write(kind, client, subject=f"event:{event.pk}", facts=told)
+    _write(kind, client, subject=f"event:{event.pk}", facts={**_told(event), **facts})
+
+
+def announce_member(kind: Notice.Kind, membership: Membership, *, event: AuditEvent) -> None:
+    """Tell the other delegates who has joined or was removed; and the person who was removed."""
+    person, organization = membership.user, membership.organization
+    facts = {**_told(event), "member": person.name or person.email, "email": person.email}
+    others = _delegates(organization).exclude(pk=person.pk)
+    due = [(kind, other) for other in others]
+    if kind == Kind.MEMBER_REMOVED and person.is_active:
+        due.append((Kind.MEMBERSHIP_ENDED, person))
+    Notice.objects.bulk_create(
+        [
+            Notice(kind=each, subject=f"event:{event.pk}", organization=organization, user=user, facts=facts)
+            for each, user in due
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def pause_after(attempts: int) -> dt.timedelta:
+    """How long to wait after so many tries that failed."""
+    doubled: int = 2 ** min(attempts - 1, 10)
+    return min(FIRST_PAUSE * doubled, LONGEST_PAUSE)
 
 
 def write_reminders(now: dt.datetime | None = None) -> None:
@@ -81,8 +97,7 @@ def _send_next(send: Callable[[Notice], None]) -> bool | None:
             send(notice)
         except OSError as error:  # smtplib's errors among them
             notice.attempts += 1
-            pause = min(FIRST_PAUSE * 2 ** min(notice.attempts - 1, 10), LONGEST_PAUSE)
-            notice.next_attempt_at = now + pause
+            notice.next_attempt_at = now + pause_after(notice.attempts)
             notice.last_error = f"{type(error).__name__}: {error}"[:200]
             notice.save(update_fields=["attempts", "next_attempt_at", "last_error"])
             # One address that is refused says nothing about the others; a server that is away does.
@@ -130,6 +145,20 @@ def _remind_of_unused_clients(now: dt.datetime) -> None:
         )
 
 
+def _told(event: AuditEvent) -> dict[str, Any]:
+    by = event.user
+    return {
+        "by": (by.name or by.email) if by else None,
+        "address": event.address,
+        "occurred_at": event.occurred_at.isoformat(),
+    }
+
+
+def _delegates(organization: Organization) -> "QuerySet[User]":
+    managing = Membership.objects.managing_credentials(organization)
+    return User.objects.filter(pk__in=managing.values("user")).order_by("pk")
+
+
 def _lives(kind: type[ClientSecret] | type[ClientKey] | type[ClientKeySet]) -> Exists:
     return Exists(kind.objects.live().filter(client=OuterRef("pk")))
 
@@ -137,9 +166,6 @@ def _lives(kind: type[ClientSecret] | type[ClientKey] | type[ClientKeySet]) -> E
 def _write(
     kind: Notice.Kind, client: Client, *, subject: str, facts: dict[str, Any], secret: ClientSecret | None = None
 ) -> None:
-    people = User.objects.filter(
-        pk__in=Membership.objects.managing_credentials(client.organization).values("user")
-    ).order_by("pk")
     Notice.objects.bulk_create(
         [
             Notice(
@@ -151,7 +177,7 @@ def _write(
                 user=person,
                 facts=facts,
             )
-            for person in people
+            for person in _delegates(client.organization)
         ],
         ignore_conflicts=True,
     )

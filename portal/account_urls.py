@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.cache import never_cache
 
 from portal.proof import recent_proof_required
-from portal.views import account, passwords, providers, second_factor, sign_in
+from portal.views import account, invitations, passwords, providers, second_factor, sign_in
 
 
 def _delicate(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,6 +56,7 @@ _account: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("sign-in", include(_sign_in)),
+    path("invitation", invitations.invitation, name="invitation"),
     path("sign-out", sign_in.SignOut.as_view(), name="account_logout"),
     path("account", include(_account)),
 ]

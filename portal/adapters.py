@@ -25,11 +25,12 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
-from credentials import audit
+from credentials import audit, invitations
+from credentials.invitations import InvitationOverError
 from credentials.limits import Excess
 from credentials.middleware import client_address
 from credentials.models import User
-from portal import attempts, browsers, mail_addresses, personal_events, proof, sealing, sessions, tasks
+from portal import attempts, browsers, invited, mail_addresses, personal_events, proof, sealing, sessions, tasks
 
 logger = logging.getLogger(__name__)
 
@@ -209,7 +210,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
 
 class ProviderAdapter(DefaultSocialAccountAdapter):
-    """Who comes through an OpenID Connect provider. Strangers stay strangers: only people whom we know come in."""
+    """Who comes through an OpenID Connect provider. Only people whom we know, or have invited, come in."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:  # noqa: ARG002
         return False
@@ -228,6 +229,7 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         addresses = sociallogin.email_addresses
         verified = [address.email for address in addresses if address.verified is True]
         known = User.objects.filter(email__iexact=verified[0], is_active=True).first() if verified else None
+        known = known or _invited(request, verified)
         if known is None:
             raise _back_to_sign_in(request, _why_not(sociallogin.provider.name, verified))
         sociallogin.user = known
@@ -246,6 +248,17 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         raise _back_to_sign_in(
             request, f"Signing in through {provider.name} did not work. Try it again, or sign in with your password."
         )
+
+
+def _invited(request: HttpRequest, verified: list[str]) -> User | None:
+    """A new account for whoever has opened an invitation in this browser, and comes with the address it was sent to."""
+    key = invited.key(request)
+    if key is None or not verified:
+        return None
+    try:
+        return invitations.make_account(key, email=verified[0])
+    except InvitationOverError:
+        return None
 
 
 def _wait(excess: Excess) -> str:

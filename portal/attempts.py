@@ -1,4 +1,4 @@
-"""How often a password may be tried, so that nobody guesses one, and nobody locks anybody else out.
+"""How often a password, or the link of an invitation, may be tried: nobody guesses one, and nobody locks others out.
 
 Tries are counted by person and address, and by address. All tries for one person together are counted as well, but not
 those from a browser in which the person has signed in before: it is known by a cookie and has a count of its own. So
@@ -36,6 +36,12 @@ def spend(request: HttpRequest, email: str) -> Excess | None:
             Budget(f"sign_in.person:{person}", settings.LIMIT_SIGN_INS_PER_PERSON),
         ]
     )
+
+
+def spend_on_invitations(request: HttpRequest) -> Excess | None:
+    """Count that somebody comes with the link of an invitation, true or not; what is used up, if something is."""
+    place = limits.network(client_address(request))
+    return limits.spend([Budget(f"invitation.address:{place}", settings.LIMIT_SIGN_INS_PER_ADDRESS)])
 
 
 def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:

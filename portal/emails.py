@@ -1,4 +1,4 @@
-"""The e-mails to an organization's delegates, one function a message. None holds a secret.
+"""The e-mails to an organization's delegates, one function a message. None holds a secret but an invitation: its link.
 
 The words stand in templates/emails/. A message tells what was so when its notice was written; only how far off a day
 is, is reckoned when it is sent.
@@ -14,8 +14,10 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.http import urlencode
 
-from credentials.models import Notice
+from credentials import invitations
+from credentials.models import Invitation, Notice, Organization
 
 Kind = Notice.Kind
 
@@ -26,39 +28,72 @@ def send(notice: Notice) -> None:
 
 
 def addresses_changed(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"The allowed addresses of {notice.client.name} were changed")
+    return _message(notice, f"The allowed addresses of {notice.client} were changed")
 
 
 def client_created(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"A client was created: {notice.client.name}")
+    return _message(notice, f"A client was created: {notice.client}")
 
 
 def client_revoked(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"{notice.client.name} was revoked")
+    return _message(notice, f"{notice.client} was revoked")
 
 
 def client_unused(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"{notice.client.name} is not used")
+    return _message(notice, f"{notice.client} is not used")
+
+
+def member_joined(notice: Notice) -> EmailMultiAlternatives:
+    return _message(notice, f"{notice.facts['member']} joined {notice.organization.name}")
+
+
+def member_removed(notice: Notice) -> EmailMultiAlternatives:
+    return _message(notice, f"{notice.facts['member']} was removed from {notice.organization.name}")
+
+
+def membership_ended(notice: Notice) -> EmailMultiAlternatives:
+    return _message(notice, f"You were removed from {notice.organization.name}")
 
 
 def secret_created(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"{notice.client.name} got one more secret")
+    return _message(notice, f"{notice.client} got one more secret")
 
 
 def secret_expired(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"The secret of {notice.client.name} has expired")
+    return _message(notice, f"The secret of {notice.client} has expired")
 
 
 def secret_expiring(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"The secret of {notice.client.name} expires on {notice.facts['expires_at'][:10]}")
+    return _message(notice, f"The secret of {notice.client} expires on {notice.facts['expires_at'][:10]}")
 
 
 def secret_revoked(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"A secret of {notice.client.name} was revoked")
+    return _message(notice, f"A secret of {notice.client} was revoked")
 
 
 def secret_rotated(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"{notice.client.name} got a new secret")
+    return _message(notice, f"{notice.client} got a new secret")
+
+
+def invitation(invited: Invitation) -> EmailMultiAlternatives:
+    """The one mail with the link. Its words name nobody but those who invite: what is typed there was not checked."""
+    link = urlencode({"link": invitations.token_of(invited)})
+    by = invited.invited_by
+    context = {
+        "subject": _subject(f"You are invited to {invited.organization.name}", invited.organization),
+        "organization": invited.organization,
+        "role": invited.get_role_display(),
+        "by": (by.name or by.email) if by else None,
+        "expires_at": invited.expires_at,
+        "url": f"{settings.PUBLIC_URL}{reverse('invitation')}?{link}",
+    }
+    name = f"invitation-{invited.pk}.{invited.expires_at:%Y%m%d%H%M%S%f}"
+    return _mail("invitation", context, to=_recipient(invited.name, invited.email), message_id=name)
+
+
+def send_invitation(invited: Invitation) -> None:
+    """Hand an invitation to the mail server. Raises OSError when it does not take it."""
+    invitation(invited).send()
 
 
 MESSAGE_OF: dict[Notice.Kind, Callable[[Notice], EmailMultiAlternatives]] = {
@@ -66,6 +101,9 @@ MESSAGE_OF: dict[Notice.Kind, Callable[[Notice], EmailMultiAlternatives]] = {
     Kind.CLIENT_CREATED: client_created,
     Kind.CLIENT_REVOKED: client_revoked,
     Kind.CLIENT_UNUSED: client_unused,
+    Kind.MEMBER_JOINED: member_joined,
+    Kind.MEMBER_REMOVED: member_removed,
+    Kind.MEMBERSHIP_ENDED: membership_ended,
     Kind.SECRET_CREATED: secret_created,
     Kind.SECRET_EXPIRED: secret_expired,
     Kind.SECRET_EXPIRING: secret_expiring,
@@ -76,33 +114,48 @@ MESSAGE_OF: dict[Notice.Kind, Callable[[Notice], EmailMultiAlternatives]] = {
 
 def _message(notice: Notice, words: str) -> EmailMultiAlternatives:
     """The message in both forms. It keeps its Message-ID when it has to be sent again, so that mailboxes can tell."""
-    # A name may hold a line break, and a subject may not.
-    subject = f"{' '.join(words.split())} ({notice.organization.entity_id})"
-    path = reverse("portal:client", args=[notice.organization.entity_id, notice.client.client_id])
+    subject = _subject(words, notice.organization)
     context = {
         "subject": subject,
         "person": notice.user.name or notice.user.email,
         "organization": notice.organization,
         "client": notice.client,
         "facts": {name: _moment(value) if name.endswith("_at") else value for name, value in notice.facts.items()},
-        "url": settings.PUBLIC_URL + path,
+        "url": settings.PUBLIC_URL + _page(notice),
     }
+    name = f"notice-{notice.pk}.{notice.created_at:%Y%m%d%H%M%S%f}"
+    return _mail(notice.kind, context, to=_recipient(notice.user.name, notice.user.email), message_id=name)
+
+
+def _mail(template: str, context: dict[str, Any], *, to: str, message_id: str) -> EmailMultiAlternatives:
     host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     message = EmailMultiAlternatives(
-        subject=subject,
-        body=render_to_string(f"emails/{notice.kind}.txt", context),
-        to=[_recipient(notice)],
-        headers={
-            "Message-ID": f"<notice-{notice.pk}.{notice.created_at:%Y%m%d%H%M%S%f}@{host}>",
-            "Auto-Submitted": "auto-generated",
-        },
+        subject=context["subject"],
+        body=render_to_string(f"emails/{template}.txt", context),
+        to=[to],
+        headers={"Message-ID": f"<{message_id}@{host}>", "Auto-Submitted": "auto-generated"},
     )
-    message.attach_alternative(render_to_string(f"emails/{notice.kind}.html", context), "text/html")
+    message.attach_alternative(render_to_string(f"emails/{template}.html", context), "text/html")
     return message
 
 
-def _recipient(notice: Notice) -> str:
-    return str(Address(" ".join(notice.user.name.split()), addr_spec=notice.user.email))
+def _subject(words: str, organization: Organization) -> str:
+    # A name may hold a line break, and a subject may not.
+    return f"{' '.join(words.split())} ({organization.entity_id})"
+
+
+def _page(notice: Notice) -> str:
+    """Where it can be looked at."""
+    entity_id = notice.organization.entity_id
+    if notice.client:
+        return reverse("portal:client", args=[entity_id, notice.client.client_id])
+    if notice.kind == Kind.MEMBERSHIP_ENDED:
+        return reverse("portal:organizations")
+    return reverse("portal:team", args=[entity_id])
+
+
+def _recipient(name: str, email: str) -> str:
+    return str(Address(" ".join(name.split()), addr_spec=email))
 
 
 def _moment(text: Any) -> dt.datetime | None:

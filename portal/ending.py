@@ -1,10 +1,10 @@
-"""Ends secrets and clients and, if a person asks for it, the running exports of that client: all or nothing."""
+"""Ends secrets, clients and memberships and, if a person asks for it, the running exports: all or nothing."""
 
 from django.db import transaction
 from django.http import HttpRequest
 
-from credentials import revocation
-from credentials.models import Client, ClientSecret, User
+from credentials import revocation, team
+from credentials.models import Client, ClientSecret, Membership, User
 from exports import kickoff
 from exports.models import Job, JobQuerySet
 
@@ -28,6 +28,17 @@ def revoke_client(client: Client, *, cancels_exports: bool, by: User, request: H
     if not revocation.revoke_client(client, by=by, request=request):
         return None
     return _cancel_exports(client, by=by, request=request) if cancels_exports else 0
+
+
+@transaction.atomic
+def remove_member(
+    membership: Membership, *, revoke: bool, cancels_exports: bool, by: User, request: HttpRequest
+) -> int:
+    """How many exports were cancelled with it: those of the clients that were revoked. Raises TeamRefusedError."""
+    made = team.remove(membership, revoke=revoke, by=by, request=request)
+    if not (revoke and cancels_exports):
+        return 0
+    return sum(_cancel_exports(client, by=by, request=request) for client in made.clients)
 
 
 def _cancel_exports(client: Client, *, by: User, request: HttpRequest) -> int:

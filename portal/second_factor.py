@@ -1,5 +1,7 @@
 """The second step of signing in: who is asked for one, and who has shown it."""
 
+from collections.abc import Iterable
+
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
@@ -22,6 +24,12 @@ def is_asked_for(membership: Membership) -> bool:
 def is_set_up(user: User) -> bool:
     """Whether the person has an authenticator app or a passkey. Recovery codes alone are none."""
     return Authenticator.objects.filter(user=user).exclude(type=Authenticator.Type.RECOVERY_CODES).exists()
+
+
+def people_who_have_one(users: Iterable[int]) -> set[int]:
+    """Of these people, by primary key, those for whom `is_set_up` is true."""
+    found = Authenticator.objects.filter(user__in=users).exclude(type=Authenticator.Type.RECOVERY_CODES)
+    return set(found.values_list("user_id", flat=True))
 
 
 def is_shown(request: HttpRequest) -> bool:

@@ -132,6 +132,7 @@ CELERY_BEAT_SCHEDULE = {
     "compact claims": {"task": "exports.tasks.compact", "schedule": dt.timedelta(hours=24)},
     "forget ended tokens": {"task": "credentials.tasks.forget_ended_tokens", "schedule": dt.timedelta(hours=1)},
     "write reminders": {"task": "credentials.tasks.write_reminders", "schedule": dt.timedelta(hours=1)},
+    "send invitations": {"task": "portal.tasks.send_invitations", "schedule": dt.timedelta(minutes=1)},
     "send notices": {"task": "portal.tasks.send_notices", "schedule": dt.timedelta(minutes=1)},
     "write down refusals": {"task": "credentials.tasks.write_down_refusals", "schedule": dt.timedelta(minutes=1)},
     "forget ended sessions": {"task": "portal.tasks.forget_ended_sessions", "schedule": dt.timedelta(hours=1)},

@@ -3,7 +3,7 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal.views import attribution, audit, connection, exports, organizations
+from portal.views import attribution, audit, connection, exports, organizations, team
 from portal.views.credentials import clients, keys, secrets
 
 app_name = "portal"
@@ -39,6 +39,15 @@ _exports = [
     path("/<int:job_id>/files/<str:name>", exports.download, name="export-file"),
 ]
 
+_team = [
+    path("", team.team, name="team"),
+    path("/invite", team.invite, name="member-invite"),
+    path("/invitations/<int:invitation_id>/resend", team.resend, name="invitation-resend"),
+    path("/invitations/<int:invitation_id>/withdraw", team.withdraw, name="invitation-withdraw"),
+    path("/members/<int:member_id>/role", team.change_role, name="member-role"),
+    path("/members/<int:member_id>/remove", team.remove, name="member-remove"),
+]
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="portal:organizations"), name="home"),
     path("organizations", organizations.organizations, name="organizations"),
@@ -50,4 +59,5 @@ urlpatterns = [
     path("organizations/<str:entity_id>/credentials", include(_credentials)),
     path("organizations/<str:entity_id>/attribution", include(_attribution)),
     path("organizations/<str:entity_id>/exports", include(_exports)),
+    path("organizations/<str:entity_id>/team", include(_team)),
 ]

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from attribution.models import RosterFile
-from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Organization
+from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Invitation, Organization
 from credentials.models.client import EXPIRES_SOON
 from exports.models import Job
 from portal.times import distance
@@ -80,6 +80,14 @@ def of_secret(secret: ClientSecret) -> Status:
 
 def of_key(key: ClientKey | ClientKeySet) -> Status:
     return Status("Valid", Tone.GOOD) if key.revoked_at is None else Status("Revoked", Tone.QUIET)
+
+
+def of_invitation(invitation: Invitation) -> Status:
+    if invitation.has_expired:
+        return Status("Expired", Tone.WARNING)
+    if invitation.sent_at:
+        return Status("Sent", Tone.GOOD)
+    return Status("Could not be sent yet", Tone.BAD) if invitation.last_error else Status("Being sent", Tone.BUSY)
 
 
 def of_roster(roster: RosterFile) -> Status:

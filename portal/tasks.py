@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.http import int_to_base36, urlencode
 from kombu.exceptions import OperationalError
 
-from credentials import notices
+from credentials import invitations, notices
 from credentials.models import User
 from portal import emails, sessions
 
@@ -21,6 +21,12 @@ logger = logging.getLogger(__name__)
 def send_notices() -> None:
     """Send the e-mails that are due, those included that could not be sent before."""
     notices.send_due(emails.send)
+
+
+@shared_task
+def send_invitations() -> None:
+    """Send the invitations that are due. Their links are made here only."""
+    invitations.send_due(emails.send_invitation)
 
 
 @shared_task
@@ -57,6 +63,11 @@ def hand_over(message: EmailMessage) -> None:
 def hand_over_password_reset(email: str) -> None:
     """The same for the link to a new password."""
     _hand_over(send_password_reset, email=email)
+
+
+def hand_over_invitations() -> None:
+    """The same for invitations: the message names none, since their rows say which are due."""
+    _hand_over(send_invitations)
 
 
 def _hand_over(task: "Task[Any, None]", **facts: Any) -> None:

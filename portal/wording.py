@@ -17,9 +17,16 @@ TITLES: dict[str, str] = {
     Action.EXPORT_CANCELLED: "Export cancelled",
     Action.EXPORT_DOWNLOADED: "File of an export downloaded",
     Action.EXPORT_STARTED: "Export started",
+    Action.INVITATION_ACCEPTED: "Invitation accepted: a person joined",
+    Action.INVITATION_REFUSED: "Invitation refused",
+    Action.INVITATION_SENT: "Person invited",
+    Action.INVITATION_SENT_AGAIN: "Invitation sent again",
+    Action.INVITATION_WITHDRAWN: "Invitation withdrawn",
     Action.KEY_ADDED: "Public key added",
     Action.KEY_REVOKED: "Public key revoked",
     Action.KEY_SET_URL_CHANGED: "Key set URL changed",
+    Action.MEMBER_REMOVED: "Member removed",
+    Action.MEMBER_ROLE_CHANGED: "Role of a member changed",
     Action.OPERATOR_TOKEN_CREATED: "Operator token made",
     Action.OPERATOR_TOKEN_REVOKED: "Operator token revoked",
     Action.ORGANIZATION_CREATED: "Organization created",
@@ -90,6 +97,17 @@ _REASONS: dict[str, Meaning] = {
     "invalid_client": Meaning(
         "The secret was wrong.", "Compare the last four characters of the secret in your system with those on its page."
     ),
+    "invitation_accepted": Meaning(
+        "Its link was used before.", "If the person who has joined does not know of this, remove that person."
+    ),
+    "invitation_another_person": Meaning(
+        "Its link was opened by somebody who is signed in with another address.",
+        "If that person is to join, invite the address that the person signs in with.",
+    ),
+    "invitation_expired": Meaning("Its time was over.", "Send it again."),
+    "invitation_replaced": Meaning("It was sent again since, and the former link was used.", "The newest mail counts."),
+    "invitation_role_gone": Meaning("Its role is none of your program any more.", "Withdraw it and invite anew."),
+    "invitation_withdrawn": Meaning("It had been withdrawn.", "Invite the person again, if that was a mistake."),
     "key_refused": Meaning("It signed with a key that is too weak.", "Make a new pair, and add its public key."),
     "key_revoked": Meaning("It signed with a key that is revoked.", "Give the system the key that took its place."),
     "key_set_not_registered": Meaning(

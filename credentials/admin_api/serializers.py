@@ -5,7 +5,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from credentials.models import Client, ClientSecret, Organization, Program
+from credentials.models import Client, ClientSecret, Invitation, Organization, Program, Role
 from credentials.organizations import State, Status, Strategy
 from credentials.rotation import Overlap
 
@@ -36,6 +36,12 @@ class NewState(serializers.Serializer[Any]):
             opt_out=Strategy(wanted["opt_out"]),
             claims=Strategy(wanted["claims"]),
         )
+
+
+class NewInvitation(serializers.Serializer[Any]):
+    email = serializers.CharField(max_length=254)
+    name = serializers.CharField(max_length=150, default="", allow_blank=True)
+    role = serializers.ChoiceField(Role.choices)
 
 
 class Reason(serializers.Serializer[Any]):
@@ -73,6 +79,17 @@ def organization_facts(organization: Organization) -> dict[str, Any]:
             "opt_out": state.opt_out.value,
             "claims": state.claims.value,
         },
+    }
+
+
+def invitation_facts(invitation: Invitation) -> dict[str, Any]:
+    """An invitation; its link is in the mail alone."""
+    return {
+        "organization": invitation.organization.entity_id,
+        "email": invitation.email,
+        "name": invitation.name,
+        "role": invitation.role,
+        "expires_at": _text(invitation.expires_at),
     }
 
 

@@ -13,6 +13,7 @@ urlpatterns = [
         name="organization-revocation",
     ),
     path("organizations/<str:entity_id>/clients", views.ClientsView.as_view(), name="clients"),
+    path("organizations/<str:entity_id>/invitations", views.InvitationsView.as_view(), name="invitations"),
     path("clients/<str:client_id>", views.ClientView.as_view(), name="client"),
     path("clients/<str:client_id>/addresses", views.AddressesView.as_view(), name="addresses"),
     path("clients/<str:client_id>/secret", views.SecretView.as_view(), name="secret"),

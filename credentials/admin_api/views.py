@@ -16,23 +16,26 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
-from credentials import allow_lists, issuing, organizations, revocation, rotation
+from credentials import allow_lists, invitations, issuing, organizations, revocation, rotation
 from credentials.admin_api.authentication import OperatorTokenAuthentication
 from credentials.admin_api.serializers import (
     Addresses,
     Days,
     NewClient,
+    NewInvitation,
     NewOrganization,
     NewState,
     Reason,
     Rotation,
     client_facts,
+    invitation_facts,
     organization_facts,
     secret_facts,
 )
 from credentials.models import Client, ClientRevokedError, ClientSecret, Organization, Program, User
 from credentials.models.client import ClientQuerySet
 from credentials.rotation import Overlap
+from credentials.team_rules import RoleRefusedError
 
 # What the verbs refuse, and with which status that is told.
 _STATUS_OF: dict[type[Exception], int] = {
@@ -41,6 +44,11 @@ _STATUS_OF: dict[type[Exception], int] = {
     ClientRevokedError: 409,
     issuing.NameTakenError: 409,
     issuing.TwoSecretsError: 409,
+    invitations.AddressRefusedError: 400,
+    RoleRefusedError: 400,
+    invitations.AlreadyInvitedError: 409,
+    invitations.AlreadyMemberError: 409,
+    invitations.TooManyInvitationsError: 429,
 }
 
 
@@ -148,6 +156,17 @@ class ClientsView(OperatorView):
             request=self.plain_request,
         )
         return Response({**client_facts(_client(client.client_id)), "client_secret": secret}, status=201)
+
+
+class InvitationsView(OperatorView):
+    """POST /admin-api/organizations/{entity_id}/invitations: a worker sends the mail."""
+
+    def post(self, request: Request, entity_id: str) -> Response:
+        organization, wanted = _organization(entity_id), _valid(NewInvitation(data=request.data))
+        invited = invitations.invite(
+            organization, **wanted, by=self.operator, as_operator=True, request=self.plain_request
+        )
+        return Response(invitation_facts(invited), status=201)
 
 
 class ClientView(OperatorView):

@@ -13,6 +13,7 @@ from credentials.models.client import (
     ClientSecret,
 )
 from credentials.models.client_key import KEYS_AT_MOST, ClientKey, ClientKeySet, SpentAssertion
+from credentials.models.invitation import INVITATION_LIFETIME, Invitation
 from credentials.models.notice import Notice
 from credentials.models.operator_token import OPERATOR_TOKEN_LIFETIME, OperatorToken
 from credentials.models.organization import MANAGING_ROLES, Bounds, Membership, Organization, Program, Role
@@ -21,6 +22,7 @@ from credentials.models.user import User
 
 __all__ = [
     "ADDRESSES_AT_MOST",
+    "INVITATION_LIFETIME",
     "KEYS_AT_MOST",
     "MANAGING_ROLES",
     "OPERATOR_TOKEN_LIFETIME",
@@ -36,6 +38,7 @@ __all__ = [
     "ClientKeySet",
     "ClientRevokedError",
     "ClientSecret",
+    "Invitation",
     "Membership",
     "Notice",
     "OperatorToken",

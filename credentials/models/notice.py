@@ -24,6 +24,9 @@ class Notice(models.Model):
         CLIENT_CREATED = "client_created"
         CLIENT_REVOKED = "client_revoked"
         CLIENT_UNUSED = "client_unused"
+        MEMBER_JOINED = "member_joined"
+        MEMBER_REMOVED = "member_removed"
+        MEMBERSHIP_ENDED = "membership_ended"
         SECRET_CREATED = "secret_created"  # noqa: S105  # the name of a message
         SECRET_EXPIRED = "secret_expired"  # noqa: S105  # the name of a message
         SECRET_EXPIRING = "secret_expiring"  # noqa: S105  # the name of a message
@@ -33,7 +36,7 @@ class Notice(models.Model):
     kind = models.CharField(max_length=24, choices=Kind.choices)
     subject = models.CharField(max_length=64, help_text="The event or the moment that it is about.")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
-    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, null=True, related_name="+")
     secret = models.ForeignKey(ClientSecret, on_delete=models.CASCADE, null=True, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     facts = models.JSONField(default=dict, help_text="What the message tells, as it was at the time. No secret.")
@@ -62,15 +65,18 @@ class Notice(models.Model):
     @property
     def is_pointless(self) -> bool:
         """True for a reminder of something that has been done since."""
+        client = self.client
+        if client is None:
+            return False
         if self.kind == self.Kind.CLIENT_UNUSED:
-            last_used_at = self.client.last_used_at
-            return self.client.revoked_at is not None or (last_used_at is not None and last_used_at > self.created_at)
+            last_used_at = client.last_used_at
+            return client.revoked_at is not None or (last_used_at is not None and last_used_at > self.created_at)
         if self.kind in {self.Kind.SECRET_EXPIRING, self.Kind.SECRET_EXPIRED}:
             secret = self.secret
             return (
                 secret is None
                 or secret.revoked_at is not None
                 or secret.replaced_at is not None
-                or self.client.revoked_at is not None
+                or client.revoked_at is not None
             )
         return False

@@ -143,6 +143,11 @@ class Organization(models.Model):
         """The roles of this organization's program that may manage credentials."""
         return MANAGING_ROLES[Program(self.program)]
 
+    @property
+    def roles(self) -> list[Role]:
+        """The roles that its program has, in the order of Role. Each of them manages credentials."""
+        return [role for role in Role if role in self.managing_roles]
+
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
     def for_organization(self, organization: Organization) -> "MembershipQuerySet":

@@ -35,7 +35,7 @@ class ForgottenPasswordForm(forms.Form):
         tasks.hand_over_password_reset(self.cleaned_data["email"])
 
 
-def _new_password(label: str) -> forms.CharField:
+def new_password_field(label: str) -> forms.CharField:
     return forms.CharField(
         label=label,
         strip=False,
@@ -50,7 +50,7 @@ class FirstPasswordForm(forms.Form):
 
     default_renderer = UswdsRenderer
 
-    password1 = _new_password("New password")
+    password1 = new_password_field("New password")
 
     def __init__(self, *arguments: Any, user: User, **options: Any) -> None:
         super().__init__(*arguments, **options)

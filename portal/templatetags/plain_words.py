@@ -3,7 +3,7 @@
 from django import template
 
 from attribution.models import RosterFile
-from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret
+from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Invitation
 from exports.models import Job
 from portal import standing
 from portal.times import count_of, day, distance, duration, exactly, utc
@@ -44,9 +44,9 @@ def known_as(secret: ClientSecret) -> str:
 
 @register.inclusion_tag("components/status.html")
 def status_of(
-    subject: Client | ClientKey | ClientKeySet | ClientSecret | Job | RosterFile,
+    subject: Client | ClientKey | ClientKeySet | ClientSecret | Invitation | Job | RosterFile,
 ) -> dict[str, standing.Status]:
-    """The mark and the words for how a client, its secret or key, a job or a roster stands."""
+    """The mark and the words for how a client, its secret or key, an invitation, a job or a roster stands."""
     match subject:
         case Client():
             return {"status": standing.of_client(subject)}
@@ -54,6 +54,8 @@ def status_of(
             return {"status": standing.of_key(subject)}
         case ClientSecret():
             return {"status": standing.of_secret(subject)}
+        case Invitation():
+            return {"status": standing.of_invitation(subject)}
         case Job():
             return {"status": standing.of_job(subject)}
         case _:

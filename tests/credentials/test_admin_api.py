@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from credentials import operator_tokens, rotation
 from credentials.audit import Action
-from credentials.models import AuditEvent, Client, ClientSecret, OperatorToken, Organization
+from credentials.models import AuditEvent, Client, ClientSecret, Invitation, OperatorToken, Organization
 from credentials.rotation import Overlap
 from tests.world import HOME_ADDRESS, OTHER_ADDRESS
 
@@ -56,6 +56,7 @@ def every_call(operator: Operator, client_id: str) -> list:
         operator.get(HARBOR),
         operator.put(f"{HARBOR}/state", status="denied"),
         operator.post(f"{HARBOR}/clients", name="Other", addresses=[HOME_ADDRESS]),
+        operator.post(f"{HARBOR}/invitations", email="new@harbor.example", role="credential_delegate"),
         operator.get(f"/admin-api/clients/{client_id}"),
         operator.put(f"/admin-api/clients/{client_id}/addresses", addresses=[OTHER_ADDRESS]),
         operator.post(f"/admin-api/clients/{client_id}/secret", overlap_hours=24),
@@ -73,7 +74,7 @@ def test_an_operator_may_call_everything_and_is_named_in_the_audit_trail(operato
 
     answers = every_call(operator, client.client_id)
 
-    assert [answer.status_code for answer in answers] == [200, 201, 200, 200, 201, 200, 200, 201, 200, 200, 200]
+    assert [answer.status_code for answer in answers] == [200, 201, 200, 200, 201, 201, 200, 200, 201, 200, 200, 200]
     assert {answer["Cache-Control"] for answer in answers} == {"no-store"}
     acts = AuditEvent.objects.filter(request_id__gt="")
     assert {act.user for act in acts} == {world.operator}
@@ -81,6 +82,7 @@ def test_an_operator_may_call_everything_and_is_named_in_the_audit_trail(operato
     assert set(acts.values_list("action", flat=True)) == {
         Action.ORGANIZATION_CREATED, Action.ORGANIZATION_STATE_CHANGED, Action.CLIENT_CREATED, Action.SECRET_CREATED,
         Action.ADDRESSES_CHANGED, Action.SECRET_ROTATED, Action.CLIENT_REVOKED, Action.ORGANIZATION_REVOKED,
+        Action.INVITATION_SENT,
     }  # fmt: skip
 
 
@@ -302,3 +304,29 @@ def test_broken_json_is_told(operator):
 
     assert answer.status_code == 400
     assert "JSON" in answer.json()["error"]
+
+
+def test_the_first_person_of_an_organization_is_invited(operator, world):
+    answer = operator.post(f"{HARBOR}/invitations", email="new@harbor.example", role="credential_delegate")
+
+    assert answer.status_code == 201
+    assert (answer.json()["email"], answer.json()["role"]) == ("new@harbor.example", "credential_delegate")
+    assert "nonce" not in answer.json()
+    assert event(Action.INVITATION_SENT).user == world.operator
+
+
+@pytest.mark.parametrize(
+    ("facts", "status"),
+    [
+        ({"email": "nobody", "role": "credential_delegate"}, 400),
+        ({"email": "new@harbor.example", "role": "dua_custodian"}, 400),
+        ({"email": "new@harbor.example", "role": "owner"}, 400),
+        ({"email": "delegate@harbor.example", "role": "credential_delegate"}, 409),
+    ],
+)
+def test_an_invitation_that_cannot_be_is_refused(operator, facts, status):
+    answer = operator.post(f"{HARBOR}/invitations", **facts)
+
+    assert answer.status_code == status
+    assert answer.json()["error"]
+    assert not Invitation.objects.exists()

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from credentials import revocation, rotation
 from credentials.audit import Action
-from credentials.models import AuditEvent, Client, ClientSecret, OperatorToken, Organization
+from credentials.models import AuditEvent, Client, ClientSecret, Invitation, OperatorToken, Organization
 from credentials.rotation import Overlap
 
 OPERATOR = "operator@gate.example"
@@ -177,3 +177,22 @@ def test_a_command_is_given_by_an_operator_or_not_at_all(world, command, argumen
 def test_what_is_not_there_is_told(world, command, arguments, options):
     with pytest.raises(CommandError, match=r"There is no|No operator has"):
         Said(command, *arguments, by=OPERATOR, **options)
+
+
+def test_the_first_person_is_invited(world):
+    said = Said("invite", "A9994", "new@harbor.example", by=OPERATOR)
+
+    assert "Invited: new@harbor.example to A9994 Harbor Care Alliance as Credential Delegate, until" in said.out
+    assert Invitation.objects.get().nonce not in said.out
+    assert event(Action.INVITATION_SENT).user == world.operator
+
+
+def test_where_a_program_has_several_roles_one_is_named(world):
+    with pytest.raises(CommandError, match="Say in which role, by --role: executive_contact"):
+        Said("invite", "D9990", "new@mesa.example", by=OPERATOR)
+    with pytest.raises(CommandError, match="In this program a person can be"):
+        Said("invite", "D9990", "new@mesa.example", role="credential_delegate", by=OPERATOR)
+    before = Invitation.objects.count()
+    Said("invite", "D9990", "new@mesa.example", role="dua_custodian", by=OPERATOR)
+
+    assert (before, Invitation.objects.get().role) == (0, "dua_custodian")

@@ -2,16 +2,30 @@
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from attribution.models import RosterFile
+from credentials import invitations
 from credentials.key_registration import add_keys
-from credentials.models import AccessToken, AuditEvent, Client, ClientKey, ClientSecret, Organization, User
+from credentials.models import (
+    AccessToken,
+    AuditEvent,
+    Client,
+    ClientKey,
+    ClientSecret,
+    Invitation,
+    Membership,
+    Organization,
+    User,
+)
 from exports.models import Job, Load
+from portal.tasks import send_invitations
 from tests.credentials.signing import ec_key, jwk, key_set
 from tests.exports.store import load, patient
+from tests.world import UserFactory
 
-LOOK_ONLY = (AccessToken, AuditEvent, Client, ClientKey, ClientSecret, Job, Load)
+LOOK_ONLY = (AccessToken, AuditEvent, Client, ClientKey, ClientSecret, Job, Load, Membership)
 
 
 @pytest.fixture
@@ -23,6 +37,7 @@ def operator(world, client):
     api = world.api_client().sign_in()
     api.kick_off()
     add_keys(api.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)
+    invitations.invite(world.harbor, email="new@harbor.example", role="credential_delegate", by=world.delegate)
     client.force_login(world.operator)
     return client
 
@@ -42,7 +57,9 @@ def test_every_list_opens(operator):
     assert set(answers.values()) == {200}, answers
 
 
-@pytest.mark.parametrize("model", [Organization, User, Client, AccessToken, AuditEvent, RosterFile, Job, Load])
+@pytest.mark.parametrize(
+    "model", [Organization, User, Client, AccessToken, AuditEvent, Invitation, Membership, RosterFile, Job, Load]
+)
 def test_every_thing_can_be_looked_at(operator, model):
     thing = model.objects.first()
     page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[thing.pk])
@@ -52,6 +69,7 @@ def test_every_thing_can_be_looked_at(operator, model):
     assert answer.status_code == 200
     assert "cgs_" not in answer.content.decode()
     assert "cgt_" not in answer.content.decode()
+    assert Invitation.objects.get().nonce not in answer.content.decode()
 
 
 @pytest.mark.parametrize("model", LOOK_ONLY)
@@ -68,6 +86,17 @@ def test_what_may_only_be_looked_at_cannot_be_changed(operator, model, action):
     assert model.objects.count() == before
 
 
+@pytest.mark.parametrize("action", ["change", "delete"])
+def test_an_invitation_is_not_edited(operator, action):
+    invitation = Invitation.objects.get()
+    page = reverse(f"admin:credentials_invitation_{action}", args=[invitation.pk])
+
+    answer = operator.post(page, {"post": "yes", "email": "mine@evil.example", "role": "dua_custodian"})
+
+    assert answer.status_code == 403
+    assert Invitation.objects.get().email == "new@harbor.example"
+
+
 def test_a_secret_cannot_be_changed_through_its_clients_page(operator):
     secret = ClientSecret.objects.get()
     page = reverse("admin:credentials_client_change", args=[secret.client.pk])
@@ -80,7 +109,7 @@ def test_a_secret_cannot_be_changed_through_its_clients_page(operator):
     assert ClientSecret.objects.get().expires_at == secret.expires_at
 
 
-def test_an_operator_makes_an_organization_a_person_and_a_membership(operator):
+def test_an_operator_makes_an_organization_and_invites_its_first_person(operator, mailoutbox):
     made = operator.post(
         reverse("admin:credentials_organization_add"),
         {
@@ -94,10 +123,85 @@ def test_an_operator_makes_an_organization_a_person_and_a_membership(operator):
             "memberships-0-role": "dua_custodian",
         },
     )
+    organization = Organization.objects.get(entity_id="K0042")
+    page = reverse("admin:credentials_invitation_add")
+    facts = {"organization": organization.pk, "email": "first@kidney.example", "name": ""}
+    refused = operator.post(page, {**facts, "role": "credential_delegate"}, follow=True)
+    before = Invitation.objects.count()
+    invited = operator.post(page, {**facts, "role": "dua_custodian"})
+    again = operator.post(page, {**facts, "role": "dua_custodian"}, follow=True)
+    send_invitations()
 
-    assert made.status_code == 302
-    membership = Organization.objects.get(entity_id="K0042").memberships.get()
-    assert membership.manages_credentials
+    assert made.status_code == invited.status_code == 302
+    assert "Nobody was invited. In this program a person can be" in refused.content.decode()
+    assert before == 1
+    assert "is invited already" in again.content.decode()
+    assert not organization.memberships.exists()
+    assert Invitation.objects.get(email="first@kidney.example").organization == organization
+    assert AuditEvent.objects.filter(action="invitation.sent", user__email="operator@gate.example").count() == 1
+    assert ["first@kidney.example"] in [mail.to for mail in mailoutbox]
+
+
+def test_an_operator_sends_an_invitation_again_and_withdraws_it(operator):
+    invitation = Invitation.objects.get()
+    page = reverse("admin:credentials_invitation_changelist")
+
+    for action in ("resend", "withdraw", "resend"):
+        operator.post(page, {"action": action, "_selected_action": [invitation.pk]})
+
+    row = Invitation.objects.get()
+    assert row.nonce != invitation.nonce
+    assert row.withdrawn_by.email == "operator@gate.example"
+
+
+def test_an_operator_removes_a_member_after_a_question(operator):
+    member = Membership.objects.get(user__email="delegate@harbor.example")
+    page = reverse("admin:credentials_membership_changelist")
+    deed = {"action": "remove", "_selected_action": [member.pk]}
+
+    asked = operator.post(page, deed)
+    before = Membership.objects.filter(pk=member.pk).exists()
+    operator.post(page, {**deed, "made": "revoke"})
+
+    assert "The client ETL, with its secrets and keys" in asked.content.decode()
+    assert before
+    assert not Membership.objects.filter(pk=member.pk).exists()
+    assert Client.objects.get().revoked_at is not None
+    assert AuditEvent.objects.filter(action="member.removed", user__email="operator@gate.example").exists()
+
+
+def test_who_may_only_look_neither_invites_nor_removes(client, operator):
+    viewer = UserFactory(is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(viewer)
+    invitation, member = Invitation.objects.get(), Membership.objects.first()
+
+    answers = [client.get(page).status_code for page in pages("changelist")]
+    added = client.post(reverse("admin:credentials_invitation_add"), {"email": "new@harbor.example"})
+    for page, action, thing in (
+        ("invitation", "resend", invitation),
+        ("invitation", "withdraw", invitation),
+        ("membership", "remove", member),
+    ):
+        client.post(
+            reverse(f"admin:credentials_{page}_changelist"),
+            {"action": action, "_selected_action": [thing.pk], "made": "revoke"},
+        )
+
+    assert 200 in answers
+    assert added.status_code == 403
+    assert Invitation.objects.get().nonce == invitation.nonce
+    assert Invitation.objects.get().is_open
+    assert Membership.objects.filter(pk=member.pk).exists()
+
+
+def test_a_person_is_not_deleted_with_memberships(operator):
+    person = User.objects.get(email="delegate@harbor.example")
+
+    answer = operator.post(reverse("admin:credentials_user_delete", args=[person.pk]), {"post": "yes"})
+
+    assert answer.status_code == 403
+    assert User.objects.filter(pk=person.pk).exists()
 
 
 def test_an_operator_calls_off_a_job(operator):

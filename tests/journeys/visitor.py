@@ -56,6 +56,7 @@ class Visitor:
         """The page has nothing that keeps people out, and fits, on a desk and on a telephone."""
         for width in WIDTHS:
             self.page.set_viewport_size({"width": width, "height": 900})
+            self.page.evaluate("() => document.fonts.ready.then(() => null)")  # until then others take their room
             wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wider <= 0, f"{what}: {wider} pixels too wide at {width}"
             self.page.evaluate(AXE.read_text())

@@ -10,12 +10,13 @@ from email.policy import default
 import pytest
 from aiosmtpd.controller import Controller
 
-from credentials import allow_lists, issuing, revocation, rotation
-from credentials.models import ClientSecret, Notice
+from credentials import allow_lists, invitations, issuing, revocation, rotation, team
+from credentials.models import ClientSecret, Notice, Role
 from credentials.rotation import Overlap
 from portal import emails, tasks
 from tests.world import OTHER_ADDRESS
 
+OF_PEOPLE = {Notice.Kind.MEMBER_JOINED, Notice.Kind.MEMBER_REMOVED, Notice.Kind.MEMBERSHIP_ENDED}
 LINK = "https://gate.example/organizations/A9994/credentials/"
 
 
@@ -112,7 +113,7 @@ def test_every_change_is_told_and_no_message_holds_a_secret(world, mailbox):
     assert "opens the door for 24 more hours" in texts
 
 
-@pytest.mark.parametrize("kind", Notice.Kind)
+@pytest.mark.parametrize("kind", sorted(set(Notice.Kind) - OF_PEOPLE))
 def test_there_are_words_for_every_kind_in_both_forms(world, kind):
     client = world.api_client().client
     notice = notices_of(kind, world, client, ClientSecret.objects.get())
@@ -124,6 +125,34 @@ def test_there_are_words_for_every_kind_in_both_forms(world, kind):
     (html,) = message.alternatives
     assert "<strong>ETL</strong>" in html.content
     assert "{{" not in message.body + html.content
+
+
+def test_all_are_told_who_joined_and_who_was_removed(world, mailbox):
+    invited = invitations.invite(
+        world.harbor, email="new@harbor.example", role=Role.CREDENTIAL_DELEGATE, by=world.delegate
+    )
+    member = invitations.accept_as_new_person(
+        invitations.Key(invited.pk, invited.nonce), name="Nora\nBcc: all@x.example <b>", password="x"
+    )
+    team.remove(member, revoke=False, by=world.delegate)
+
+    tasks.send_notices()
+
+    assert {message["Subject"].partition("(")[0].strip() for message in mailbox.messages} == {
+        "Nora Bcc: all@x.example <b> joined Harbor Care Alliance",
+        "Nora Bcc: all@x.example <b> was removed from Harbor Care Alliance",
+        "You were removed from Harbor Care Alliance",
+    }
+    for message in mailbox.messages:
+        plain, html = message.get_body(["plain"]).get_content(), message.get_body(["html"]).get_content()
+        assert message["Bcc"] is None
+        assert "https://gate.example/organizations" in plain
+        assert "https://gate.example/organizations" in html
+        assert "<b>" not in html
+        assert "{{" not in plain + html
+        assert "revoke the client" not in plain + html
+        whose = "new@" if message["Subject"].startswith("You") else "delegate@"
+        assert whose in message["To"]
 
 
 def test_names_that_people_chose_are_text_in_html_and_in_a_subject(world, mailbox):

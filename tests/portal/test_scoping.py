@@ -6,8 +6,9 @@ import pytest
 from django.test import Client as Browser
 
 from attribution.models import RosterFile
+from credentials.invitations import invite
 from credentials.key_registration import add_keys, set_key_set_url
-from credentials.models import AuditEvent, Client, ClientKey, ClientSecret, Organization
+from credentials.models import AuditEvent, Client, ClientKey, ClientSecret, Invitation, Membership, Organization
 from exports.models import Job
 from portal import site_urls
 from tests.credentials.signing import ec_key, jwk, key_set
@@ -39,15 +40,22 @@ PAGES = {
     "export": "/exports/{job}",
     "export-progress": "/exports/{job}/progress",
     "export-cancel": "/exports/{job}/cancel",
+    "team": "/team",
+    "member-invite": "/team/invite",
+    "invitation-resend": "/team/invitations/{invitation}/resend",
+    "invitation-withdraw": "/team/invitations/{invitation}/withdraw",
+    "member-role": "/team/members/{member}/role",
+    "member-remove": "/team/members/{member}/remove",
 }
 CHANGES_CREDENTIALS = {
     *("client-create", "client-addresses", "client-revoke", "client-rotate", "secret-revoke"),
     *("client-key-add", "client-key-set", "client-key-set-revoke", "client-key-revoke"),
+    *("member-invite", "invitation-resend", "invitation-withdraw", "member-role", "member-remove"),
 }
 FOR_MANAGERS = {*CHANGES_CREDENTIALS, "client-secret"}
 GATED = {
     *("client-create", "client-addresses", "client-rotate", "client-key-add", "client-key-set"),
-    *("roster-upload", "export-start"),
+    *("roster-upload", "export-start", "member-invite", "invitation-resend", "member-role"),
 }
 WITHOUT_TITLE = {"audit-csv", "audit-ndjson", "export-progress"}
 
@@ -68,7 +76,10 @@ def address(world):
     client = world.api_client().client
     key = add_keys(client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)[0]
     set_key_set_url(client, "https://keys.harbor.example/jwks.json", by=world.delegate)
+    invitation = invite(world.harbor, email="new@harbor.example", role="credential_delegate", by=world.delegate)
     known = {
+        "invitation": invitation.pk,
+        "member": Membership.objects.get(user=world.colleague).pk,
         "client": client.client_id,
         "secret": client.secrets.get().pk,
         "key": key.pk,
@@ -151,6 +162,10 @@ def test_of_a_denied_organization_only_what_gives_claims_is_closed(delegate, wor
         "/exports/{job}",
         "/exports/{job}/progress",
         "/exports/{job}/cancel",
+        "/team/invitations/{invitation}/resend",
+        "/team/invitations/{invitation}/withdraw",
+        "/team/members/{member}/role",
+        "/team/members/{member}/remove",
     ],
 )
 def test_what_is_another_organizations_is_not_found_under_ones_own_either(browse, world, address, path):
@@ -161,6 +176,8 @@ def test_what_is_another_organizations_is_not_found_under_ones_own_either(browse
         "key": ClientKey.objects.get().pk,
         "roster": RosterFile.objects.get().pk,
         "job": Job.objects.get().pk,
+        "invitation": Invitation.objects.get().pk,
+        "member": Membership.objects.get(user=world.colleague).pk,
     }
     browser = browse(world.stranger)
     where = "/organizations/D9990" + path.format(**facts)
@@ -170,6 +187,8 @@ def test_what_is_another_organizations_is_not_found_under_ones_own_either(browse
     assert Client.objects.get().revoked_at is None
     assert ClientSecret.objects.get().revoked_at is ClientKey.objects.get().revoked_at is None
     assert Job.objects.get().status == Job.Status.PENDING
+    assert Invitation.objects.get().is_open
+    assert Membership.objects.filter(organization=world.harbor).count() == 2
 
 
 @pytest.mark.parametrize(
@@ -204,6 +223,9 @@ def test_a_colleague_cannot_change_credentials_by_posting(colleague, address, na
             "overlap": "0",
             "pasted": key_set(jwk(ec_key(number=1), "k2")),
             "url": "https://elsewhere.example/jwks.json",
+            "email": "mine@harbor.example",
+            "role": "credential_delegate",
+            "made": "revoke",
         },
     )
 

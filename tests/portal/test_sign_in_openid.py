@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.contrib import auth
 from django.test import Client as Browser
 
+from credentials import invitations
 from credentials.audit import Action
-from credentials.models import AuditEvent, Organization, User
+from credentials.models import AuditEvent, Membership, Organization, Role, User
 from portal import mail_addresses
 from portal.openid_connect import Adapter, Provider
 from tests.authenticators import code
@@ -187,6 +188,55 @@ def test_only_a_few_claims_are_kept(visitor, account):
     come_in(visitor)
 
     assert set(SocialAccount.objects.get().extra_data) <= {"iss", "sub", "email", "email_verified", "acr"}
+
+
+# --- Who is invited ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def invited(visitor, world, account):
+    """The visitor has opened an invitation; the provider knows the person."""
+    invitation = invitations.invite(
+        world.harbor, email="New@harbor.example", role=Role.CREDENTIAL_DELEGATE, by=world.delegate
+    )
+    account(email="new@harbor.example", email_verified=True)
+    visitor.get("/invitation", {"link": invitations.token_of(invitation)})
+    return invitation
+
+
+def test_an_invited_person_can_come_with_a_provider_and_accept(visitor, invited, world):
+    page = visitor.get("/invitation").content.decode()
+    back = come_in(visitor, next="/invitation")
+    before = Membership.objects.filter(organization=world.harbor).count()
+    done = visitor.post("/invitation", {"invitation": invited.pk, "responsibility": "taken"})
+
+    assert "/sign-in/with/test-idp?next=%2Finvitation" in page
+    assert back["Location"] == "/invitation"
+    assert before == 2
+    assert done["Location"] == "/organizations/A9994"
+    person = User.objects.get(email="New@harbor.example")
+    assert not person.has_usable_password()
+    assert mail_addresses.is_verified(person)
+    assert Membership.objects.filter(organization=world.harbor, user=person).exists()
+
+
+@pytest.mark.parametrize("claims", [{"email": "other@harbor.example"}, {"email_verified": False}])
+def test_with_an_invitation_nobody_else_comes_in(visitor, invited, account, claims):
+    account(**{"email": "new@harbor.example", "email_verified": True, **claims})
+
+    come_in(visitor, next="/invitation")
+
+    assert not is_in(visitor)
+    assert not User.objects.filter(email__in=["New@harbor.example", "other@harbor.example"]).exists()
+
+
+def test_with_an_invitation_that_was_withdrawn_nobody_comes_in(visitor, invited, world):
+    invitations.withdraw(invited, by=world.delegate)
+
+    come_in(visitor, next="/invitation")
+
+    assert not is_in(visitor)
+    assert not User.objects.filter(email__iexact="new@harbor.example").exists()
 
 
 # --- Who does not come in ---------------------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+import datetime as dt
+import secrets
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from credentials.models.organization import Organization, Role
+
+INVITATION_LIFETIME = dt.timedelta(hours=48)
+
+
+def new_nonce() -> str:
+    return secrets.token_urlsafe(32)
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def for_organization(self, organization: Organization) -> "InvitationQuerySet":
+        return self.filter(organization=organization)
+
+    def open(self) -> "InvitationQuerySet":
+        """Neither accepted nor withdrawn; those included whose time is over, since they can be sent again."""
+        return self.filter(accepted_at=None, withdrawn_at=None)
+
+    def due(self, now: dt.datetime) -> "InvitationQuerySet":
+        """Those whose mail has not been sent yet, and may be tried now."""
+        return self.open().filter(sent_at=None, expires_at__gt=now, next_attempt_at__lte=now)
+
+
+class Invitation(models.Model):
+    """That a person may join an organization. The link is not kept: it is signed when the mail is written.
+
+    What is known of the person goes when the invitation is over: the membership knows whoever has joined.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField("e-mail address", blank=True)
+    name = models.CharField(max_length=150, blank=True)
+    role = models.CharField(max_length=24, choices=Role.choices)
+    nonce = models.CharField(
+        max_length=43, default=new_nonce, editable=False, help_text="Stands in the link; sent again, it is another."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    expires_at = models.DateTimeField(editable=False)
+    sent_at = models.DateTimeField(null=True, editable=False, help_text="When the mail server took the mail.")
+    attempts = models.PositiveIntegerField(default=0, editable=False)
+    next_attempt_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_error = models.CharField(max_length=200, blank=True, editable=False)
+    accepted_at = models.DateTimeField(null=True, editable=False)
+    accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    withdrawn_at = models.DateTimeField(null=True, editable=False)
+    withdrawn_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                "organization",
+                Lower("email"),
+                condition=Q(accepted_at=None, withdrawn_at=None),
+                name="invitation_open_once",
+                violation_error_message="This address has an open invitation to the organization already.",
+            ),
+            models.CheckConstraint(
+                condition=Q(accepted_at=None) | Q(withdrawn_at=None), name="invitation_ends_in_one_way"
+            ),
+            models.CheckConstraint(
+                condition=(Q(accepted_at=None, withdrawn_at=None) & ~Q(email=""))
+                | (~Q(accepted_at=None, withdrawn_at=None) & Q(email="", name="")),
+                name="invitation_forgets_the_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"invitation {self.pk} to {self.organization.entity_id} as {self.get_role_display()}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.accepted_at is None and self.withdrawn_at is None
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+    def is_for(self, email: str) -> bool:
+        """Whether it was sent to this address. Addresses of invitations are ASCII, so case is the only difference."""
+        return bool(self.email) and self.email.lower() == email.lower()

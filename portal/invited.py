@@ -1,0 +1,23 @@
+"""Which invitation somebody has opened in this browser. The signed link itself is not kept, not even here."""
+
+from django.http import HttpRequest
+
+from credentials.invitations import Key
+
+_KEPT = "invitation"
+
+
+def remember(request: HttpRequest, key: Key | None) -> None:
+    """Instead of the one before. A link that is not ours leaves no session behind."""
+    forget(request)
+    if key:
+        request.session[_KEPT] = [key.invitation, key.nonce]
+
+
+def key(request: HttpRequest) -> Key | None:
+    kept = request.session.get(_KEPT)
+    return Key(*kept) if kept else None
+
+
+def forget(request: HttpRequest) -> None:
+    request.session.pop(_KEPT, None)
