@@ -1,6 +1,7 @@
 """Measures two ways of doing a thing in turn, and keeps what came of it."""
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -41,6 +42,7 @@ def in_turn(**actions: Callable[[], object]) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in actions}
     for number in range(RUNS + 1):
         for name, action in actions.items():
+            os.sync()  # nobody pays for what another has left for the disk
             taken = seconds(action)
             if number:
                 times[name].append(taken)
