@@ -31,7 +31,9 @@ def paths(patterns=account_urls.urlpatterns, before: str = "/"):
             yield route
 
 
-PUBLIC = {path for path in paths() if path.startswith("/sign-in") and "/again" not in path} | {"/sign-out"}
+# What opens /invitation is the link that somebody was sent.
+PUBLIC = {"/sign-out", "/invitation", *(path for path in paths() if path.startswith("/sign-in"))}
+PUBLIC -= {path for path in PUBLIC if "/again" in path}
 
 
 @pytest.mark.parametrize("path", sorted(paths()))
