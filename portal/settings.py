@@ -221,6 +221,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 # How long after a proof of who someone is secrets are shown and credentials changed without another.
 PROOF_LIFETIME = dt.timedelta(minutes=env.int("PROOF_MINUTES", default=10))
 OPERATORS_NEED_SECOND_FACTOR = env.bool("OPERATORS_NEED_SECOND_FACTOR", default=not EMBEDDED)
+SECOND_FACTOR_IS_SHOWN = "portal.second_factor.is_shown"  # for the administration API, which knows no portal
 
 ACCOUNT_ADAPTER = "portal.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}

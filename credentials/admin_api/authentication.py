@@ -1,9 +1,12 @@
 """How the administration API knows its caller: by an operator's token, or by the session of an operator's browser."""
 
 import re
+from typing import Any
 
+from django.conf import settings
+from django.utils.module_loading import import_string
 from rest_framework import exceptions
-from rest_framework.authentication import BaseAuthentication
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
 from credentials import audit, limits, operator_tokens, refusals
@@ -29,6 +32,18 @@ class OperatorTokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # DRF's signature
         return 'Bearer realm="claimsgate operators"'
+
+
+class OperatorSessionAuthentication(SessionAuthentication):
+    """The session of an operator's browser; it must have shown the second step, where operators need one."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        found = super().authenticate(request)
+        if found and settings.OPERATORS_NEED_SECOND_FACTOR:
+            is_shown = import_string(settings.SECOND_FACTOR_IS_SHOWN)
+            if not is_shown(request._request):  # noqa: SLF001  # the way DRF offers
+                raise exceptions.PermissionDenied("Show your second step first: open /admin/ in this browser.")
+        return found
 
 
 def _write_down(request: Request) -> None:

@@ -8,7 +8,6 @@ from django.http import Http404, HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions, serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.parsers import JSONParser
 from rest_framework.permissions import IsAdminUser
 from rest_framework.renderers import JSONRenderer
@@ -17,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
 from credentials import allow_lists, invitations, issuing, organizations, revocation, rotation
-from credentials.admin_api.authentication import OperatorTokenAuthentication
+from credentials.admin_api.authentication import OperatorSessionAuthentication, OperatorTokenAuthentication
 from credentials.admin_api.serializers import (
     Addresses,
     Days,
@@ -70,7 +69,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 class OperatorView(APIView):
     """A view for operators alone."""
 
-    authentication_classes = (OperatorTokenAuthentication, SessionAuthentication)
+    authentication_classes = (OperatorTokenAuthentication, OperatorSessionAuthentication)
     permission_classes = (IsAdminUser,)
     parser_classes = (JSONParser,)
     renderer_classes = (JSONRenderer,)

@@ -11,7 +11,7 @@ from credentials import operator_tokens, rotation
 from credentials.audit import Action
 from credentials.models import AuditEvent, Client, ClientSecret, Invitation, OperatorToken, Organization
 from credentials.rotation import Overlap
-from tests.world import HOME_ADDRESS, OTHER_ADDRESS
+from tests.world import HOME_ADDRESS, OTHER_ADDRESS, sign_in
 
 ORGANIZATIONS = "/admin-api/organizations"
 HARBOR = f"{ORGANIZATIONS}/A9994"
@@ -135,6 +135,18 @@ def test_an_operators_browser_may_call_too_and_anybody_elses_may_not(world):
 
     assert browsers[world.operator].get(ORGANIZATIONS).status_code == 200
     assert browsers[world.delegate].get(ORGANIZATIONS).status_code == 403
+
+
+def test_a_browser_without_the_second_step_may_call_nothing_where_operators_need_one(world, settings):
+    settings.OPERATORS_NEED_SECOND_FACTOR = True
+    half, whole = (sign_in(Browser(), world.operator, with_second_factor=shown) for shown in (False, True))
+
+    answer = half.put(f"{HARBOR}/state", {"status": "denied"}, content_type="application/json")
+
+    assert answer.status_code == 403
+    assert "second step" in answer.json()["error"]
+    assert Organization.objects.get(entity_id="A9994").status == "active"
+    assert whole.get(ORGANIZATIONS).status_code == 200
 
 
 def test_a_browser_that_another_site_sends_changes_nothing(world):
