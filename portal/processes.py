@@ -79,7 +79,8 @@ def start_worker(log_folder: Path, *, environment: Mapping[str, str] | None = No
             *("--beat", "--schedule", str(schedule), "--without-gossip", "--without-mingle"),
         ],
         log=log_folder / "worker.log",
-        environment=environment,
+        # Whoever starts it has run the checks of the settings: with them a worker takes half as long again to start.
+        environment={"CELERY_SKIP_CHECKS": "1", **(environment or {})},
     )
 
 

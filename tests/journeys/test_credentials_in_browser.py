@@ -22,6 +22,12 @@ ADDRESS = "8.8.4.4"
 LONG_NAME = "W" * 64
 
 
+@pytest.fixture
+def running(running_with):
+    """The server alone: nothing here waits for a worker."""
+    return running_with(has_worker=False)
+
+
 def visitor_of(world: World, chromium, running, *, has_script: bool = True) -> Visitor:
     """The delegate at a browser, signed in, calling from ADDRESS."""
     session = sign_in(Browser(), world.delegate)

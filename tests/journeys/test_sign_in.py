@@ -36,6 +36,12 @@ def _passwords_as_the_server_reads_them(settings):
     settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
 
 
+@pytest.fixture
+def running(running_with):
+    """The server alone: only one of the tests waits for a mail."""
+    return running_with(has_worker=False)
+
+
 def heading(page: Page, text: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(text)
 
