@@ -15,6 +15,7 @@ import pytest
 from django.conf import settings
 
 from tests.journeys.conftest import free_port
+from tests.journeys.person import Person
 
 pytestmark = pytest.mark.journey
 
@@ -42,6 +43,11 @@ def left_running(folder: Path) -> list[str]:
     ]
 
 
+def mails(folder: Path) -> list[str]:
+    """What was mailed: files, in the laptop mode."""
+    return [mail for path in (folder / "mail").glob("*.log") if (mail := path.read_text())]
+
+
 def test_the_demo_exports_once_and_again_and_leaves_nothing_running(data_folder):
     port = free_port()
 
@@ -57,6 +63,9 @@ def test_the_demo_exports_once_and_again_and_leaves_nothing_running(data_folder)
         f"{second['base_url']}/auth/token",
         auth=(second["organizations"][1]["client_id"], second["organizations"][1]["client_secret"]),
     )
+    Person(second["base_url"]).send("/sign-in/forgotten-password", email="delegate@harbor.example")
+    _until(lambda: mails(data_folder))
+    [mail] = mails(data_folder)
     staying.send_signal(signal.SIGTERM)
     staying.communicate(timeout=60)
 
@@ -71,6 +80,7 @@ def test_the_demo_exports_once_and_again_and_leaves_nothing_running(data_folder)
     assert second["people"] == first["people"]
     assert second["export"]["resources"] == first["export"]["resources"]
     assert (up.status_code, token.status_code) == (200, 200)
+    assert f"{second['base_url']}/sign-in/new-password?link=" in mail, "a mail leads elsewhere"
     _until(lambda: left_running(data_folder) == [])
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{second['base_url']}/_health")

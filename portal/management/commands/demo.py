@@ -1,6 +1,7 @@
 """`manage.py demo`: Claimsgate on a laptop, from nothing to claims on disk."""
 
 import json
+import os
 import signal
 import sys
 import time
@@ -42,10 +43,12 @@ class Command(BaseCommand):
         try:
             with processes.ended_by_signals():
                 base_url = f"http://localhost:{options['port']}"
+                # What the links in e-mails begin with.
+                environment = {"PUBLIC_URL": os.environ.get("PUBLIC_URL") or base_url}
                 self._prepare_database(console)
                 # They come up while the claims are made.
-                started.append(processes.start_worker(folder))
-                started.append(processes.start_server(folder, port=options["port"]))
+                started.append(processes.start_worker(folder, environment=environment))
+                started.append(processes.start_server(folder, port=options["port"], environment=environment))
                 sandbox_facts = self._prepare_sandbox(console)
                 processes.wait_until_up(base_url, started[1])
                 export = self._export(console, base_url, sandbox_facts)
