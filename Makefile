@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 # Of pytest. A file's tests stay together, since they share what was dear to set up.
-PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+PROCESSES := -n 2 --dist loadfile
 
 # As a deployment has them; nothing is connected to.
 PRODUCTION := env -u CLAIMSGATE_EMBEDDED \

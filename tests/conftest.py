@@ -11,12 +11,6 @@ from credentials import limits
 from tests.world import World
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first: then no process is left alone with them at the end, while the other has nothing to do."""
-    items.sort(key=lambda item: item.get_closest_marker("journey") is None)
-
-
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker) -> None:
     """The tests' own database is emptied between tests, the audit trail with it; elsewhere a trigger refuses that."""
