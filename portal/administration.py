@@ -18,6 +18,9 @@ from portal import second_factor
 class Administration(AdminSite):
     """For operators who have signed in, and have shown their second step."""
 
+    site_header = site_title = "Claimsgate"
+    index_title = "Administration"
+
     def has_permission(self, request: HttpRequest) -> bool:
         needs_more = settings.OPERATORS_NEED_SECOND_FACTOR and not second_factor.is_shown(request)
         return super().has_permission(request) and not needs_more
