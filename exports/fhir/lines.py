@@ -32,6 +32,7 @@ _decode = msgspec.json.Decoder(_Dated).decode
 
 # As we write it ourselves: then the line need not be decoded.
 _NAME = b'"billablePeriod":{'
+_CONTAINED = b'"contained"'
 _END = re.compile(
     rb'"billablePeriod":\{(?:"extension":\[[^\[\]]*\],)?(?:"start":"[0-9T:.Z+-]*",)?"end":"([0-9]{4}-[0-9]{2}-[0-9]{2})'
 )
@@ -45,8 +46,7 @@ def service_date(ndjson: bytes, start: int = 0, end: int | None = None) -> dt.da
     """
     end = len(ndjson) if end is None else end
     place = ndjson.find(_NAME, start, end)
-    # One brace is open: the resource's own.
-    if place >= 0 and ndjson.count(b"{", start, place) == ndjson.count(b"}", start, place) + 1:
+    if place >= 0 and _is_its_own(ndjson, start, place):
         found = _END.match(ndjson, place, end)
         if found:
             return dt.date.fromisoformat(found[1].decode())
@@ -55,6 +55,15 @@ def service_date(ndjson: bytes, start: int = 0, end: int | None = None) -> dt.da
     of_extension = (each.valueDate for each in dated.extension if each.url in _SERVICE_ENDS)
     given = (period.end or period.start) if period else next(of_extension, "")
     return _last_day(given) if given else None
+
+
+def _is_its_own(ndjson: bytes, start: int, place: int) -> bool:
+    """Whether what stands at `place` is certainly the resource's own: one brace is open.
+
+    Strings may hold braces, too, and mislead; but of what stands within a resource only a contained one has a period.
+    """
+    is_open = ndjson.count(b"{", start, place) == ndjson.count(b"}", start, place) + 1
+    return is_open and ndjson.find(_CONTAINED, start, place) < 0
 
 
 def _last_day(given: str) -> dt.date:

@@ -14,8 +14,9 @@ from django.core.files.storage import FileSystemStorage
 from exports.storage.base import path_of
 
 BUFFER_BYTES = 1 << 20
-# So much is written before the disk is set to work on it.
+# So much is written before the disk is set to work on it, where the system offers that; macOS does not.
 AHEAD_BYTES = 4 << 20
+CAN_WORK_AHEAD = hasattr(os, "posix_fadvise")
 
 
 class LocalFiles(FileSystemStorage):
@@ -99,7 +100,7 @@ class _Flowing(io.FileIO):
     def write(self, data: Any) -> int:
         written = super().write(data)
         ahead = self.tell() - self._sent
-        if ahead >= AHEAD_BYTES:
+        if CAN_WORK_AHEAD and ahead >= AHEAD_BYTES:
             # What is not needed in memory is written out at once, and nobody waits for it.
             os.posix_fadvise(self.fileno(), self._sent, ahead, os.POSIX_FADV_DONTNEED)
             self._sent += ahead

@@ -173,3 +173,13 @@ def test_a_chunk_of_which_one_resource_has_no_day_has_no_range(world):
 )
 def test_the_day_is_found_however_the_line_is_written(line):
     assert service_date(line) == dt.date(2024, 3, 9)
+
+
+def test_the_period_of_what_is_contained_is_not_the_claims_whatever_braces_the_words_hold():
+    inner = b'{"resourceType":"Claim","note":"a brace }","billablePeriod":{"start":"2020-01-01","end":"2020-01-31"}}'
+    line = (
+        b'{"resourceType":"ExplanationOfBenefit","id":"e","contained":[' + inner + b"],"
+        b'"billablePeriod":{"start":"2024-03-01","end":"2024-03-09"}}'
+    )
+
+    assert service_date(line) == dt.date(2024, 3, 9)

@@ -7,6 +7,7 @@ import pytest
 from django.core.exceptions import SuspiciousFileOperation
 
 from exports import storage
+from exports.storage import local
 
 NAME = "00000000-0000-4000-8000-000000000000.ndjson"
 
@@ -99,6 +100,21 @@ def test_a_folder_is_synced_once_a_job_and_each_file_once(folder, monkeypatch):
 
     assert [Path(path).name.startswith(f".{NAME}") for path in synced] == [True, True, False]
     assert synced[2] == str(folder)
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_a_file_is_the_same_whether_or_not_the_system_lets_the_disk_work_ahead(folder, monkeypatch, can):
+    monkeypatch.setattr(local, "CAN_WORK_AHEAD", can)
+    if not can:
+        monkeypatch.delattr(os, "posix_fadvise")
+    block = os.urandom(local.AHEAD_BYTES // 2 + 1)
+
+    with storage.writing(7, NAME) as file:
+        for _ in range(5):
+            file.write(block)
+
+    with storage.opened(7, NAME) as stored:
+        assert stored.read() == 5 * block
 
 
 def test_without_nginx_we_send_files_ourselves():
