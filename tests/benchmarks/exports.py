@@ -23,7 +23,7 @@ def figures(folder: Path) -> Iterator[Figure]:
     times = in_turn(
         splice=partial(seconds_to_write, store.WHOLE), rows=psql.copy_rows, binary=psql.copy_chunks
     )  # fmt: skip
-    length = store.planned_bytes(store.WHOLE)
+    length = store.bytes_of(store.planned(store.WHOLE))
     yield at_least(
         f"full export of {length / 1e9:.1f} GB, against COPY of a row a resource ({store.compression()})",
         ratio(times, "rows", "splice"), 10, times,
@@ -42,7 +42,7 @@ def _parts(length: int) -> Iterator[Figure]:
         since=partial(_mean, store.WHOLE, 10, since=since),
         tenth=partial(_mean, store.TENTH, 10),
     )
-    share = store.planned_bytes(store.WHOLE, since=since) / length
+    share = store.bytes_of(store.planned(store.WHOLE, since=since)) / length
     yield at_most(
         f"_since export of {share:.1%} of the bytes, against the full one", ratio(times, "since", "full"), 0.1, times
     )
@@ -64,7 +64,7 @@ def _growth() -> Iterator[Figure]:
     times = in_turn(
         small=partial(_mean, small, 20), middle=partial(_mean, middle, 10), large=partial(_mean, large, 3)
     )  # fmt: skip
-    lengths = [store.planned_bytes(entity_id) for entity_id in store.GROWTH]
+    lengths = [store.bytes_of(store.planned(entity_id)) for entity_id in store.GROWTH]
     share = (lengths[1] - lengths[0]) / (lengths[2] - lengths[0])
     off = [
         abs(b / (a + share * (c - a)) - 1)

@@ -3,6 +3,7 @@
 import datetime as dt
 from functools import partial
 from io import BytesIO
+from unittest import mock
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -11,7 +12,7 @@ from attribution import synthetic
 from attribution.loading import load_roster
 from attribution.models import RosterFile
 from credentials.models import Organization, Program
-from exports import kickoff, storage
+from exports import kickoff, storage, tasks
 from exports.claims import splice
 from exports.claims.models import Chunk
 from exports.claims.processes import processes
@@ -66,26 +67,28 @@ def since() -> dt.datetime:
     return Load.objects.get(source=LAST).loaded_at - dt.timedelta(microseconds=1)
 
 
+@transaction.atomic  # a worker that is running sees it planned, or not at all
 def planned(
     entity_id: str, *, since: dt.datetime | None = None, types: tuple[str, ...] = TYPES, **bounds: dt.date
 ) -> Job:
-    """A job whose shards are to be written; `bounds` are those of the claims' service dates."""
-    job = kickoff.kick_off(
-        organization=organization(entity_id),
-        version=2,
-        scope=Job.Scope.PATIENT,
-        resource_types=types,
-        since=since,
-        request_url="bench",
-    )
+    """A job whose shards are to be written; `bounds` are those of the claims' service dates. No worker is called."""
+    with mock.patch.object(tasks, "call_planner"):
+        job = kickoff.kick_off(
+            organization=organization(entity_id),
+            version=2,
+            scope=Job.Scope.PATIENT,
+            resource_types=types,
+            since=since,
+            request_url="bench",
+        )
     Job.objects.filter(pk=job.pk).update(**bounds)
     plan.plan(job.pk)
     job.refresh_from_db()
     return job
 
 
-def planned_bytes(entity_id: str, *, since: dt.datetime | None = None) -> int:
-    job = planned(entity_id, since=since)
+def bytes_of(job: Job) -> int:
+    """The NDJSON that a planned job, which is forgotten, would go through."""
     length = sum(job.shards.values_list("raw_length", flat=True))
     forget(job)
     return length
