@@ -25,7 +25,7 @@ PROXY_NETWORK = "127.0.0.0/8"
 
 
 class Running:
-    """The processes of one journey; `environment` adds to their settings."""
+    """The processes of a journey; `environment` adds to their settings."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, *, has_worker: bool = True) -> None:
         self.folder = folder
@@ -33,6 +33,7 @@ class Running:
         self.base_url = f"http://localhost:{self.port}"
         self.environment = {
             "CLAIMSGATE_EMBEDDED": "on",
+            "DJANGO_SETTINGS_MODULE": "tests.journeys.served",
             "DATABASE_URL": _database_url(),
             "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
             "EXPORTS_DIR": str(folder / "exports"),
@@ -69,11 +70,16 @@ class Running:
             text=True,
         ).stdout
 
-    def stop(self) -> None:
-        if self.worker:
-            self.worker.stop()
-        for server in (self.server, *self.others):
-            server.stop()
+    def end(self) -> None:
+        """At once: nothing of it is needed any more."""
+        self.end_all_but_the_server()
+        self.server.kill()
+
+    def end_all_but_the_server(self) -> None:
+        for process in (self.worker, *self.others):
+            if process:
+                process.kill()
+        self.worker, self.others = None, []
 
 
 # For the browser: no sandbox for root, no graphics, nothing of its own accord.
@@ -86,42 +92,64 @@ QUIET = (
 )
 
 
-@pytest.fixture
-def chromium(monkeypatch) -> Iterator[Browser]:
-    """A browser: the machine's Chromium."""
-    # Playwright's loop runs in this thread, and Django would take the test for asynchronous code.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    installed = required_program("chromium", "chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed, args=QUIET)
-        yield browser
-        browser.close()
-        # Beside Playwright's loop Django keeps connections of their own, and nobody else would close them.
-        connections.close_all()
+@pytest.fixture(scope="module")
+def _browser(django_db_setup) -> Iterator[Browser]:
+    """The machine's Chromium: one for all tests of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Playwright's loop runs in this thread, and Django would take the tests for asynchronous code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        installed = required_program("chromium", "chromium-browser")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=installed, args=QUIET)
+            yield browser
+            browser.close()
+            # Beside Playwright's loop Django keeps connections of their own, and nobody else would close them.
+            connections.close_all()
 
 
 @pytest.fixture
-def running(transactional_db, settings, tmp_path, request) -> Iterator[Running]:
-    """Claimsgate as it runs for its users; parametrized indirectly, with other settings."""
-    for name, value in getattr(request, "param", {}).items():
-        setattr(settings, name, value)
-    it = Running(tmp_path)
+def chromium(_browser) -> Iterator[Browser]:
+    """A browser that knows nothing of the tests before."""
+    yield _browser
+    for context in _browser.contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def _lasting_server(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Running]:
+    """For all journeys that need no settings of their own. What it keeps of one test stands in its folder."""
+    folder = tmp_path_factory.mktemp("lasting")
+    with django_db_blocker.unblock():
+        it = Running(folder, {"CACHE_URL": f"filecache://{folder}/cache"}, has_worker=False)
     yield it
-    it.stop()
+    it.end()
 
 
 @pytest.fixture
-def running_with(transactional_db, tmp_path) -> Iterator[Callable[..., Running]]:
-    """The same when the test knows more: of the environment, and whether there is work for a worker."""
+def running_with(_lasting_server, transactional_db, tmp_path) -> Iterator[Callable[..., Running]]:
+    """Claimsgate as it runs for its users; the test says with what environment, and whether a worker has work."""
     started: list[Running] = []
 
     def start(environment: Mapping[str, str] | None = None, *, has_worker: bool = True) -> Running:
-        started.append(Running(tmp_path, environment, has_worker=has_worker))
-        return started[-1]
+        if environment:
+            started.append(Running(tmp_path, environment, has_worker=has_worker))
+            return started[-1]
+        if has_worker:
+            _lasting_server.start_worker()
+        return _lasting_server
 
     yield start
     for it in started:
-        it.stop()
+        it.end()
+    _lasting_server.end_all_but_the_server()
+    for kept in ("cache", "exports"):
+        shutil.rmtree(_lasting_server.folder / kept, ignore_errors=True)
+
+
+@pytest.fixture
+def running(running_with) -> Running:
+    """The same with the settings that it has by itself."""
+    return running_with()
 
 
 @pytest.fixture(scope="session")
@@ -169,9 +197,9 @@ def key_server(tmp_path, monkeypatch) -> Iterator[KeyServer]:
 
 
 @pytest.fixture
-def exports_folder(settings, tmp_path) -> Path:
-    """Where the processes of a journey keep export files; the test itself stores there, too."""
-    folder = tmp_path / "exports"
+def exports_folder(settings, _lasting_server) -> Path:
+    """Where the lasting server keeps export files; the test itself stores there, too."""
+    folder = _lasting_server.folder / "exports"
     exports = {**settings.EXPORTS_ON_DISK, "OPTIONS": {"location": str(folder)}}
     settings.STORAGES = {**settings.STORAGES, "exports": exports}
     return folder

@@ -91,11 +91,13 @@ def servers(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Se
     trusted, used = make_authority(folder)
     keys = KeyServer(used)
     with django_db_blocker.unblock():
-        running = Running(folder, {**UNLIMITED, "SSL_CERT_FILE": str(trusted)}, has_worker=False)
+        # Passwords are hashed as in a deployment, since the time that it takes is looked at.
+        settings = {"DJANGO_SETTINGS_MODULE": "portal.settings", "SSL_CERT_FILE": str(trusted)}
+        running = Running(folder, {**UNLIMITED, **settings}, has_worker=False)
     try:
         yield Servers(running, keys)
     finally:
-        running.stop()
+        running.end()
         keys.stop()
 
 

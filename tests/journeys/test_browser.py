@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-from django.conf import global_settings
 from playwright.sync_api import expect
 
 from attribution import synthetic
@@ -19,11 +18,6 @@ from tests.world import PASSWORD, World
 pytestmark = pytest.mark.journey
 
 MADE_AT = dt.datetime(2026, 11, 1, 4, 30, tzinfo=dt.UTC)
-
-
-@pytest.fixture(autouse=True)
-def _passwords_as_the_server_reads_them(settings):
-    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
 
 
 def test_from_signing_in_to_claims_on_the_desk(running, chromium, tmp_path):

@@ -50,6 +50,7 @@ def gate(running_with, exports_folder, tmp_path) -> Iterator[Gate]:
     world = World()
     api = world.api_client().sign_in()
     environment = {
+        "EXPORTS_DIR": str(exports_folder),
         "EXPORTS_X_ACCEL_PREFIX": "/protected-exports/",
         "TRUSTED_PROXIES": f"{PROXY_NETWORK},{PROXY_NETWORK}",
     }

@@ -184,8 +184,8 @@ def test_a_refused_roster_file_changes_nothing_and_the_command_says_why(running,
     assert not RosterFile.objects.published().exists()
 
 
-@pytest.mark.parametrize("running", [{"EXPORT_FILE_BYTES": 40_000}], indirect=True)
-def test_a_worker_killed_in_the_middle_of_an_export_costs_nothing(running, tmp_path):
+def test_a_worker_killed_in_the_middle_of_an_export_costs_nothing(running_with, tmp_path):
+    running = running_with({"EXPORT_FILE_BYTES": "40000"})
     world = World()
     people = list(synthetic.people(SEED, 12))
     _load_roster_by_command(running, tmp_path, world.harbor, people)

@@ -296,10 +296,18 @@ def _away(table: str) -> Iterator[None]:
             cursor.execute(f"ALTER TABLE {table}_away RENAME TO {table}")
 
 
-def test_no_secret_is_found_where_none_should_be(running_with, mailbox, listener, exports_folder, tmp_path):
+def test_no_secret_is_found_where_none_should_be(running_with, mailbox, listener, exports_folder):
     letters, port = mailbox
     postgres_log = leaks.PostgresLog()
-    running = running_with({"EMAIL_URL": f"smtp://127.0.0.1:{port}", "DEBUG": "off", "LOG_LEVEL": "DEBUG"})
+    running = running_with(
+        {
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "EXPORTS_DIR": str(exports_folder),
+            "EMAIL_URL": f"smtp://127.0.0.1:{port}",
+            "DEBUG": "off",
+            "LOG_LEVEL": "DEBUG",
+        }
+    )
     life = Life(running.base_url)
     world = life.world
     [mbi] = world.beneficiaries(1)
@@ -335,7 +343,7 @@ def test_no_secret_is_found_where_none_should_be(running_with, mailbox, listener
             "the database": b"\n".join([*life.dumps, leaks.database()]),
             "what the broker and the cache were told": listener.heard(),
             "what the broker and the cache keep": listener.kept(),
-            "the files of exports": leaks.files(tmp_path / "exports"),
+            "the files of exports": leaks.files(exports_folder),
         }
 
     assert leaks.found(life.secrets, places()) == []
@@ -353,7 +361,7 @@ def test_no_secret_is_found_where_none_should_be(running_with, mailbox, listener
     world.colleague.name = base64.b64encode(f"Name: {CANARY}!".encode()).decode()
     world.colleague.save()
     cache.set("test_secrecy", CANARY.encode().hex(), timeout=60)
-    (tmp_path / "exports" / "left.ndjson").write_text(f'{{"note": "{CANARY[7:30]}"}}')
+    (exports_folder / "left.ndjson").write_text(f'{{"note": "{CANARY[7:30]}"}}')
     smtp = get_connection("django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=port, use_tls=False)
     EmailMessage("Hello", f"See http://localhost/?{CANARY}", to=["a@harbor.example"], connection=smtp).send()
     life.person.get(f"/sign-in?next=/{CANARY}")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import requests
-from django.conf import global_settings
 from playwright.sync_api import Page, expect
 
 from tests.authenticators import code
@@ -29,11 +28,6 @@ USER_VERIFYING = {
     "isUserVerified": True,
     "automaticPresenceSimulation": True,
 }
-
-
-@pytest.fixture(autouse=True)
-def _passwords_as_the_server_reads_them(settings):
-    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """SMART Backend Services as its clients go about it: discovery, a signed assertion, a narrow scope, claims on disk."""
 
 import json
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +22,8 @@ CALLERS = 12
 PATIENCE_SECONDS = 60
 
 
-def test_from_discovery_to_claims_with_a_key_that_the_client_publishes(key_server: KeyServer, running: Running) -> None:
+def test_from_discovery_to_claims_with_a_key_that_the_client_publishes(key_server: KeyServer, running_with) -> None:
+    running: Running = running_with({"SSL_CERT_FILE": os.environ["SSL_CERT_FILE"]})
     world = World()
     world.harbor.is_sandbox = True
     world.harbor.save()

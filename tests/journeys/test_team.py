@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-from django.conf import global_settings
 from playwright.sync_api import Page, expect
 
 from credentials.models import Client, Membership
@@ -19,11 +18,6 @@ pytestmark = pytest.mark.journey
 NEW = "nora@harbor.example"
 LINK = re.compile(r"^http://localhost:\d+(/invitation\?link=\S+)$", re.MULTILINE)
 NEW_PASSWORD = "three small boats at dawn"
-
-
-@pytest.fixture(autouse=True)
-def _passwords_as_the_server_reads_them(settings):
-    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
 
 
 def heading(page: Page, text: str) -> None:
