@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 from portal import processes
 from tests.credentials.key_server import KeyServer, make_authority
 from tests.credentials.signing import ec_key, jwk, key_set
+from tests.journeys import forked
 from tests.journeys.installation import Installation, Worker
 from tests.ports import free_port
 
@@ -80,6 +81,13 @@ class Running:
             if process:
                 process.kill()
         self.worker, self.others = None, []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_start_quickly() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "Process", forked.Process)
+        yield
 
 
 # For the browser: no sandbox for root, no graphics, nothing of its own accord.

@@ -185,7 +185,7 @@ def test_a_refused_roster_file_changes_nothing_and_the_command_says_why(running,
 
 
 def test_a_worker_killed_in_the_middle_of_an_export_costs_nothing(running_with, tmp_path):
-    running = running_with({"EXPORT_FILE_BYTES": "40000"})
+    running = running_with({"EXPORT_FILE_BYTES": "40000", "EXPORT_LEASE_SECONDS": "5"})
     world = World()
     people = list(synthetic.people(SEED, 12))
     _load_roster_by_command(running, tmp_path, world.harbor, people)
