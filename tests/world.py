@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterable, Sequence
 
 import factory
+from allauth.account.models import EmailAddress
 from django.test import Client as Browser
 from django.utils import timezone
 
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
 from credentials.issuing import create_client
 from credentials.models import Client, Membership, Organization, Program, Role, User
-from portal import mail_addresses, sessions
+from portal import sessions
 
 PASSWORD = "a long password for tests"
 HOME_ADDRESS = "8.8.8.8"
@@ -45,7 +46,7 @@ class UserFactory(factory.django.DjangoModelFactory):
     @factory.post_generation
     def has_verified_address(self, create, extracted, **_):
         if create and extracted is not False:
-            mail_addresses.note_verified(self)
+            EmailAddress.objects.create(user=self, email=self.email.lower(), primary=True, verified=True)
 
 
 class MembershipFactory(factory.django.DjangoModelFactory):
