@@ -126,7 +126,7 @@ def test_more_than_30_days_before_nothing_is_told(api):
 def test_over_the_whole_life_of_a_secret_each_stage_is_told_once_though_the_task_runs_every_hour(api):
     expiring_in(90 * DAY)
 
-    for hour in range(0, 100 * 24, 6):
+    for hour in range(0, 100 * 24, 12):
         notices.write_reminders(NOW + hour * HOUR)
         notices.write_reminders(NOW + hour * HOUR)
 
