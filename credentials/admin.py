@@ -5,7 +5,7 @@ trail are never changed.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 
-from credentials import invitations, key_registration, organizations, revocation, rotation, team
+from credentials import audit, invitations, key_registration, organizations, revocation, rotation, team
 from credentials.models import (
     AllowedAddress,
     AuditEvent,
@@ -284,6 +284,38 @@ class UserAdmin(DjangoUserAdmin[User]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
         """A person is switched off, not deleted: memberships would go with the person, and nobody would know."""
         return False
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
+        """The last step of saving, in the same transaction: now all that was changed is known."""
+        super().save_related(request, form, formsets, change)
+        person = form.instance
+        if not change:
+            self._record(audit.Action.PERSON_CREATED, person, request)
+        elif form.changed_data:
+            before, after = (
+                {name: _in_words(values.get(name)) for name in form.changed_data}
+                for values in (form.initial, form.cleaned_data)
+            )
+            self._record(audit.Action.PERSON_CHANGED, person, request, before=before, after=after)
+
+    @transaction.atomic
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  # Django's signature
+        """Django's page; it also switches the sign-in by password off."""
+        person = User.objects.filter(pk=id).first() if id.isdigit() else None
+        response = super().user_change_password(request, id, form_url)
+        if person and person.password != User.objects.get(pk=person.pk).password:
+            self._record(audit.Action.PASSWORD_CHANGED, person, request, by_means_of="administration")
+        return response
+
+    @staticmethod
+    def _record(action: audit.Action, person: User, request: HttpRequest, **detail: Any) -> None:
+        by = cast("User", request.user)
+        audit.record_about_person(action, person, user=by, request=request, person=person.email, **detail)
+
+
+def _in_words(value: Any) -> Any:
+    """A value of a form, for the audit trail: of rows, their names."""
+    return value if isinstance(value, bool | str | None) else sorted(str(each) for each in value)
 
 
 class AllowedAddressInline(LookOnly, admin.TabularInline[AllowedAddress, Any]):

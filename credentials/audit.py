@@ -3,10 +3,11 @@
 import enum
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 
 from credentials.middleware import client_address, request_id
-from credentials.models import AuditEvent, Client, Organization, User
+from credentials.models import AuditEvent, Client, Membership, Organization, User
 
 
 class Action(enum.StrEnum):
@@ -35,6 +36,8 @@ class Action(enum.StrEnum):
     ORGANIZATION_REVOKED = "organization.revoked"
     ORGANIZATION_STATE_CHANGED = "organization.state_changed"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105  # the name of an act
+    PERSON_CHANGED = "person.changed"
+    PERSON_CREATED = "person.created"
     RECOVERY_CODES_MADE = "recovery_codes.made"
     REQUEST_REFUSED = "request.refused"
     ROSTER_PUBLISHED = "roster.published"
@@ -49,6 +52,7 @@ class Action(enum.StrEnum):
     SIGNED_IN = "signed_in"
     SIGN_IN_LINKED = "sign_in.linked"
     SIGN_IN_REFUSED = "sign_in.refused"
+    TEAM_CHANGE_REFUSED = "team.change_refused"
     TOKEN_ISSUED = "token.issued"  # noqa: S105  # the name of an act
     TOKEN_REFUSED = "token.refused"  # noqa: S105  # the name of an act
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an act
@@ -61,6 +65,7 @@ DENIALS = frozenset(
         Action.REQUEST_REFUSED,
         Action.ROSTER_REFUSED,
         Action.SIGN_IN_REFUSED,
+        Action.TEAM_CHANGE_REFUSED,
         Action.TOKEN_REFUSED,
     }
 )
@@ -90,3 +95,13 @@ def record(
         request_id=request_id(request) if request else "",
         detail=detail,
     )
+
+
+@transaction.atomic
+def record_about_person(
+    action: Action, person: User, *, user: User | None, request: HttpRequest | None, **detail: Any
+) -> None:
+    """Write down what was done with a person's account: for each organization of the person, or once without any."""
+    organizations: list[Organization | None] = [each.organization for each in Membership.objects.of_user(person)]
+    for organization in organizations or [None]:
+        record(action, organization=organization, user=user, request=request, **detail)

@@ -28,6 +28,8 @@ SALT = "credentials.invitations"
 LONGEST_TOKEN = 200
 # Mails an organization may have sent in one window of limits.py, so that nobody's mailbox is filled with them.
 SENT_AT_MOST = 20
+# For so long after its end an invitation can be sent again; then its address goes.
+FORGOTTEN_AFTER = dt.timedelta(days=30)
 
 
 class AddressRefusedError(TeamRefusedError):
@@ -194,6 +196,17 @@ def withdraw(
         return False
     withdraw_locked(invitation, by=by, request=request)
     return True
+
+
+def forget_expired() -> None:
+    """Withdraw those whose time was over long ago, as nobody is going to send them again."""
+    long_ago = timezone.now() - FORGOTTEN_AFTER
+    for expired in Invitation.objects.open().filter(expires_at__lt=long_ago).select_related("organization"):
+        with transaction.atomic():
+            enter(expired.organization, by=None, as_operator=True)
+            invitation = _locked(expired)
+            if invitation.is_open and invitation.expires_at < long_ago:
+                withdraw_locked(invitation, by=None, request=None)
 
 
 def withdraw_locked(invitation: Invitation, *, by: User | None, request: HttpRequest | None) -> None:

@@ -3,7 +3,7 @@ import datetime as dt
 from celery import shared_task
 from django.utils import timezone
 
-from credentials import notices, refusals
+from credentials import invitations, notices, refusals
 from credentials.models import AccessToken, CallCount, SpentAssertion
 
 # Long enough that a client which comes with an old token is told that it has expired, not that it never was.
@@ -17,6 +17,11 @@ def forget_ended_tokens() -> None:
     AccessToken.objects.filter(expires__lt=now - TOKENS_REMEMBERED).delete()
     SpentAssertion.objects.over(now).delete()
     CallCount.objects.over(now).delete()
+
+
+@shared_task
+def forget_expired_invitations() -> None:
+    invitations.forget_expired()
 
 
 @shared_task

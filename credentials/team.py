@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 
-from credentials import audit, invitations, key_registration, notices, revocation
+from credentials import audit, invitations, key_registration, limits, notices, revocation
 from credentials.models import (
     Client,
     ClientKey,
@@ -145,6 +145,21 @@ def remove(
     membership.delete()
     notices.announce_member(notices.Kind.MEMBER_REMOVED, membership, event=event)
     return made
+
+
+def write_down_refusal(
+    refused: TeamRefusedError, organization: Organization, *, user: User, request: HttpRequest
+) -> None:
+    """That somebody tried what the rules refuse: once in a window of time for each rule and person."""
+    rule = type(refused).__name__
+    if limits.spend([limits.Budget(f"team.refused:{organization.pk}:{user.pk}:{rule}", 1)]) is None:
+        audit.record(
+            audit.Action.TEAM_CHANGE_REFUSED,
+            organization=organization,
+            user=user,
+            request=request,
+            reason=str(refused),
+        )
 
 
 def _revoke(made: Made, *, by: User | None, request: HttpRequest | None) -> None:

@@ -4,19 +4,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import transaction
 from django.http import HttpRequest
 
 from credentials import audit
-from credentials.models import Membership, Organization, User
+from credentials.models import User
 
 
-@transaction.atomic
 def record(action: audit.Action, *, user: User, request: HttpRequest | None, **detail: Any) -> None:
     """Write it down: for each organization of the person, or once without any."""
-    organizations: list[Organization | None] = [each.organization for each in Membership.objects.of_user(user)]
-    for organization in organizations or [None]:
-        audit.record(action, organization=organization, user=user, request=request, **detail)
+    audit.record_about_person(action, user, user=user, request=request, **detail)
 
 
 def record_refusal(*, user: User, request: HttpRequest, reason: str) -> None:

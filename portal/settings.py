@@ -131,6 +131,10 @@ CELERY_BEAT_SCHEDULE = {
     "expire exports": {"task": "exports.tasks.expire", "schedule": dt.timedelta(minutes=1)},
     "compact claims": {"task": "exports.tasks.compact", "schedule": dt.timedelta(hours=24)},
     "forget ended tokens": {"task": "credentials.tasks.forget_ended_tokens", "schedule": dt.timedelta(hours=1)},
+    "forget expired invitations": {
+        "task": "credentials.tasks.forget_expired_invitations",
+        "schedule": dt.timedelta(hours=1),
+    },
     "write reminders": {"task": "credentials.tasks.write_reminders", "schedule": dt.timedelta(hours=1)},
     "send invitations": {"task": "portal.tasks.send_invitations", "schedule": dt.timedelta(minutes=1)},
     "send notices": {"task": "portal.tasks.send_notices", "schedule": dt.timedelta(minutes=1)},

@@ -100,9 +100,10 @@ def _told(request: MemberRequest, act: Callable[[], HttpResponse]) -> HttpRespon
     """What the rules refuse is said on the page of the team. Who does not belong to it any more finds nothing."""
     try:
         return act()
-    except NotManagingError as refused:
-        raise Http404(str(refused)) from refused
     except TeamRefusedError as refused:
+        verbs.write_down_refusal(refused, request.organization, user=request.user, request=request)
+        if isinstance(refused, NotManagingError):
+            raise Http404(str(refused)) from refused
         messages.error(request, str(refused))
         return redirect("portal:team", request.organization.entity_id)
 

@@ -13,6 +13,7 @@ from credentials import invitations, organizations, team
 from credentials.audit import Action
 from credentials.invitations import Key
 from credentials.models import AuditEvent, Invitation, Membership, Notice, Organization, Program, Role, User
+from credentials.tasks import forget_expired_invitations
 from credentials.team_rules import NotManagingError, RoleRefusedError
 from tests.credentials.at_once import CALLERS, at_once
 from tests.world import MembershipFactory, UserFactory, World
@@ -224,6 +225,20 @@ def test_a_withdrawn_invitation_opens_nothing_and_forgets_the_person(world):
     assert (row.email, row.name, row.withdrawn_by) == ("", "", world.delegate)
     assert [event.detail["email"] for event in events(Action.INVITATION_WITHDRAWN)] == [EMAIL]
     assert invite(world).is_open
+
+
+def test_an_invitation_that_expired_long_ago_forgets_the_person(world):
+    long_ago, lately = invite(world, name="New Person"), invite(world, email="other@harbor.example")
+    now = timezone.now()
+    for invitation, days in ((long_ago, 31), (lately, 29)):
+        Invitation.objects.filter(pk=invitation.pk).update(expires_at=now - dt.timedelta(days=days))
+
+    forget_expired_invitations()
+
+    long_ago.refresh_from_db()
+    assert (long_ago.email, long_ago.name, long_ago.is_open) == ("", "", False)
+    assert [event.detail["email"] for event in events(Action.INVITATION_WITHDRAWN)] == [EMAIL]
+    assert invitations.resend(lately, by=world.delegate).email == "other@harbor.example"
 
 
 @pytest.mark.parametrize("verb", [invitations.resend, invitations.withdraw])

@@ -170,6 +170,49 @@ def test_an_operator_removes_a_member_after_a_question(operator):
     assert AuditEvent.objects.filter(action="member.removed", user__email="operator@gate.example").exists()
 
 
+def test_what_an_operator_changes_of_a_person_is_in_the_organizations_trail(operator):
+    person = User.objects.get(email="delegate@harbor.example")
+    page = reverse("admin:credentials_user_change", args=[person.pk])
+    as_it_is = {"email": person.email, "name": person.name, "is_active": "on"}
+
+    operator.post(page, as_it_is)
+    changed = operator.post(page, {"email": "taken@over.example", "name": person.name, "is_staff": "on"})
+
+    assert changed.status_code == 302
+    event = AuditEvent.objects.get(action="person.changed")
+    assert (event.user.email, event.organization.entity_id) == ("operator@gate.example", "A1234")
+    assert event.detail["before"] == {"email": "delegate@harbor.example", "is_active": True, "is_staff": False}
+    assert event.detail["after"] == {"email": "taken@over.example", "is_active": False, "is_staff": True}
+
+
+def test_a_person_whom_an_operator_makes_is_in_the_trail(operator):
+    password = "three small boats at dawn"  # noqa: S105  # nobody's
+    facts = {"email": "made@gate.example", "name": "Made", "password1": password, "password2": password}
+
+    operator.post(reverse("admin:credentials_user_add"), facts)
+
+    event = AuditEvent.objects.get(action="person.created")
+    assert (event.organization, event.detail) == (None, {"person": "made@gate.example"})
+
+
+@pytest.mark.parametrize("usable", ["true", "false"])
+def test_a_password_that_an_operator_sets_is_in_the_trail(operator, usable):
+    person = User.objects.get(email="delegate@harbor.example")
+    page = reverse("admin:auth_user_password_change", args=[person.pk])
+    password = "three small boats at dawn"  # noqa: S105  # nobody's
+    facts = {"usable_password": usable, "password1": password, "password2": password}
+
+    refused = operator.post(page, {**facts, "password1": "too short", "password2": "too short"})
+    operator.post(page, {**facts, "set-password" if usable == "true" else "unset-password": ""})
+
+    assert refused.status_code == (200 if usable == "true" else 302)
+    person.refresh_from_db()
+    assert person.has_usable_password() is (usable == "true")
+    event = AuditEvent.objects.get(action="password.changed")
+    assert (event.user.email, event.detail["person"]) == ("operator@gate.example", person.email)
+    assert password not in str(event.detail)
+
+
 def test_who_may_only_look_neither_invites_nor_removes(client, operator):
     viewer = UserFactory(is_staff=True)
     viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
