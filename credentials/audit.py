@@ -99,7 +99,7 @@ def record(
 
 @transaction.atomic
 def record_about_person(
-    action: Action, person: User, *, user: User | None, request: HttpRequest | None, **detail: Any
+    action: Action, person: User, /, *, user: User | None, request: HttpRequest | None, **detail: Any
 ) -> None:
     """Write down what was done with a person's account: for each organization of the person, or once without any."""
     organizations: list[Organization | None] = [each.organization for each in Membership.objects.of_user(person)]

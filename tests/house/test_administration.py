@@ -180,13 +180,13 @@ def test_what_an_operator_changes_of_a_person_is_in_the_organizations_trail(oper
 
     assert changed.status_code == 302
     event = AuditEvent.objects.get(action="person.changed")
-    assert (event.user.email, event.organization.entity_id) == ("operator@gate.example", "A1234")
+    assert (event.user.email, event.organization.entity_id) == ("operator@gate.example", "A9994")
     assert event.detail["before"] == {"email": "delegate@harbor.example", "is_active": True, "is_staff": False}
     assert event.detail["after"] == {"email": "taken@over.example", "is_active": False, "is_staff": True}
 
 
 def test_a_person_whom_an_operator_makes_is_in_the_trail(operator):
-    password = "three small boats at dawn"  # noqa: S105  # nobody's
+    password = "three small boats at dawn"  # nobody's
     facts = {"email": "made@gate.example", "name": "Made", "password1": password, "password2": password}
 
     operator.post(reverse("admin:credentials_user_add"), facts)
@@ -199,7 +199,7 @@ def test_a_person_whom_an_operator_makes_is_in_the_trail(operator):
 def test_a_password_that_an_operator_sets_is_in_the_trail(operator, usable):
     person = User.objects.get(email="delegate@harbor.example")
     page = reverse("admin:auth_user_password_change", args=[person.pk])
-    password = "three small boats at dawn"  # noqa: S105  # nobody's
+    password = "three small boats at dawn"  # nobody's
     facts = {"usable_password": usable, "password1": password, "password2": password}
 
     refused = operator.post(page, {**facts, "password1": "too short", "password2": "too short"})
