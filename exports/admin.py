@@ -15,7 +15,7 @@ from exports.models import Job, Load, OutputFile, Shard
 class ShardInline(LookOnly, admin.TabularInline[Shard, Job]):
     model = Shard
     fields = [
-        *("number", "resource_type", "population", "resource_count", "raw_length"),
+        *("number", "kind", "resource_type", "population", "resource_count", "raw_length"),
         *("status", "attempts", "bytes_written", "lease_until", "last_error"),
     ]
 

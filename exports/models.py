@@ -179,6 +179,10 @@ class Shard(models.Model):
         WRITING = "writing", "Writing"
         WRITTEN = "written", "Written"
 
+    class Kind(models.TextChoices):
+        OUTPUT = "output", "Resources"
+        DELETED = "deleted", "Deletions of resources"
+
     class Population(models.TextChoices):
         EVERYONE = "everyone", "Everyone"
         EXISTING = "existing", "On the earlier roster too"
@@ -186,6 +190,9 @@ class Shard(models.Model):
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="shards")
     number = models.PositiveIntegerField(help_text="Its place in the manifest.")
+    kind = models.CharField(
+        max_length=7, choices=Kind.choices, default=Kind.OUTPUT, help_text="In which list of the manifest its file is."
+    )
     resource_type = models.CharField(max_length=32)
     population = models.CharField(max_length=16, choices=Population.choices)
     since = models.DateTimeField(null=True)

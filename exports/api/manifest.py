@@ -3,19 +3,26 @@
 from collections.abc import Callable
 from typing import Any
 
-from exports.models import Job, OutputFile
+from exports.models import Job, OutputFile, Shard
 
 
 def manifest(job: Job, *, url_of: Callable[[OutputFile], str]) -> dict[str, Any]:
     """The manifest of a completed job; `url_of` gives a file's absolute URL. `JobID` and the key order are BCDA's."""
     assert job.transaction_time is not None  # noqa: S101  # set when the job was planned
+    files = list(job.files.select_related("shard"))
+    output = [_entry(file, file.resource_type, url_of) for file in files if file.shard.kind == Shard.Kind.OUTPUT]
+    deleted = [_entry(file, "Bundle", url_of) for file in files if file.shard.kind == Shard.Kind.DELETED]
     return {
         "transactionTime": job.transaction_time.isoformat().replace("+00:00", "Z"),
         "request": job.request_url,
         "requiresAccessToken": True,
-        "output": [
-            {"type": file.resource_type, "url": url_of(file), "count": file.resource_count} for file in job.files.all()
-        ],
+        "output": output,
+        # BCDA has no such key: only where there is something to say.
+        **({"deleted": deleted} if deleted else {}),
         "error": [],
         "JobID": job.pk,
     }
+
+
+def _entry(file: OutputFile, type_: str, url_of: Callable[[OutputFile], str]) -> dict[str, Any]:
+    return {"type": type_, "url": url_of(file), "count": file.resource_count}

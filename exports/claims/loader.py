@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 from django.db import connection, transaction
@@ -13,7 +14,7 @@ from attribution.models import Mbi
 from exports.claims import splice
 from exports.claims.chunks import Segment, segments_of, write_chunks
 from exports.claims.models import Chunk, Deletion, Load, PatientIdentity
-from exports.fhir.lines import SERVICE_DATED
+from exports.fhir.lines import SERVICE_DATED, service_date
 
 # Any number, the same for every loader: loads come one after the other, in the order of their ids.
 _LOADS_LOCK = 0x4C4F4144
@@ -175,19 +176,19 @@ class Loading:
         )
         kept: list[Chunk] = []
         superseded: list[tuple[object, ...]] = []
-        deletions: list[Deletion] = []
+        taken: list[_Taken] = []
         for chunk in older:
             whose = (chunk.beneficiary_id, chunk.resource_type)
             replaced, gone = arrived.get(whose, frozenset()), deleted.get(whose, frozenset())
-            rest, taken_out = _without(segments_of(chunk), replaced | gone)
-            if not taken_out:
+            rest, days = _without(segments_of(chunk), replaced | gone, are_dated=chunk.resource_type in SERVICE_DATED)
+            if not days:
                 continue
             superseded.append(chunk.pk)
-            deletions += self._deletions(whose, replaced=taken_out & replaced, gone=taken_out - replaced)
+            taken.append(_Taken(whose, days, replaced))
             if rest:
                 kept.append(self._chunk(*whose, rest, chunk.first_service_date, chunk.last_service_date))
         Chunk.objects.filter(pk__in=superseded).update(superseded_by=self.load)
-        _record(deletions)
+        Deletion.objects.bulk_create(self._deletions(taken))
         return kept
 
     def _chunk(
@@ -209,19 +210,22 @@ class Loading:
             **Segment.joined(segments),
         )
 
-    def _deletions(
-        self, whose: tuple[int, str], *, replaced: frozenset[str], gone: frozenset[str]
-    ) -> Iterator[Deletion]:
-        for ids, is_replaced in ((replaced, True), (gone, False)):
-            if ids:
-                yield Deletion(
-                    load=self.load,
-                    version=self.version,
-                    beneficiary_id=whose[0],
-                    resource_type=whose[1],
-                    is_replaced=is_replaced,
-                    resource_ids=sorted(ids),
-                )
+    def _deletions(self, taken: Iterable["_Taken"]) -> Iterator[Deletion]:
+        """What was taken out; a beneficiary's chunks of one type are told of together."""
+        together: dict[tuple[tuple[int, str], bool], _Days] = {}
+        for whose, days, replaced in taken:
+            for id_, day in days.items():
+                together.setdefault((whose, id_ in replaced), {})[id_] = day
+        for ((beneficiary_id, resource_type), is_replaced), days in together.items():
+            yield Deletion(
+                load=self.load,
+                version=self.version,
+                beneficiary_id=beneficiary_id,
+                resource_type=resource_type,
+                is_replaced=is_replaced,
+                resource_ids=sorted(days),
+                service_dates=[days[id_] for id_ in sorted(days)],
+            )
 
     def _remember_patients(self, deliveries: Sequence[_Delivery]) -> None:
         """Whose the Patients are, so that later loads know what refers to them. Raises PatientOfAnotherError."""
@@ -243,6 +247,16 @@ class Loading:
 
 
 _Ids = dict[tuple[int, str], frozenset[str]]
+# By id, the last day of the service.
+_Days = dict[str, dt.date | None]
+
+
+class _Taken(NamedTuple):
+    """What was taken out of a chunk, and which of its ids came anew."""
+
+    whose: tuple[int, str]
+    days: _Days
+    replaced: frozenset[str]
 
 
 def _ids(deliveries: Sequence[_Delivery]) -> tuple[_Ids, _Ids]:
@@ -257,32 +271,26 @@ def _ids(deliveries: Sequence[_Delivery]) -> tuple[_Ids, _Ids]:
     return arrived, deleted
 
 
-def _without(segments: Sequence[Segment], ids: frozenset[str]) -> tuple[list[Segment], frozenset[str]]:
-    """Segments without the resources of these ids, and the ids that were found."""
+def _without(segments: Sequence[Segment], ids: frozenset[str], *, are_dated: bool) -> tuple[list[Segment], _Days]:
+    """Segments without the resources of these ids, and those that were found, with their days."""
     rest: list[Segment] = []
-    found: set[str] = set()
+    found: _Days = {}
     for segment in segments:
         lines = splice.inflate(segment.body.deflated).splitlines(keepends=True)
         of_lines = [resource_id(line) for line in lines]
         here = ids.intersection(of_lines)
-        found |= here
         if not here:
             rest.append(segment)
-        elif left := [line for line, id_ in zip(lines, of_lines, strict=True) if id_ not in here]:
+            continue
+        left = []
+        for line, id_ in zip(lines, of_lines, strict=True):
+            if id_ in here:
+                found[id_] = service_date(line) if are_dated else None
+            else:
+                left.append(line)
+        if left:
             rest.append(Segment(segment.last_updated, splice.deflate(b"".join(left), len(left))))
-    return rest, frozenset(found)
-
-
-def _record(deletions: Iterable[Deletion]) -> None:
-    """Keep what was taken out; a beneficiary's chunks of one type are told of together."""
-    together: dict[tuple[int, str, bool], Deletion] = {}
-    for deletion in deletions:
-        key = (deletion.beneficiary_id, deletion.resource_type, deletion.is_replaced)
-        if key in together:
-            together[key].resource_ids = sorted({*together[key].resource_ids, *deletion.resource_ids})
-        else:
-            together[key] = deletion
-    Deletion.objects.bulk_create(together.values())
+    return rest, found
 
 
 def lock_loads() -> None:

@@ -79,7 +79,7 @@ class Deletion(models.Model):
     """Resources of a beneficiary that a load took out of older chunks, at the load's `loaded_at`.
 
     `is_replaced` when the same load brought them anew: a client that reads on from there gets them again. Those that
-    are gone it has to be told of.
+    are gone it is told of, if the days of their service are among those that it may see.
     """
 
     load = models.ForeignKey(Load, on_delete=models.PROTECT, related_name="deletions")
@@ -88,11 +88,24 @@ class Deletion(models.Model):
     beneficiary = models.ForeignKey(Beneficiary, on_delete=models.PROTECT, related_name="+", db_index=False)
     is_replaced = models.BooleanField()
     resource_ids = ArrayField(models.CharField(max_length=64))
+    service_dates = ArrayField(
+        models.DateField(null=True),
+        default=list,
+        help_text="The last day of service of each, null where there is none; empty where it was not kept.",
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["version", "resource_type", "beneficiary", "load", "is_replaced"], name="deletion_once"
+            )
+        ]
+        # Of all that loads take out, few are gone for good.
+        indexes = [
+            models.Index(
+                fields=["version", "resource_type", "beneficiary"],
+                condition=models.Q(is_replaced=False),
+                name="deletion_for_good",
             )
         ]
 

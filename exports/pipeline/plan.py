@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from exports.models import Job, Load, Shard
 from exports.pipeline.transactions import brief
-from exports.sources import SOURCES, Part, Selection
+from exports.sources import SOURCES, Part, Selection, Source
 
 # Before anything was loaded there is nothing that a client could miss by coming back with this as its `_since`.
 NOTHING_LOADED_YET = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
@@ -33,6 +33,11 @@ def plan(job_id: int) -> bool:
             transaction_time=job.as_of_load.loaded_at if job.as_of_load else NOTHING_LOADED_YET,
             planned_at=Now(),
         )
+
+
+def source_of(shard: Shard) -> Source:
+    """Where what a shard holds comes from."""
+    return SOURCES["deletions" if shard.kind == Shard.Kind.DELETED else "store"]
 
 
 def selection_of(shard: Shard) -> Selection:
@@ -59,12 +64,19 @@ def _shards(job: Job) -> Iterator[Shard]:
     if job.as_of_load is None:
         return
     number = 0
-    for resource_type in job.resource_types:
-        for population, since in _populations(job):
-            draft = Shard(job=job, resource_type=resource_type, population=population, since=since)
-            for part in SOURCES["store"].parts(selection_of(draft), file_bytes=settings.EXPORT_FILE_BYTES):
-                yield _shard(draft, number, part)
-                number += 1
+    for draft in _drafts(job):
+        for part in source_of(draft).parts(selection_of(draft), file_bytes=settings.EXPORT_FILE_BYTES):
+            yield _shard(draft, number, part)
+            number += 1
+
+
+def _drafts(job: Job) -> Iterator[Shard]:
+    """What is exported before it is cut: first the resources, then the deletions since the client was here."""
+    for kind in Shard.Kind:
+        for resource_type in job.resource_types:
+            for population, since in _populations(job):
+                if kind == Shard.Kind.OUTPUT or since is not None:
+                    yield Shard(job=job, kind=kind, resource_type=resource_type, population=population, since=since)
 
 
 def _populations(job: Job) -> list[tuple[Shard.Population, dt.datetime | None]]:
@@ -81,6 +93,7 @@ def _shard(draft: Shard, number: int, part: Part) -> Shard:
     return Shard(
         job=draft.job,
         number=number,
+        kind=draft.kind,
         resource_type=draft.resource_type,
         population=draft.population,
         since=draft.since,

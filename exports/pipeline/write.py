@@ -15,9 +15,8 @@ from exports.claims.cutting import ServiceDates, cut
 from exports.claims.splice import Splice
 from exports.models import Job, Shard
 from exports.pipeline import turns
-from exports.pipeline.plan import selection_of
+from exports.pipeline.plan import selection_of, source_of
 from exports.pipeline.transactions import brief
-from exports.sources import SOURCES
 
 # How often a worker that writes says so, and learns whether it is still wanted.
 HEARTBEAT_SECONDS = 0.5
@@ -117,7 +116,7 @@ def _copy(shard: Shard, splice: Splice, heartbeat: Heartbeat) -> None:
     """From the source into the file. Raises LeaseLostError, and IncompleteError if anything is missing."""
     resource_count = raw_length = 0
     dates = ServiceDates(shard.job.claims_from_date, shard.job.claims_through_date)
-    for piece in SOURCES["store"].pieces(selection_of(shard)):
+    for piece in source_of(shard).pieces(selection_of(shard)):
         heartbeat.check()
         resource_count += piece.body.resource_count
         raw_length += piece.body.raw_length

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from exports.claims.splice import Body
 
+# The first and the last beneficiary of a range that is open at both ends.
+EVERYBODY = 0, 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:

@@ -11,7 +11,7 @@ from psycopg import Copy, errors
 from exports.claims.chunks import newer
 from exports.claims.splice import Body
 from exports.fhir.lines import SERVICE_DATED
-from exports.sources.base import Part, Piece, Selection
+from exports.sources.base import EVERYBODY, Part, Piece, Selection
 
 # PostgreSQL's binary COPY: a signature with two empty words, then rows; a row is its number of fields and, for each
 # field, its length and its bytes. The server sends each row as one message.
@@ -21,7 +21,6 @@ _ROW = struct.Struct("!h ii ii iq i? i")  # fields; resource_count; raw_length; 
 _LENGTH = struct.Struct("!i")
 _NULL = -1
 _END = b"\xff\xff"
-_NO_MORE = 2**63 - 1  # no beneficiary comes after this one
 
 
 class ClaimsStore:
@@ -48,8 +47,8 @@ class ClaimsStore:
             parts = [Part(*row) for row in cursor.fetchall()]
         # Open at both ends, so that PostgreSQL does not take the only part of a selection for a small part of it.
         if parts:
-            parts[0] = replace(parts[0], first_beneficiary_id=0)
-            parts[-1] = replace(parts[-1], last_beneficiary_id=_NO_MORE)
+            parts[0] = replace(parts[0], first_beneficiary_id=EVERYBODY[0])
+            parts[-1] = replace(parts[-1], last_beneficiary_id=EVERYBODY[1])
         return parts
 
     def pieces(self, selection: Selection) -> Iterator[Piece]:

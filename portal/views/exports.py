@@ -16,7 +16,7 @@ from attribution import cohorts
 from exports import kickoff
 from exports.api import downloads
 from exports.api.versions import V2
-from exports.models import Job, OutputFile
+from exports.models import Job, OutputFile, Shard
 from portal.forms.exports import INPUT_FORMAT, ExportForm
 from portal.scoping import MemberRequest, member_required
 
@@ -103,7 +103,8 @@ def download(request: MemberRequest, job_id: int, name: str) -> HttpResponseBase
     file = ready.filter(job=job, name=name).select_related("shard").first()
     if file is None:
         raise Http404("This export has no file of this name.")
-    saved_as = f"{request.organization.entity_id}-export-{job.pk}-{file.shard.number + 1}-{file.resource_type}.ndjson"
+    what = f"deleted-{file.resource_type}" if file.shard.kind == Shard.Kind.DELETED else file.resource_type
+    saved_as = f"{request.organization.entity_id}-export-{job.pk}-{file.shard.number + 1}-{what}.ndjson"
     return downloads.respond(request, file, by=request.user, saved_as=saved_as)
 
 
@@ -127,7 +128,7 @@ def _job_context(job: Job) -> dict[str, Any]:
         "is_ready": is_ready,
         "percent": job.progress() if job.status == Job.Status.IN_PROGRESS else None,
         "files": files,
-        "resource_total": sum(file.resource_count for file in files),
+        "resource_total": sum(file.resource_count for file in files if file.shard.kind == Shard.Kind.OUTPUT),
         "byte_total": sum(file.raw_length for file in files),
     }
 

@@ -4,9 +4,10 @@ import pytest
 
 from credentials.audit import Action
 from credentials.models import AuditEvent
-from exports.models import Job
+from exports.claims.undo import take_back
+from exports.models import Job, Load
 from tests.credentials.signing import Signer
-from tests.exports.store import arrival, load, patient, run
+from tests.exports.store import arrival, load, patient, run, start
 from tests.world import KICK_OFF_HEADERS, World
 
 KICK_OFF = "/api/v2/Group/all/$export"
@@ -135,6 +136,23 @@ def test_a_file_is_given_to_those_whose_scope_covers_its_type(scoped):
     assert b"p-1S00" in b"".join(covered.streaming_content)
     assert_insufficient(refused, "system/Coverage.rs")
     assert AuditEvent.objects.filter(action=Action.EXPORT_DOWNLOADED).count() == 1
+
+
+def test_what_is_gone_is_told_to_those_whose_scope_covers_its_type(scoped):
+    first = Load.objects.earliest("id")
+    [mbi] = scoped.world.beneficiaries(1)
+    scoped.world.roster(scoped.world.harbor, [mbi])
+    take_back(load({mbi: [patient(mbi), arrival("Coverage", "c-gone")]}))
+    job = run(start(scoped.world.harbor, since=first.loaded_at, resource_types=("Patient", "Coverage")))
+    paths = {file.resource_type: f"/data/{job.pk}/{file.name}" for file in job.files.all()}
+    token = scoped.token("system/Coverage.rs")
+
+    covered = scoped.signer.get(paths["Coverage"], token)
+    refused = scoped.signer.get(paths["Patient"], token)
+
+    assert covered.status_code == 200
+    assert b'"Coverage/c-gone"' in b"".join(covered.streaming_content)
+    assert_insufficient(refused, "system/Patient.rs")
 
 
 def test_a_scope_that_is_too_narrow_does_not_tell_a_strangers_job_from_none(scoped):

@@ -62,10 +62,25 @@ def lines(job: Job) -> list[bytes]:
 
 def exported(job: Job) -> dict[str, list[str]]:
     """The ids in the files of a job, by resource type, in their order."""
-    ids: dict[str, list[str]] = {}
-    for file in job.files.all():
+    return {type_: [line["id"] for line in lines_] for type_, lines_ in _read(job, Shard.Kind.OUTPUT).items()}
+
+
+def deleted(job: Job) -> dict[str, list[list[str]]]:
+    """The resources that a job tells to delete, as they are named: for each person, by resource type."""
+    found: dict[str, list[list[str]]] = {}
+    for type_, bundles in _read(job, Shard.Kind.DELETED).items():
+        assert {(bundle["resourceType"], bundle["type"]) for bundle in bundles} == {("Bundle", "transaction")}
+        requests = [[entry["request"] for entry in bundle["entry"]] for bundle in bundles]
+        assert {request["method"] for of_person in requests for request in of_person} == {"DELETE"}
+        found[type_] = [[request["url"] for request in of_person] for of_person in requests]
+    return found
+
+
+def _read(job: Job, kind: Shard.Kind) -> dict[str, list[dict]]:
+    found: dict[str, list[dict]] = {}
+    for file in job.files.filter(shard__kind=kind):
         with storage.opened(job.pk, file.name) as stored:
             lines = gzip.decompress(stored.read()).splitlines()
         assert len(lines) == file.resource_count
-        ids.setdefault(file.resource_type, []).extend(json.loads(line)["id"] for line in lines)
-    return ids
+        found.setdefault(file.resource_type, []).extend(map(json.loads, lines))
+    return found

@@ -10,7 +10,8 @@ from django.utils import timezone
 from credentials import audit
 from credentials.models import AuditEvent, Organization
 from exports import tasks
-from exports.models import Job, Shard
+from exports.claims.undo import take_back
+from exports.models import Job, Load, Shard
 from tests.exports import store
 
 EXPORTS = "/organizations/A9994/exports"
@@ -165,6 +166,21 @@ def test_a_file_is_downloaded_by_the_browser(delegate, world, mbis, finished, ac
     assert response["Content-Disposition"] == f'attachment; filename="A9994-export-{finished.pk}-1-Patient.ndjson"'
     event = AuditEvent.objects.get(action=audit.Action.EXPORT_DOWNLOADED)
     assert (event.user, event.detail["file"]) == (world.delegate, file.name)
+
+
+def test_what_is_gone_stands_in_a_file_of_its_own(delegate, world, mbis, read):
+    first = Load.objects.earliest("id")
+    take_back(store.load({mbi: [store.arrival("ExplanationOfBenefit", f"e-{mbi}")] for mbi in mbis}))
+    job = store.run(store.start(world.harbor, since=first.loaded_at))
+    [file] = job.files.all()
+
+    page = read(delegate.get(f"{EXPORTS}/{job.pk}"))
+    saved = delegate.get(f"{EXPORTS}/{job.pk}/files/{file.name}")
+
+    assert "Deleted ExplanationOfBenefit" in page.text
+    assert "of 2 people" in page.text
+    assert "0 resources" in page.text
+    assert f"A9994-export-{job.pk}-1-deleted-ExplanationOfBenefit.ndjson" in saved["Content-Disposition"]
 
 
 def test_a_stranger_downloads_nothing(browse, world, finished):

@@ -1,0 +1,100 @@
+"""What a client has to forget: resources that loads have taken out of the store and that did not come again."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from operator import attrgetter
+
+import msgspec
+from django.db.models import Exists, OuterRef, Q
+
+from attribution.models import RosterEntry
+from exports.claims import splice
+from exports.claims.cutting import ServiceDates
+from exports.claims.loader import resource_id
+from exports.claims.models import Chunk, Deletion
+from exports.fhir.lines import SERVICE_DATED
+from exports.sources.base import EVERYBODY, Part, Piece, Selection
+
+# Beneficiaries that are looked at together.
+BATCH = 200
+
+
+class Deletions:
+    """The deletions of PostgreSQL (exports.claims.models.Deletion), as a transaction Bundle for each beneficiary.
+
+    A selection means those after its `since`, of resources that were among its dates.
+    """
+
+    def parts(self, selection: Selection, *, file_bytes: int) -> list[Part]:  # noqa: ARG002  # a small file, always
+        bodies = [piece.body for piece in self.pieces(selection)]
+        resource_count = sum(body.resource_count for body in bodies)
+        return [Part(*EVERYBODY, resource_count, sum(body.raw_length for body in bodies))] if bodies else []
+
+    def pieces(self, selection: Selection) -> Iterator[Piece]:
+        by_beneficiary = groupby(_chosen(selection), attrgetter("beneficiary_id"))
+        while batch := {whose: list(deletions) for whose, deletions in islice(by_beneficiary, BATCH)}:
+            present = _present(selection, batch)
+            bundles = [
+                _bundle(selection.resource_type, gone, deletions[-1].load.loaded_at)
+                for whose, deletions in batch.items()
+                if (gone := _gone(selection, deletions) - present.get(whose, set()))
+            ]
+            if bundles:
+                yield Piece(splice.deflate(b"".join(bundles), len(bundles)))
+
+
+def _chosen(selection: Selection) -> Iterator[Deletion]:
+    """The deletions that a selection may be told of, by beneficiary, the latest last."""
+    on_roster = RosterEntry.objects.filter(roster=selection.roster_id, beneficiary=OuterRef("beneficiary"))
+    chosen = Deletion.objects.filter(
+        Exists(on_roster),
+        version=selection.version,
+        resource_type=selection.resource_type,
+        is_replaced=False,  # the others came again at once
+        load__lte=selection.as_of_load_id,
+        load__loaded_at__gt=selection.since,
+    )
+    if selection.earlier_roster_id is not None:
+        on_earlier = Exists(
+            RosterEntry.objects.filter(roster=selection.earlier_roster_id, beneficiary=OuterRef("beneficiary"))
+        )
+        chosen = chosen.filter(on_earlier if selection.on_earlier_roster else ~on_earlier)
+    return chosen.select_related("load").order_by("beneficiary_id", "load_id").iterator(chunk_size=BATCH)
+
+
+def _gone(selection: Selection, deletions: Sequence[Deletion]) -> set[str]:
+    """The ids that were taken out, of resources that were among the selection's dates."""
+    dates = ServiceDates(selection.claims_from_date, selection.claims_through_date)
+    is_bounded = selection.resource_type in SERVICE_DATED and dates != ServiceDates(None, None)
+    days: dict[str, dt.date | None] = {}
+    for each in deletions:
+        # Of those whose day was not kept nobody knows whether they were.
+        days |= dict.fromkeys(each.resource_ids) | dict(zip(each.resource_ids, each.service_dates, strict=False))
+    return {id_ for id_, day in days.items() if not is_bounded or dates.keep(day)}
+
+
+def _present(selection: Selection, beneficiary_ids: Mapping[int, object]) -> dict[int, set[str]]:
+    """The ids that the store has of these beneficiaries, as of the selection: what came again is not gone."""
+    chunks = Chunk.objects.filter(
+        Q(superseded_by=None) | Q(superseded_by__gt=selection.as_of_load_id),
+        version=selection.version,
+        resource_type=selection.resource_type,
+        beneficiary__in=beneficiary_ids,
+        load__lte=selection.as_of_load_id,
+    )
+    found: dict[int, set[str]] = {}
+    for whose, body in chunks.values_list("beneficiary_id", "body").iterator(chunk_size=BATCH):
+        found.setdefault(whose, set()).update(map(resource_id, splice.inflate(body).splitlines()))
+    return found
+
+
+def _bundle(resource_type: str, ids: set[str], deleted_at: dt.datetime) -> bytes:
+    """A line that says of resources that they are deleted, as the Bulk Data IG has it."""
+    bundle = {
+        "resourceType": "Bundle",
+        "meta": {"lastUpdated": deleted_at.isoformat().replace("+00:00", "Z")},
+        "type": "transaction",
+        "entry": [{"request": {"method": "DELETE", "url": f"{resource_type}/{id_}"}} for id_ in sorted(ids)],
+    }
+    return msgspec.json.encode(bundle) + b"\n"
