@@ -181,7 +181,7 @@ class Shard(models.Model):
 
     class Kind(models.TextChoices):
         OUTPUT = "output", "Resources"
-        DELETED = "deleted", "Deletions of resources"
+        DELETED = "deleted", "Deletions"
 
     class Population(models.TextChoices):
         EVERYONE = "everyone", "Everyone"

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             model_name="shard",
             name="kind",
             field=models.CharField(
-                choices=[("output", "Resources"), ("deleted", "Deletions of resources")],
+                choices=[("output", "Resources"), ("deleted", "Deletions")],
                 default="output",
                 help_text="In which list of the manifest its file is.",
                 max_length=7,

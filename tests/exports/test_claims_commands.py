@@ -28,7 +28,7 @@ def test_a_load_is_taken_back_by_its_number(world, capsys):
 
     said = capsys.readouterr().out
     assert f"Load {wrong.pk} (november) was taken back by load {Load.objects.first().pk}" in said
-    assert "1 earlier resources are current again" in said
+    assert "1 earlier resources are current again; 1 that only it had brought are gone" in said
 
 
 def test_a_load_that_is_not_there_cannot_be_taken_back(world):

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Sum
 
 from exports.claims.undo import CannotTakeBackError, take_back
 from exports.models import Load
@@ -23,7 +24,9 @@ class Command(BaseCommand):
             undoing = take_back(load)
         except CannotTakeBackError as error:
             raise CommandError(str(error)) from error
+        gone = undoing.deletions.filter(is_replaced=False).aggregate(count=Sum("resource_ids__len"))["count"] or 0
         self.stdout.write(
             f"Load {load.pk} ({load.source}) was taken back by load {undoing.pk}. "
-            f"{undoing.resource_count:,} earlier resources are current again."
+            f"{undoing.resource_count:,} earlier resources are current again; "
+            f"{gone:,} that only it had brought are gone, and exports with an earlier _since say so."
         )
