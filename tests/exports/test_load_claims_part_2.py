@@ -13,6 +13,7 @@ from exports.fhir.r4.explanation_of_benefit import explanation_of_benefit
 from exports.models import Chunk, Deletion, Load
 from tests.exports.made_up import LAST_UPDATED, record
 from tests.exports.ndjson import claim, claim_response, eob, line, load, patient, stored_ids, write
+from tests.exports.store import deleted, exported, run, start
 
 ABSENT = {"system": systems.DATA_ABSENT_REASON, "code": "not-applicable"}
 DRG = "https://bluebutton.cms.gov/resources/variables/clm_drg_cd"
@@ -193,6 +194,19 @@ def test_a_claim_that_turns_out_to_be_sensitive_is_taken_out_of_the_store(world,
     said = capsys.readouterr().out
     assert ": nothing of 0 beneficiaries, 0 bytes in " in said
     assert "Taken out: 1 of earlier loads are withheld from now on.\n" in said
+
+
+def test_whoever_has_a_claim_that_turned_out_to_be_sensitive_is_told_to_delete_it(world, tmp_path):
+    (one,) = world.beneficiaries(1)
+    world.roster(world.harbor, [one])
+    load(write(tmp_path / "1", patient("p-1", one), eob("e-1", "p-1"), eob("e-2", "p-1")))
+    had = run(start(world.harbor))
+
+    load(write(tmp_path / "2", eob("e-2", "p-1", **SENSITIVE)))
+    job = run(start(world.harbor, since=had.transaction_time))
+
+    assert exported(job) == {}
+    assert deleted(job) == {"ExplanationOfBenefit": [["ExplanationOfBenefit/e-2"]]}
 
 
 def test_a_response_is_withheld_with_its_claim(world, tmp_path, capsys):
