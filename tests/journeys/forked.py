@@ -61,10 +61,7 @@ class Process(processes.Process):
 
 def _become(command: list[str], environment: dict[str, str], folder: str, log: str) -> None:
     os.setsid()
-    for descriptor, path, flags in (
-        (0, os.devnull, os.O_RDONLY),
-        (1, log, os.O_WRONLY | os.O_APPEND),
-    ):
+    for descriptor, path, flags in ((0, os.devnull, os.O_RDONLY), (1, log, os.O_WRONLY | os.O_APPEND)):
         opened = os.open(path, flags)
         os.dup2(opened, descriptor)
         os.close(opened)
@@ -74,6 +71,5 @@ def _become(command: list[str], environment: dict[str, str], folder: str, log: s
     os.environ.clear()
     os.environ.update(environment)
     sys.path[0] = folder
-    sys.argv = command
-    module, *sys.argv[1:] = command
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = command  # its first is set by what comes
+    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
