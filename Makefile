@@ -14,7 +14,7 @@ PRODUCTION := env -u CLAIMSGATE_EMBEDDED \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ \
 	ALLOWED_HOSTS=gate.example TRUSTED_PROXIES=10.0.0.0/8 EMAIL_URL=smtp+tls://user:not-a-password@mail.example:587
 
-.PHONY: demo test quick bench check coverage format lock clean
+.PHONY: demo test quick bench record check coverage format lock clean
 
 demo: $(VENV)/.installed node_modules/.installed
 	@exec $(PY) manage.py demo $(ARGS)
@@ -25,6 +25,10 @@ test: $(VENV)/.installed-dev node_modules/.installed
 # Everything but the journeys.
 quick: $(VENV)/.installed-dev
 	$(PY) -m pytest $(PROCESSES) -m "not journey" $(ARGS)
+
+# After a change of the wire or of a page's title that is wanted: what is answered now becomes what is expected.
+record: $(VENV)/.installed-dev
+	CLAIMSGATE_RECORD=1 $(PY) -m pytest -n 0 tests/house/test_the_wire.py $(ARGS)
 
 check: $(VENV)/.installed-dev node_modules/.installed
 	$(PY) -m ruff check .
