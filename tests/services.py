@@ -2,24 +2,33 @@
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from pytest_django.plugin import blocking_manager_key
 
 from portal import embedded
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # Before the settings are read. A data folder of their own: the tests never touch what a demo has left in var/.
-# Where pytest runs in several processes, each has its own servers: what one puts on the broker, no other takes.
 os.environ.setdefault("CLAIMSGATE_DATA_DIR", str(REPOSITORY / "var" / "test"))
-if _process := os.environ.get("PYTEST_XDIST_WORKER"):
-    os.environ["CLAIMSGATE_DATA_DIR"] = str(Path(os.environ["CLAIMSGATE_DATA_DIR"]) / _process)
 os.environ.setdefault("CLAIMSGATE_EMBEDDED", "on")
+# The PostgreSQL of the whole run, if it is the embedded one.
+POSTGRES = embedded.Embedded(Path(os.environ["CLAIMSGATE_DATA_DIR"]), valkey=False)
+# Where pytest runs in several processes, they share it, each with a database of its own. Each has a broker of its own:
+# what one puts there, no other takes.
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
+if PROCESS:
+    os.environ["CLAIMSGATE_DATA_DIR"] = str(Path(os.environ["CLAIMSGATE_DATA_DIR"]) / PROCESS)
+    os.environ.setdefault(
+        "DATABASE_URL",
+        f"postgres://{embedded.DATABASE}@/{embedded.DATABASE}?host={quote(str(POSTGRES.postgres_socket_dir), safe='')}",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    leaves_tests_to_others = config.option.dist != "no" and not _process
-    if config.option.collectonly or leaves_tests_to_others:
+    if config.option.collectonly:
         return
     from django.conf import settings
 
@@ -27,7 +36,19 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Nothing here has to outlive a power failure.
     embedded.POSTGRES_OPTIONS.update(fsync="off", synchronous_commit="off", full_page_writes="off")
+    if PROCESS and settings.DATABASES["default"].get("OPTIONS", {}).get("host"):
+        # As in the embedded mode, where tests that connect by themselves look for it.
+        settings.DATABASES["default"]["HOST"] = settings.DATABASES["default"]["OPTIONS"].pop("host")
     settings.SERVICES.start()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before the processes begin that share it, the database is migrated."""
+    if session.config.option.dist != "no" and not session.config.option.collectonly and not PROCESS:
+        from tests import prepared
+
+        with session.config.stash[blocking_manager_key].unblock():
+            prepared.migrated()
 
 
 def pytest_unconfigure() -> None:

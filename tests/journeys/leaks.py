@@ -15,6 +15,8 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection
 
+from tests import services
+
 PART = 16
 
 
@@ -79,7 +81,7 @@ class PostgresLog:
     """What PostgreSQL writes from now on: of statements that fail, the text."""
 
     def __init__(self) -> None:
-        self._path = settings.SERVICES.postgres_home / "postgres.log"
+        self._path = services.POSTGRES.postgres_home / "postgres.log"
         self._begin = self._path.stat().st_size
 
     def written(self) -> bytes:
