@@ -100,12 +100,14 @@ class AccountAdapter(DefaultAccountAdapter):
         return not proof.is_recent(self.request, grace=GRACE_SECONDS)
 
     def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
+        """Those that we have words for, in allauth's order. A new one of allauth's is not offered until it has some."""
         words = {
             "reauthenticate": "Use your password",
             "mfa_reauthenticate": "Use a code from your authenticator app, or a recovery code",
             "mfa_reauthenticate:webauthn": "Use a passkey",
         }
-        return [{**method, "description": words[method["id"]]} for method in super().get_reauthentication_methods(user)]
+        methods = super().get_reauthentication_methods(user)
+        return [{**method, "description": words[method["id"]]} for method in methods if method["id"] in words]
 
     # --- What happens then ---
 
