@@ -13,6 +13,7 @@ from credentials import invitations, organizations, team
 from credentials.audit import Action
 from credentials.invitations import Key
 from credentials.models import AuditEvent, Invitation, Membership, Notice, Organization, Program, Role, User
+from credentials.reasons import Reason
 from credentials.tasks import forget_expired_invitations
 from credentials.team_rules import NotManagingError, RoleRefusedError
 from tests.credentials.at_once import CALLERS, at_once
@@ -358,7 +359,9 @@ def test_of_many_acceptances_at_once_one_counts(is_known):
 
     assert sum(isinstance(answer, Membership) for answer in answers) == 1
     others = [answer for answer in answers if not isinstance(answer, Membership)]
-    assert {(type(answer), answer.reason) for answer in others} == {(invitations.InvitationOverError, "accepted")}
+    assert {(type(answer), answer.reason) for answer in others} == {
+        (invitations.InvitationOverError, Reason.INVITATION_ACCEPTED)
+    }
     assert len(others) == CALLERS - 1
     assert Membership.objects.filter(organization=world.harbor, user__email=EMAIL).count() == 1
     assert len(events(Action.INVITATION_ACCEPTED)) == 1
