@@ -50,8 +50,9 @@ format: $(VENV)/.installed-dev
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-# The lock files carry hashes and no addresses.
-COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+# The lock files carry hashes and no addresses. What is locked stays as it is, as long as pyproject.toml allows it;
+# `make lock ARGS=--upgrade` takes the newest of everything.
+COMPILE = $(VENV)/bin/uv pip compile $(ARGS) --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	--python-version 3.11
 lock: | $(VENV)/bin/uv
 	$(COMPILE) pyproject.toml --output-file requirements.txt

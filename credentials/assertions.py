@@ -23,6 +23,7 @@ from credentials import audit, gate, jwks, keys, refusals
 from credentials.gate import Refusal
 from credentials.middleware import client_address
 from credentials.models import Client, ClientKey, ClientKeySet, SpentAssertion
+from credentials.reasons import Reason
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFE_AT_MOST = dt.timedelta(minutes=5)
@@ -140,7 +141,7 @@ def verify(assertion: str, *, audience: str, now: dt.datetime) -> Proof:
         trusted = _trusted(client, header)
         claims = _verified(assertion, trusted.public_key)
     except keys.KeyRefusedError as error:
-        raise AssertionRefusedError(Refusal("key_refused", str(error)), client=client) from error
+        raise AssertionRefusedError(Refusal(Reason.KEY_REFUSED, str(error)), client=client) from error
     except AssertionRefusedError as error:
         error.client = client
         raise
@@ -165,14 +166,18 @@ def spend(proof: Proof) -> bool:
 def problem(claims: Mapping[str, Any], *, client_id: str, audience: str, now: dt.datetime) -> Refusal | None:
     """What is wrong with the claims of an assertion whose signature is right; None when nothing is."""
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
-        return Refusal("assertion_subject", "The claims iss and sub of the assertion both have to be the client id.")
+        return Refusal(
+            Reason.ASSERTION_SUBJECT, "The claims iss and sub of the assertion both have to be the client id."
+        )
     # Of several audiences, each could pass the assertion on to the others.
     if claims.get("aud") not in (audience, [audience]):
-        return Refusal("assertion_audience", f"The claim aud of the assertion has to be {audience} and nothing else.")
+        return Refusal(
+            Reason.ASSERTION_AUDIENCE, f"The claim aud of the assertion has to be {audience} and nothing else."
+        )
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 1 <= len(jti) <= JTI_LENGTH_AT_MOST:
         return Refusal(
-            "assertion_without_jti",
+            Reason.ASSERTION_WITHOUT_JTI,
             f"The claim jti of the assertion has to be a text of 1 to {JTI_LENGTH_AT_MOST} characters, new each time.",
         )
     return _problem_of_times(claims, now)
@@ -182,16 +187,17 @@ def _problem_of_times(claims: Mapping[str, Any], now: dt.datetime) -> Refusal | 
     exp, nbf, iat = (_seconds(claims, name) for name in ("exp", "nbf", "iat"))
     if exp is None or nbf is None or iat is None:
         return Refusal(
-            "assertion_times", "The claim exp of the assertion has to be a time in seconds since 1970, as nbf and iat."
+            Reason.ASSERTION_TIMES,
+            "The claim exp of the assertion has to be a time in seconds since 1970, as nbf and iat.",
         )
     early, late = (now - LEEWAY).timestamp(), (now + LEEWAY).timestamp()
     clock = f"Our clock says {now.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}."
     if exp <= early:
-        return Refusal("assertion_expired", f"The assertion has expired. {clock}")
+        return Refusal(Reason.ASSERTION_EXPIRED, f"The assertion has expired. {clock}")
     if exp > late + LIFE_AT_MOST.total_seconds():
-        return Refusal("assertion_long_lived", f"The assertion expires more than 5 minutes from now. {clock}")
+        return Refusal(Reason.ASSERTION_LONG_LIVED, f"The assertion expires more than 5 minutes from now. {clock}")
     if nbf > late or iat > late or iat > exp:
-        return Refusal("assertion_not_yet_valid", f"The assertion is not valid yet: see its nbf and iat. {clock}")
+        return Refusal(Reason.ASSERTION_NOT_YET_VALID, f"The assertion is not valid yet: see its nbf and iat. {clock}")
     return None
 
 
@@ -199,11 +205,12 @@ def _refusal(proof: Proof, request: HttpRequest) -> AssertionRefusedError | None
     """Why a right assertion opens nothing; None when it does. It is used up in any case."""
     client, is_fresh = proof.client, spend(proof)
     if request.POST.get("client_id", client.client_id) != client.client_id:
-        refused = Refusal("assertion_subject", "The client_id of the form is not that of the assertion.")
+        refused = Refusal(Reason.ASSERTION_SUBJECT, "The client_id of the form is not that of the assertion.")
         return AssertionRefusedError(refused, client=client, is_proven=True)
     if not is_fresh:
         refused = Refusal(
-            "assertion_replayed", "This assertion was used before. Make a new one, with a new jti, for each request."
+            Reason.ASSERTION_REPLAYED,
+            "This assertion was used before. Make a new one, with a new jti, for each request.",
         )
         return AssertionRefusedError(refused, client=client, is_proven=True)
     if found := gate.refusal(client, client_address(request)):
@@ -214,11 +221,11 @@ def _refusal(proof: Proof, request: HttpRequest) -> AssertionRefusedError | None
 def _unverified(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The header and claims as a stranger wrote them."""
     if len(assertion) > LENGTH_AT_MOST:
-        raise _refused("assertion_malformed", f"The assertion has more than {LENGTH_AT_MOST} characters.")
+        raise _refused(Reason.ASSERTION_MALFORMED, f"The assertion has more than {LENGTH_AT_MOST} characters.")
     try:
         read = jwt.decode_complete(assertion, options={"verify_signature": False})
     except (jwt.InvalidTokenError, ValueError, RecursionError):
-        raise _refused("assertion_malformed", "The assertion is not a JSON Web Token.") from None
+        raise _refused(Reason.ASSERTION_MALFORMED, "The assertion is not a JSON Web Token.") from None
     return read["header"], read["payload"]
 
 
@@ -227,7 +234,7 @@ def _client(subject: object) -> Client:
     if isinstance(subject, str) and _CLIENT_ID.fullmatch(subject):
         client = Client.objects.select_related("organization").filter(client_id=subject).first()
     if client is None:
-        raise _refused("client_unknown", "There is no such client.")
+        raise _refused(Reason.CLIENT_UNKNOWN, "There is no such client.")
     return client
 
 
@@ -235,22 +242,26 @@ def _trusted(client: Client, header: Mapping[str, Any]) -> _Trusted:
     """The one key that an assertion with this header has to be signed with. Raises KeyRefusedError for a weak one."""
     kid, algorithm = header.get("kid"), header.get("alg")
     if not isinstance(kid, str) or not 1 <= len(kid) <= keys.KID_LENGTH_AT_MOST or not kid.isprintable():
-        raise _refused("key_unknown", "The header of the assertion names no key: kid is missing.")
+        raise _refused(Reason.KEY_UNKNOWN, "The header of the assertion names no key: kid is missing.")
     if header.get("typ") != "JWT":
-        raise _refused("assertion_malformed", "The header of the assertion has to say typ: JWT.")
+        raise _refused(Reason.ASSERTION_MALFORMED, "The header of the assertion has to say typ: JWT.")
     if not isinstance(algorithm, str) or algorithm not in keys.ALGORITHMS:
-        raise _refused("algorithm_not_allowed", "The assertion has to be signed by RS384 or ES384.")
+        raise _refused(Reason.ALGORITHM_NOT_ALLOWED, "The assertion has to be signed by RS384 or ES384.")
     key_set = client.key_sets.live().first()
     if "jku" in header and (key_set is None or header["jku"] != key_set.url):
-        raise _refused("key_set_not_registered", "The header jku of the assertion is not this client's key set URL.")
+        raise _refused(
+            Reason.KEY_SET_NOT_REGISTERED, "The header jku of the assertion is not this client's key set URL."
+        )
     # With jku, the client has said itself where its key is to be found.
     trusted = None if "jku" in header else _given(client, kid)
     if trusted is None and key_set is not None:
         trusted = _published(client, key_set, kid, algorithm)
     if trusted is None:
-        raise _refused("key_unknown", "This client has no key of the name (kid) that the assertion was signed with.")
+        raise _refused(
+            Reason.KEY_UNKNOWN, "This client has no key of the name (kid) that the assertion was signed with."
+        )
     if trusted.public_key.algorithm != algorithm:
-        raise _refused("algorithm_not_allowed", "The assertion was not signed by the algorithm of its key.")
+        raise _refused(Reason.ALGORITHM_NOT_ALLOWED, "The assertion was not signed by the algorithm of its key.")
     return trusted
 
 
@@ -268,7 +279,7 @@ def _published(client: Client, key_set: ClientKeySet, kid: str, algorithm: str) 
     try:
         public_key = jwks.find(key_set, kid, algorithm, jwks.Policy(allows_loopback=loopback))
     except jwks.KeySetUnavailableError as error:
-        raise _refused("key_set_unavailable", str(error)) from error
+        raise _refused(Reason.KEY_SET_UNAVAILABLE, str(error)) from error
     return _Trusted(public_key, key_set) if public_key else None
 
 
@@ -280,7 +291,7 @@ def _verified(assertion: str, key: keys.PublicKey) -> dict[str, Any]:
         )
     except (jwt.InvalidTokenError, ValueError):
         raise _refused(
-            "signature_wrong", "The signature of the assertion was not made with the key it names."
+            Reason.SIGNATURE_WRONG, "The signature of the assertion was not made with the key it names."
         ) from None
     return claims
 
@@ -296,5 +307,5 @@ def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
         return None
 
 
-def _refused(code: str, message: str) -> AssertionRefusedError:
+def _refused(code: Reason, message: str) -> AssertionRefusedError:
     return AssertionRefusedError(Refusal(code, message))

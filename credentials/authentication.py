@@ -11,6 +11,7 @@ from credentials import audit, gate, limits, refusals
 from credentials.middleware import client_address
 from credentials.models import AccessToken, Client
 from credentials.oauth import token_checksum
+from credentials.reasons import Reason
 from credentials.throttles import TooManyCallsError
 
 _BEARER = re.compile(r"Bearer (\S+)")
@@ -63,7 +64,7 @@ def _refuse_if_ended(token: AccessToken, request: Request) -> None:
     if token.is_live:
         return
     if token.is_revoked:
-        _write_down(token.application, "token_revoked", request)
+        _write_down(token.application, Reason.TOKEN_REVOKED, request)
     raise exceptions.AuthenticationFailed("Expired Token")
 
 
@@ -73,7 +74,7 @@ def _refuse_at_the_gate(client: Client, address: str, request: Request, *, is_li
         raise exceptions.PermissionDenied(refused.message)
 
 
-def _write_down(client: Client, reason: str, request: Request) -> None:
+def _write_down(client: Client, reason: Reason, request: Request) -> None:
     refusals.record(
         audit.Action.REQUEST_REFUSED,
         client_id=client.client_id,

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 from credentials import audit, limits, refusals, scopes
 from credentials.models import AccessToken, Client
+from credentials.reasons import Reason
 from credentials.throttles import TooManyCallsError
 
 
@@ -43,7 +44,7 @@ def _write_down(client: Client, request: Request) -> None:
             client_id=client.client_id,
             client=client,
             request=request._request,  # noqa: SLF001  # the way DRF offers
-            reason="insufficient_scope",
+            reason=Reason.INSUFFICIENT_SCOPE,
             path=request.path,
         )
     except limits.LimitReachedError as reached:

@@ -10,13 +10,14 @@ from django.conf import settings
 
 from credentials import addresses
 from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Organization
+from credentials.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why someone may not pass: a stable code, and a sentence for the person who reads the client's log."""
+    """Why someone may not pass: the reason, and a sentence for the person who reads the client's log."""
 
-    code: str
+    code: Reason
     message: str
 
 
@@ -41,7 +42,7 @@ def standing_refusal(client: Client) -> Refusal | None:
     if refused := organization_refusal(client.organization):
         return refused
     if client.revoked_at is not None:
-        return Refusal("client_revoked", "This client has been revoked.")
+        return Refusal(Reason.CLIENT_REVOKED, "This client has been revoked.")
     return None
 
 
@@ -50,25 +51,25 @@ def secret_refusal(secret: ClientSecret) -> Refusal | None:
     if secret.is_live:
         return None
     if secret.revoked_at is not None:
-        return Refusal("secret_revoked", f"This client secret was revoked on {_day(secret.revoked_at)}.")
+        return Refusal(Reason.SECRET_REVOKED, f"This client secret was revoked on {_day(secret.revoked_at)}.")
     if secret.replaced_at is not None:
         return Refusal(
-            "secret_replaced", f"This client secret was replaced on {_day(secret.replaced_at)}. Use the new one."
+            Reason.SECRET_REPLACED, f"This client secret was replaced on {_day(secret.replaced_at)}. Use the new one."
         )
-    return Refusal("secret_expired", f"This client secret expired on {_day(secret.expires_at)}. Make a new one.")
+    return Refusal(Reason.SECRET_EXPIRED, f"This client secret expired on {_day(secret.expires_at)}. Make a new one.")
 
 
 def key_refusal(key: ClientKey | ClientKeySet) -> Refusal | None:
     """Why a key, or a key of a set, whose signature was right opens nothing; None while it is live."""
     if key.revoked_at is None:
         return None
-    return Refusal("key_revoked", f"This key was revoked on {_day(key.revoked_at)}.")
+    return Refusal(Reason.KEY_REVOKED, f"This key was revoked on {_day(key.revoked_at)}.")
 
 
 def organization_refusal(organization: Organization) -> Refusal | None:
     """Why nobody of `organization` may pass; None when they may. People in the portal are asked this, too."""
     if organization.status == Organization.Status.DENIED:
-        return Refusal("organization_denied", f"ACO (CMS_ID: {organization.entity_id}) is unauthorized")
+        return Refusal(Reason.ORGANIZATION_DENIED, f"ACO (CMS_ID: {organization.entity_id}) is unauthorized")
     return None
 
 
@@ -82,4 +83,4 @@ def _day(moment: dt.datetime) -> str:
 
 
 def _address_refusal(address: str) -> Refusal:
-    return Refusal("address_not_allowed", f"{address} is not on this client's list of allowed addresses.")
+    return Refusal(Reason.ADDRESS_NOT_ALLOWED, f"{address} is not on this client's list of allowed addresses.")

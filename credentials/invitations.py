@@ -22,6 +22,7 @@ from django.views.decorators.debug import sensitive_variables
 from credentials import audit, limits, notices
 from credentials.models import INVITATION_LIFETIME, AuditEvent, Invitation, Membership, Organization, Role, User
 from credentials.models.invitation import InvitationQuerySet, new_nonce
+from credentials.reasons import Reason
 from credentials.team_rules import TeamRefusedError, checked_role, enter
 
 SALT = "credentials.invitations"
@@ -51,11 +52,10 @@ class TooManyInvitationsError(TeamRefusedError):
 class InvitationOverError(TeamRefusedError):
     """An invitation that cannot be accepted (any more).
 
-    `reason` is why: unknown, accepted, withdrawn, replaced, expired, another_person, role_gone or over. `invitation` is
-    None when it is unknown.
+    `invitation` is None when it is unknown.
     """
 
-    def __init__(self, reason: str, invitation: Invitation | None = None) -> None:
+    def __init__(self, reason: Reason, invitation: Invitation | None = None) -> None:
         super().__init__("This invitation does not count any more. Ask whoever invited you to send another.")
         self.reason = reason
         self.invitation = invitation
@@ -92,17 +92,17 @@ def found(key: Key | None) -> Invitation:
     """The invitation that the key opens; it may have expired. Raises InvitationOverError."""
     invitation = _whole().filter(pk=key.invitation).first() if key else None
     if key is None or invitation is None:
-        raise InvitationOverError("unknown")
+        raise InvitationOverError(Reason.INVITATION_UNKNOWN)
     if not constant_time_compare(invitation.nonce, key.nonce):
-        raise InvitationOverError("replaced", invitation)
+        raise InvitationOverError(Reason.INVITATION_REPLACED, invitation)
     if invitation.accepted_at:
-        raise InvitationOverError("accepted", invitation)
+        raise InvitationOverError(Reason.INVITATION_ACCEPTED, invitation)
     if invitation.withdrawn_at:
-        raise InvitationOverError("withdrawn", invitation)
+        raise InvitationOverError(Reason.INVITATION_WITHDRAWN, invitation)
     return invitation
 
 
-def write_down_refusal(invitation: Invitation, *, reason: str, user: User | None, request: HttpRequest) -> None:
+def write_down_refusal(invitation: Invitation, *, reason: Reason, user: User | None, request: HttpRequest) -> None:
     """That a genuine link was not let through: once in a window of time for each reason."""
     if limits.spend([limits.Budget(f"invitation.refused:{invitation.pk}:{reason}", 1)]) is None:
         audit.record(
@@ -110,7 +110,7 @@ def write_down_refusal(invitation: Invitation, *, reason: str, user: User | None
             organization=invitation.organization,
             user=user,
             request=request,
-            reason=f"invitation_{reason}",
+            reason=reason,
             invitation=invitation.pk,
         )
 
@@ -168,7 +168,7 @@ def resend(
     organization = enter(invitation.organization, by=by, as_operator=as_operator)
     invitation = _locked(invitation)
     if not invitation.is_open:
-        raise InvitationOverError("over", invitation)
+        raise InvitationOverError(Reason.INVITATION_OVER, invitation)
     _spend(organization)
     invitation.nonce = new_nonce()
     invitation.invited_by = by
@@ -238,7 +238,7 @@ def accept(key: Key, *, user: User, request: HttpRequest | None = None) -> Membe
     """The person whose address was invited joins. Raises InvitationOverError."""
     invitation = _to_be_accepted(key)
     if not invitation.is_for(user.email) or not user.is_active:
-        raise InvitationOverError("another_person", invitation)
+        raise InvitationOverError(Reason.INVITATION_ANOTHER_PERSON, invitation)
     return _join(invitation, user, request)
 
 
@@ -248,7 +248,7 @@ def accept_as_new_person(key: Key, *, name: str, password: str, request: HttpReq
     """Somebody whom we do not know yet joins, under the invited address. Raises InvitationOverError."""
     invitation = _to_be_accepted(key)
     if User.objects.filter(email__iexact=invitation.email).exists():
-        raise InvitationOverError("another_person", invitation)
+        raise InvitationOverError(Reason.INVITATION_ANOTHER_PERSON, invitation)
     user = User.objects.create_user(invitation.email, password, name=" ".join(name.split()))
     return _join(invitation, user, request)
 
@@ -261,7 +261,7 @@ def make_account(key: Key, *, email: str) -> User:
     """
     invitation = _to_be_accepted(key)
     if not invitation.is_for(email):
-        raise InvitationOverError("another_person", invitation)
+        raise InvitationOverError(Reason.INVITATION_ANOTHER_PERSON, invitation)
     known = User.objects.filter(email__iexact=invitation.email).first()
     return known or User.objects.create_user(invitation.email, name=invitation.name)
 
@@ -316,9 +316,9 @@ def _to_be_accepted(key: Key) -> Invitation:
     Invitation.objects.select_for_update().get(pk=key.invitation)
     invitation = found(key)
     if invitation.has_expired:
-        raise InvitationOverError("expired", invitation)
+        raise InvitationOverError(Reason.INVITATION_EXPIRED, invitation)
     if invitation.role not in organization.roles:
-        raise InvitationOverError("role_gone", invitation)
+        raise InvitationOverError(Reason.INVITATION_ROLE_GONE, invitation)
     return invitation
 
 

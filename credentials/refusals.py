@@ -16,6 +16,7 @@ from django.utils import timezone
 from credentials import audit, limits
 from credentials.middleware import client_address
 from credentials.models import AuditEvent, Client, RefusedCalls
+from credentials.reasons import Reason
 
 # From more addresses than these, in one minute, calls are counted together, without an address.
 ADDRESSES_A_MINUTE = 10
@@ -23,7 +24,7 @@ AT_A_TIME = 500
 
 
 def record(
-    action: audit.Action, *, client_id: str, client: Client | None, request: HttpRequest, reason: str, **detail: Any
+    action: audit.Action, *, client_id: str, client: Client | None, request: HttpRequest, reason: Reason, **detail: Any
 ) -> None:
     """Write down that a call was refused, and count it at the client that it named, if there is one.
 
@@ -47,7 +48,7 @@ def record_excess(
             client_id=client_id,
             client=client,
             request=request,
-            reason="too_many_calls",
+            reason=Reason.TOO_MANY_CALLS,
             until=until.isoformat(timespec="seconds"),
         )
 
@@ -70,7 +71,7 @@ def write_down_past_minutes() -> int:
 
 @transaction.atomic
 def _count(
-    action: audit.Action, *, client_id: str, client: Client | None, request: HttpRequest, reason: str, **detail: Any
+    action: audit.Action, *, client_id: str, client: Client | None, request: HttpRequest, reason: Reason, **detail: Any
 ) -> None:
     now, address = timezone.now(), client_address(request)
     same = RefusedCalls.objects.filter(

@@ -9,6 +9,7 @@ from credentials import audit, gate, limits, refusals
 from credentials.issuing import HINT_LENGTH, secret_digest
 from credentials.middleware import client_address
 from credentials.models import Client, ClientSecret
+from credentials.reasons import Reason
 from credentials.ssas_hashes import SECRET, SsasHash
 
 # What an unknown secret is compared with, so that it takes as long as a known one; and who cannot be anybody.
@@ -26,7 +27,7 @@ def by_secret(client_id: str, secret_text: str, request: HttpRequest) -> ClientS
     address = client_address(request)
     if found := _by_digest(client_id, secret_text):
         return found
-    reason = "invalid_client"
+    reason = Reason.INVALID_CLIENT
     if SECRET.fullmatch(secret_text):
         if imported := _imported(client_id, secret_text, address):
             _keep_digest(imported, secret_text, request)
@@ -35,7 +36,7 @@ def by_secret(client_id: str, secret_text: str, request: HttpRequest) -> ClientS
         if found := _by_digest(client_id, secret_text):
             return found
         if _was_not_tried(client_id, address):
-            reason = "imported_secret_not_tried"
+            reason = Reason.IMPORTED_SECRET_NOT_TRIED
     refusals.record(
         audit.Action.TOKEN_REFUSED,
         client_id=client_id,

@@ -30,6 +30,7 @@ from credentials.invitations import InvitationOverError
 from credentials.limits import Excess
 from credentials.middleware import client_address
 from credentials.models import User
+from credentials.reasons import Reason
 from portal import attempts, browsers, invited, mail_addresses, personal_events, proof, sealing, sessions, tasks
 
 logger = logging.getLogger(__name__)
@@ -87,25 +88,27 @@ class AccountAdapter(DefaultAccountAdapter):
         if excess := attempts.spend(request, email):
             known = User.objects.filter(email__iexact=email).first()
             if known and excess.is_first:
-                personal_events.record_refusal(user=known, request=request, reason="too_many_tries")
+                personal_events.record_refusal(user=known, request=request, reason=Reason.TOO_MANY_TRIES)
             raise ValidationError(_wait(excess), code="too_many_login_attempts")
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         known = User.objects.filter(email__iexact=str(credentials.get("email", ""))).first()
         if known:
-            reason = "wrong_password" if known.is_active else "switched_off"
+            reason = Reason.WRONG_PASSWORD if known.is_active else Reason.SWITCHED_OFF
             personal_events.record_refusal(user=known, request=request, reason=reason)
 
     def is_reauthentication_required(self, *, app: str, **_: Any) -> bool:  # noqa: ARG002  # allauth's signature
         return not proof.is_recent(self.request, grace=GRACE_SECONDS)
 
     def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
+        """Those that we have words for, in allauth's order. A new one of allauth's is not offered until it has some."""
         words = {
             "reauthenticate": "Use your password",
             "mfa_reauthenticate": "Use a code from your authenticator app, or a recovery code",
             "mfa_reauthenticate:webauthn": "Use a passkey",
         }
-        return [{**method, "description": words[method["id"]]} for method in super().get_reauthentication_methods(user)]
+        methods = super().get_reauthentication_methods(user)
+        return [{**method, "description": words[method["id"]]} for method in methods if method["id"] in words]
 
     # --- What happens then ---
 
@@ -139,7 +142,7 @@ class AccountAdapter(DefaultAccountAdapter):
             personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason="signed out")
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
-        personal_events.record_refusal(user=user, request=request, reason="switched_off")
+        personal_events.record_refusal(user=user, request=request, reason=Reason.SWITCHED_OFF)
         messages.error(request, "You may not sign in at present. Ask the operators of Claimsgate for the reason.")
         return HttpResponseRedirect(reverse("account_login"))
 

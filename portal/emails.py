@@ -5,9 +5,8 @@ is, is reckoned when it is sent.
 """
 
 import datetime as dt
-from collections.abc import Callable
 from email.headerregistry import Address
-from typing import Any
+from typing import Any, assert_never
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -24,7 +23,7 @@ Kind = Notice.Kind
 
 def send(notice: Notice) -> None:
     """Hand a notice to the mail server. Raises OSError when it does not take it."""
-    MESSAGE_OF[Kind(notice.kind)](notice).send()
+    of_notice(notice).send()
 
 
 def addresses_changed(notice: Notice) -> EmailMultiAlternatives:
@@ -96,20 +95,35 @@ def send_invitation(invited: Invitation) -> None:
     invitation(invited).send()
 
 
-MESSAGE_OF: dict[Notice.Kind, Callable[[Notice], EmailMultiAlternatives]] = {
-    Kind.ADDRESSES_CHANGED: addresses_changed,
-    Kind.CLIENT_CREATED: client_created,
-    Kind.CLIENT_REVOKED: client_revoked,
-    Kind.CLIENT_UNUSED: client_unused,
-    Kind.MEMBER_JOINED: member_joined,
-    Kind.MEMBER_REMOVED: member_removed,
-    Kind.MEMBERSHIP_ENDED: membership_ended,
-    Kind.SECRET_CREATED: secret_created,
-    Kind.SECRET_EXPIRED: secret_expired,
-    Kind.SECRET_EXPIRING: secret_expiring,
-    Kind.SECRET_REVOKED: secret_revoked,
-    Kind.SECRET_ROTATED: secret_rotated,
-}
+def of_notice(notice: Notice) -> EmailMultiAlternatives:  # noqa: C901, PLR0911, PLR0912  # a table
+    kind = Kind(notice.kind)
+    match kind:
+        case Kind.ADDRESSES_CHANGED:
+            return addresses_changed(notice)
+        case Kind.CLIENT_CREATED:
+            return client_created(notice)
+        case Kind.CLIENT_REVOKED:
+            return client_revoked(notice)
+        case Kind.CLIENT_UNUSED:
+            return client_unused(notice)
+        case Kind.MEMBER_JOINED:
+            return member_joined(notice)
+        case Kind.MEMBER_REMOVED:
+            return member_removed(notice)
+        case Kind.MEMBERSHIP_ENDED:
+            return membership_ended(notice)
+        case Kind.SECRET_CREATED:
+            return secret_created(notice)
+        case Kind.SECRET_EXPIRED:
+            return secret_expired(notice)
+        case Kind.SECRET_EXPIRING:
+            return secret_expiring(notice)
+        case Kind.SECRET_REVOKED:
+            return secret_revoked(notice)
+        case Kind.SECRET_ROTATED:
+            return secret_rotated(notice)
+        case _:
+            assert_never(kind)
 
 
 def _message(notice: Notice, words: str) -> EmailMultiAlternatives:

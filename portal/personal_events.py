@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from credentials import audit
 from credentials.models import User
+from credentials.reasons import Reason
 
 
 def record(action: audit.Action, *, user: User, request: HttpRequest | None, **detail: Any) -> None:
@@ -15,7 +16,7 @@ def record(action: audit.Action, *, user: User, request: HttpRequest | None, **d
     audit.record_about_person(action, user, user=user, request=request, **detail)
 
 
-def record_refusal(*, user: User, request: HttpRequest, reason: str) -> None:
+def record_refusal(*, user: User, request: HttpRequest, reason: Reason) -> None:
     """Write down that someone could not sign in as a person we know: once in a window of time for each reason.
 
     So an attacker who tries all day writes a few lines an hour, from however many addresses.

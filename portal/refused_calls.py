@@ -11,13 +11,14 @@ from django.db.models.functions import Cast, Coalesce
 from credentials import addresses, audit, gate
 from credentials.models import AuditEvent, Client, Organization
 from credentials.models.audit_event import AuditEventQuerySet
-from portal import wording
+from credentials.reasons import Reason
+from portal import meanings
 
 # More rows than these nobody reads; the audit trail has every one.
 ROWS_AT_MOST = 100
 
 _CALLS = (audit.Action.REQUEST_REFUSED, audit.Action.TOKEN_REFUSED)
-_NOT_LISTED = "address_not_allowed"
+_NOT_LISTED = Reason.ADDRESS_NOT_ALLOWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class RefusedCalls:
     """Calls of one client that were refused for one reason and came from one address."""
 
     client: Client
-    reason: str  # a code
+    reason: str  # as it was written down: a Reason, unless another version wrote it
     address: str | None  # None: from many at once
     calls: int
     last_at: dt.datetime
@@ -63,12 +64,12 @@ def since(organization: Organization, moment: dt.datetime) -> list[RefusedCalls]
     ]
 
 
-def by_reason(calls: Sequence[RefusedCalls]) -> list[tuple[wording.Meaning, list[RefusedCalls]]]:
+def by_reason(calls: Sequence[RefusedCalls]) -> list[tuple[meanings.Meaning, list[RefusedCalls]]]:
     """The same, reason by reason. What an entry in an allow list would cure comes first."""
     found: dict[str, list[RefusedCalls]] = {}
     for each in sorted(calls, key=lambda each: each.reason != _NOT_LISTED):
         found.setdefault(each.reason, []).append(each)
-    return [(wording.of_reason(reason), rows) for reason, rows in found.items()]
+    return [(meanings.of_reason(reason), rows) for reason, rows in found.items()]
 
 
 def count_since(organization: Organization, moment: dt.datetime) -> int:

@@ -229,6 +229,7 @@ SECOND_FACTOR_IS_SHOWN = "portal.second_factor.is_shown"  # for the administrati
 
 ACCOUNT_ADAPTER = "portal.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_ENABLED = False  # people are invited
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]  # nobody signs up, but sign-in asks for these two
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if EMBEDDED else "https"
@@ -241,6 +242,8 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = "Claimsgate: "
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = int(PROOF_LIFETIME.total_seconds())
+# No code by mail: whoever sits at an open session may well sit at an open mailbox, too.
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 # Passwords are limited by portal/attempts.py; "login_failed" is about the codes of the second step.
 ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",

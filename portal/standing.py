@@ -4,6 +4,7 @@ import datetime as dt
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from django.urls import reverse
 from django.utils import timezone
@@ -62,7 +63,7 @@ def of_client(client: Client) -> Status:
             return Status("Secret expired" if newest_secret(client) else "No secret", Tone.BAD)
         case Client.State.EXPIRING:
             return Status("Expires soon", Tone.WARNING)
-        case _:
+        case Client.State.ACTIVE:
             return Status("Active", Tone.GOOD)
 
 
@@ -96,19 +97,23 @@ def of_roster(roster: RosterFile) -> Status:
     return Status("Refused", Tone.BAD)
 
 
-TONE_OF_JOB = {
-    Job.Status.PENDING: Tone.BUSY,
-    Job.Status.IN_PROGRESS: Tone.BUSY,
-    Job.Status.COMPLETED: Tone.GOOD,
-    Job.Status.FAILED: Tone.BAD,
-    Job.Status.CANCELLED: Tone.QUIET,
-    Job.Status.EXPIRED: Tone.QUIET,
-}
-
-
 def of_job(job: Job) -> Status:
     status = Job.Status.EXPIRED if job.has_expired else Job.Status(job.status)
-    return Status(str(status.label), TONE_OF_JOB[status])
+    return Status(str(status.label), _tone(status))
+
+
+def _tone(status: Job.Status) -> Tone:
+    match status:
+        case Job.Status.PENDING | Job.Status.IN_PROGRESS:
+            return Tone.BUSY
+        case Job.Status.COMPLETED:
+            return Tone.GOOD
+        case Job.Status.FAILED:
+            return Tone.BAD
+        case Job.Status.CANCELLED | Job.Status.EXPIRED:
+            return Tone.QUIET
+        case _:
+            assert_never(status)
 
 
 # --- An organization ------------------------------------------------------------------------------------------------

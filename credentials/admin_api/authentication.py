@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from credentials import audit, limits, operator_tokens, refusals
 from credentials.models import OperatorToken, User
+from credentials.reasons import Reason
 from credentials.throttles import TooManyCallsError
 
 _BEARER = re.compile(r"Bearer (\S+)")
@@ -53,7 +54,7 @@ def _write_down(request: Request) -> None:
             client_id="",
             client=None,
             request=request._request,  # noqa: SLF001  # the way DRF offers
-            reason="invalid_operator_token",
+            reason=Reason.INVALID_OPERATOR_TOKEN,
             path=request.path,
         )
     except limits.LimitReachedError as reached:

@@ -21,7 +21,6 @@ from portal.forms.exports import INPUT_FORMAT, ExportForm
 from portal.scoping import MemberRequest, member_required
 
 EXPORTS_A_PAGE = 25
-STOP_POLLING = 286  # htmx: swap this answer in, and ask no more
 
 
 @member_required()
@@ -73,10 +72,8 @@ def export(request: MemberRequest, job_id: int) -> HttpResponse:
 @member_required()
 @require_GET
 def export_progress(request: MemberRequest, job_id: int) -> HttpResponse:
-    """The part of an export's page that changes; the page asks for it every second until the export is finished."""
-    job = _job(request, job_id)
-    status = 200 if job.is_unfinished else STOP_POLLING
-    return render(request, "portal/exports/progress.html", _job_context(job), status=status)
+    """The part of an export's page that changes. It asks for itself every second until the export is finished."""
+    return render(request, "portal/exports/progress.html", _job_context(_job(request, job_id)))
 
 
 @member_required()

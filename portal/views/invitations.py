@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 from credentials import invitations
 from credentials.invitations import InvitationOverError, Key
 from credentials.models import Invitation, Membership, User
+from credentials.reasons import Reason
 from portal import attempts, invited, mail_addresses
 from portal.forms.invitations import AcceptanceForm, NewPersonForm
 
@@ -34,7 +35,7 @@ def invitation(request: HttpRequest) -> HttpResponse:
     except InvitationOverError as over:
         return _over(request, over)
     if key is None or found.has_expired:
-        return _over(request, InvitationOverError("expired", found))
+        return _over(request, InvitationOverError(Reason.INVITATION_EXPIRED, found))
     if request.user.is_authenticated:
         return _for_known_person(request, found, key)
     if User.objects.filter(email__iexact=found.email).exists():
@@ -55,7 +56,7 @@ def _arrive(request: HttpRequest) -> HttpResponse:
 def _for_known_person(request: HttpRequest, found: Invitation, key: Key) -> HttpResponse:
     user = cast("User", request.user)
     if not found.is_for(user.email):
-        invitations.write_down_refusal(found, reason="another_person", user=user, request=request)
+        invitations.write_down_refusal(found, reason=Reason.INVITATION_ANOTHER_PERSON, user=user, request=request)
         return render(request, "portal/invitations/somebody_else.html", status=HTTPStatus.FORBIDDEN)
     form = AcceptanceForm(request.POST if _is_about(request, found) else None, invitation=found)
     if form.is_valid():
@@ -108,7 +109,7 @@ def _over(request: HttpRequest, over: InvitationOverError) -> HttpResponse:
     user = request.user if request.user.is_authenticated else None
     if over.invitation is not None:
         invitations.write_down_refusal(over.invitation, reason=over.reason, user=user, request=request)
-    if over.reason == "expired":
+    if over.reason == Reason.INVITATION_EXPIRED:
         context = {"invitation": over.invitation}
         return render(request, "portal/invitations/expired.html", context, status=HTTPStatus.GONE)
     return render(request, "portal/invitations/over.html", status=HTTPStatus.NOT_FOUND)

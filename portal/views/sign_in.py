@@ -17,6 +17,7 @@ from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
+from credentials.reasons import Reason
 from portal import personal_events
 
 
@@ -85,7 +86,7 @@ class SecondStep(mfa.AuthenticateView):
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        personal_events.record_refusal(user=self.stage.login.user, request=self.request, reason="wrong_code")
+        personal_events.record_refusal(user=self.stage.login.user, request=self.request, reason=Reason.WRONG_CODE)
         response: HttpResponse = super().form_invalid(form)
         response.status_code = HTTPStatus.BAD_REQUEST
         return response
@@ -124,7 +125,7 @@ class PasswordAgain(RefusedForms, account.ReauthenticateView):
 @method_decorator(never_cache, name="dispatch")
 class CodeAgain(RefusedForms, mfa.ReauthenticateView):
     def form_invalid(self, form: Any) -> HttpResponse:
-        personal_events.record_refusal(user=form.user, request=self.request, reason="wrong_code")
+        personal_events.record_refusal(user=form.user, request=self.request, reason=Reason.WRONG_CODE)
         return super().form_invalid(form)
 
 

@@ -13,6 +13,7 @@ from credentials import invitations, organizations, team
 from credentials.audit import Action
 from credentials.invitations import Key
 from credentials.models import AuditEvent, Invitation, Membership, Notice, Organization, Program, Role, User
+from credentials.reasons import Reason
 from credentials.tasks import forget_expired_invitations
 from credentials.team_rules import NotManagingError, RoleRefusedError
 from tests.credentials.at_once import CALLERS, at_once
@@ -35,7 +36,7 @@ def join(invitation: Invitation, name: str = "New Person") -> Membership:
     return invitations.accept_as_new_person(key(invitation), name=name, password=PASSWORD)
 
 
-def reason_for(act) -> str:
+def reason_for(act) -> Reason:
     with pytest.raises(invitations.InvitationOverError) as refused:
         act()
     return refused.value.reason
@@ -194,10 +195,10 @@ def test_the_link_opens_its_invitation_and_no_other(world):
     theirs = invite(world, organization=world.mesa, by=world.stranger, role=Role.DUA_CUSTODIAN)
 
     assert invitations.found(invitations.key_of(invitations.token_of(ours))) == ours
-    assert reason_for(lambda: invitations.found(Key(theirs.pk, ours.nonce))) == "replaced"
-    assert reason_for(lambda: join(Invitation(pk=theirs.pk, nonce=ours.nonce))) == "replaced"
-    assert reason_for(lambda: invitations.found(Key(theirs.pk + 1, ours.nonce))) == "unknown"
-    assert reason_for(lambda: invitations.found(None)) == "unknown"
+    assert reason_for(lambda: invitations.found(Key(theirs.pk, ours.nonce))) == Reason.INVITATION_REPLACED
+    assert reason_for(lambda: join(Invitation(pk=theirs.pk, nonce=ours.nonce))) == Reason.INVITATION_REPLACED
+    assert reason_for(lambda: invitations.found(Key(theirs.pk + 1, ours.nonce))) == Reason.INVITATION_UNKNOWN
+    assert reason_for(lambda: invitations.found(None)) == Reason.INVITATION_UNKNOWN
     assert not User.objects.filter(email=EMAIL).exists()
 
 
@@ -207,7 +208,7 @@ def test_a_link_that_was_sent_again_replaces_the_former_one(world):
 
     latter = invitations.resend(former, by=world.delegate)
 
-    assert reason_for(lambda: join(former)) == "replaced"
+    assert reason_for(lambda: join(former)) == Reason.INVITATION_REPLACED
     assert latter.sent_at is None
     assert join(latter).organization == world.harbor
     assert [event.detail["email"] for event in events(Action.INVITATION_SENT_AGAIN)] == [EMAIL]
@@ -219,8 +220,8 @@ def test_a_withdrawn_invitation_opens_nothing_and_forgets_the_person(world):
     assert invitations.withdraw(invitation, by=world.delegate)
     assert not invitations.withdraw(invitation, by=world.delegate)
 
-    assert reason_for(lambda: join(invitation)) == "withdrawn"
-    assert reason_for(lambda: invitations.resend(invitation, by=world.delegate)) == "over"
+    assert reason_for(lambda: join(invitation)) == Reason.INVITATION_WITHDRAWN
+    assert reason_for(lambda: invitations.resend(invitation, by=world.delegate)) == Reason.INVITATION_OVER
     row = Invitation.objects.get()
     assert (row.email, row.name, row.withdrawn_by) == ("", "", world.delegate)
     assert [event.detail["email"] for event in events(Action.INVITATION_WITHDRAWN)] == [EMAIL]
@@ -271,8 +272,8 @@ def test_a_new_person_joins_once(world):
     assert (row.email, row.name, row.accepted_by) == ("", "", person)
     (event,) = events(Action.INVITATION_ACCEPTED)
     assert (event.user, event.organization, event.detail["takes_responsibility"]) == (person, world.harbor, True)
-    assert reason_for(lambda: join(invitation)) == "accepted"
-    assert reason_for(lambda: invitations.accept(key(invitation), user=person)) == "accepted"
+    assert reason_for(lambda: join(invitation)) == Reason.INVITATION_ACCEPTED
+    assert reason_for(lambda: invitations.accept(key(invitation), user=person)) == Reason.INVITATION_ACCEPTED
     assert Membership.objects.for_organization(world.harbor).count() == 3
 
 
@@ -290,7 +291,7 @@ def test_nobody_takes_over_the_account_of_somebody_whom_we_know(world):
     person = UserFactory(email="known@harbor.example")
     invitation = invite(world, "Known@harbor.example")
 
-    assert reason_for(lambda: join(invitation)) == "another_person"
+    assert reason_for(lambda: join(invitation)) == Reason.INVITATION_ANOTHER_PERSON
 
     person.refresh_from_db()
     assert not person.check_password(PASSWORD)
@@ -303,7 +304,7 @@ def test_somebody_else_cannot_accept(world, who):
     invitation = invite(world)
 
     person = world.stranger if who == "stranger" else switched_off
-    assert reason_for(lambda: invitations.accept(key(invitation), user=person)) == "another_person"
+    assert reason_for(lambda: invitations.accept(key(invitation), user=person)) == Reason.INVITATION_ANOTHER_PERSON
 
     assert not Membership.objects.filter(organization=world.harbor, user=person).exists()
 
@@ -312,7 +313,7 @@ def test_after_48_hours_it_is_over(world):
     invitation = invite(world)
     Invitation.objects.update(expires_at=timezone.now())
 
-    assert reason_for(lambda: join(invitation)) == "expired"
+    assert reason_for(lambda: join(invitation)) == Reason.INVITATION_EXPIRED
 
     assert not User.objects.filter(email=EMAIL).exists()
 
@@ -321,7 +322,7 @@ def test_a_role_that_the_program_has_no_more_is_not_given(world):
     invitation = invite(world)
     Organization.objects.filter(pk=world.harbor.pk).update(program=Program.REACH)
 
-    assert reason_for(lambda: join(invitation)) == "role_gone"
+    assert reason_for(lambda: join(invitation)) == Reason.INVITATION_ROLE_GONE
 
     assert not User.objects.filter(email=EMAIL).exists()
 
@@ -358,7 +359,9 @@ def test_of_many_acceptances_at_once_one_counts(is_known):
 
     assert sum(isinstance(answer, Membership) for answer in answers) == 1
     others = [answer for answer in answers if not isinstance(answer, Membership)]
-    assert {(type(answer), answer.reason) for answer in others} == {(invitations.InvitationOverError, "accepted")}
+    assert {(type(answer), answer.reason) for answer in others} == {
+        (invitations.InvitationOverError, Reason.INVITATION_ACCEPTED)
+    }
     assert len(others) == CALLERS - 1
     assert Membership.objects.filter(organization=world.harbor, user__email=EMAIL).count() == 1
     assert len(events(Action.INVITATION_ACCEPTED)) == 1
@@ -396,7 +399,7 @@ def test_what_a_removed_delegate_has_sent_is_withdrawn(world):
 
     team.remove(second, revoke=False, by=world.delegate)
 
-    assert reason_for(lambda: join(invitation)) == "withdrawn"
+    assert reason_for(lambda: join(invitation)) == Reason.INVITATION_WITHDRAWN
     assert invitations.found(key(theirs)).is_open
 
 
@@ -408,7 +411,7 @@ def test_a_refused_link_is_written_down_once_in_a_while(world):
     request = RequestFactory().get("/")
     request.META |= {"claimsgate.client_address": "8.8.4.4", "claimsgate.request_id": "abc"}
 
-    for reason in ("withdrawn", "withdrawn", "expired"):
+    for reason in (Reason.INVITATION_WITHDRAWN, Reason.INVITATION_WITHDRAWN, Reason.INVITATION_EXPIRED):
         invitations.write_down_refusal(invitation, reason=reason, user=None, request=request)
 
     found = events(Action.INVITATION_REFUSED)

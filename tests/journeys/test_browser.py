@@ -171,8 +171,9 @@ def _load_the_roster(visitor: Visitor, roster: Path) -> None:
 
 
 def _export(visitor: Visitor) -> None:
-    """From the form to files, without a reload."""
+    """From the form to files, without a reload, although the server is away once when it is asked for news."""
     page = visitor.page
+    page.route("**/progress", lambda route: route.fulfill(status=503, body="<h1>Away</h1>"), times=1)
     page.get_by_role("link", name="Start an export").click()
     visitor.look("the form of an export")
     page.get_by_role("button", name="Start the export").click()
@@ -180,6 +181,8 @@ def _export(visitor: Visitor) -> None:
     page.evaluate("window.isTheSamePage = true")
     expect(page.locator(".progress__status")).to_have_text("Ready", timeout=PATIENCE_MILLISECONDS)
     expect(page.locator("[data-announce]")).to_have_text("The export is ready.")
+    expect(page.locator("[hx-get]")).to_have_count(0)
+    assert "503" in visitor.complaints.pop()
     assert page.evaluate("window.isTheSamePage") is True
     visitor.look("a finished export")
 

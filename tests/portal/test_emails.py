@@ -118,7 +118,7 @@ def test_there_are_words_for_every_kind_in_both_forms(world, kind):
     client = world.api_client().client
     notice = notices_of(kind, world, client, ClientSecret.objects.get())
 
-    message = emails.MESSAGE_OF[kind](notice)
+    message = emails.of_notice(notice)
 
     assert "ETL" in message.subject
     assert "“ETL”" in message.body

@@ -46,8 +46,8 @@ def test_a_page_begins_with_a_way_to_skip_to_its_content(delegate, read):
     assert read(response).by_id["content"]["tag"] == "main"
 
 
-def test_htmx_neither_evaluates_text_nor_adds_styles(delegate):
+def test_htmx_adds_no_styles_and_puts_no_error_page_into_a_page(delegate):
     page = delegate.get("/organizations/A9994").content.decode()
 
-    assert '"allowEval": false' in page
-    assert '"includeIndicatorStyles": false' in page
+    assert '"includeIndicatorCSS": false' in page
+    assert '"noSwap": [204, 304, "4xx", "5xx"]' in page

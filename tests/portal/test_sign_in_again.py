@@ -4,6 +4,7 @@ import html
 import re
 
 import pytest
+from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib import auth
 from django.test import Client as Browser
 
@@ -42,6 +43,18 @@ def test_later_the_page_is_shown_after_the_password(sleepy):
     assert asked["Location"] == "/sign-in/again?next=%2Forganizations%2FA9994%2Fcredentials%2Fnew"
     assert prove(sleepy, asked) == NEW
     assert sleepy.get(NEW).status_code == 200
+
+
+def test_a_way_that_allauth_alone_knows_is_not_offered(sleepy, monkeypatch):
+    known = DefaultAccountAdapter.get_reauthentication_methods
+    new = {"id": "reauthenticate_by_horoscope", "description": "Use your horoscope", "url": "/horoscope"}
+    monkeypatch.setattr(
+        DefaultAccountAdapter, "get_reauthentication_methods", lambda self, user: [new, *known(self, user)]
+    )
+
+    asked = sleepy.get(NEW)
+
+    assert prove(sleepy, asked) == NEW
 
 
 @pytest.mark.parametrize(
