@@ -27,7 +27,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, Self
 
 import psycopg
 
@@ -125,11 +125,11 @@ class Embedded:
     # --- Running ---
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> Iterator[Self]:
         """Both servers run inside the block."""
         self.start()
         try:
-            yield
+            yield self
         finally:
             self.stop()
 
@@ -162,7 +162,7 @@ class Embedded:
         )
         said, _ = self._starter.communicate()
         if self._starter.returncode:
-            raise EmbeddedError(said.strip())
+            raise EmbeddedError(said.strip() or "What starts the embedded servers was killed. Try it again.")
 
     def stop(self) -> None:
         """Let go. If nobody else holds on, this returns when both servers have ended."""
@@ -245,6 +245,7 @@ class Embedded:
             log = os.open(self.data_dir / "keeper.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(log, 1)  # the user waits for the end of what was there
             os.dup2(log, 2)
+            os.chdir("/")
             with self._open_lock("in-use") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 with self._alone():
@@ -252,10 +253,10 @@ class Embedded:
                     self._stop_valkey()
                     self._stop_postgres()
                     keeper.close()
+                    os._exit(0)  # the other locks go with the process: who has waited for them finds nothing of it
         except Exception:  # noqa: BLE001  # nobody is there to hear it
             traceback.print_exc()
-        finally:
-            os._exit(0)
+        os._exit(1)
 
     @contextlib.contextmanager
     def _life_of(self, server: str) -> Iterator[int]:

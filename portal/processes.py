@@ -183,10 +183,10 @@ def ended_by_signals() -> Iterator[None]:
 
 def end_when_unwatched(parent: int | None = None) -> None:
     """From now on this process gets a SIGTERM when nobody can read its output any more, or when `parent` is over."""
-    threading.Thread(target=_await_loss, args=[parent], daemon=True).start()
+    threading.Thread(target=_await_loss, args=[parent, threading.get_ident()], daemon=True).start()
 
 
-def _await_loss(parent: int | None) -> None:
+def _await_loss(parent: int | None, main_thread: int) -> None:
     outputs = select.poll()
     for descriptor in OUTPUTS:
         outputs.register(descriptor, 0)  # a pipe without a reader and a closed terminal are told unasked
@@ -201,4 +201,4 @@ def _await_loss(parent: int | None) -> None:
         # So that last words do not raise.
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), descriptor)
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    signal.pthread_kill(main_thread, signal.SIGTERM)

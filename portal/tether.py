@@ -33,7 +33,7 @@ def main() -> None:
         signal.signal(number, end)
     signal.signal(signal.SIGALRM, lambda _number, _frame: _kill_all())
     programs.append(subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL))
-    threading.Thread(target=_await_letting_go, daemon=True).start()
+    threading.Thread(target=_await_letting_go, args=[threading.get_ident()], daemon=True).start()
     code = programs[0].wait()
     if is_ending:
         _kill_all()  # the program's own children, if it has left any
@@ -43,9 +43,9 @@ def main() -> None:
     sys.exit(code if code >= 0 else 128 - code)
 
 
-def _await_letting_go() -> None:
+def _await_letting_go(main_thread: int) -> None:
     os.read(0, 1)
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    signal.pthread_kill(main_thread, signal.SIGTERM)  # it waits, and no signal to another thread would wake it
 
 
 def _kill_all() -> None:
