@@ -165,15 +165,17 @@ def test_after_a_power_failure_the_number_of_postgres_may_be_that_of_another(use
         ]
         texts = [place.read_text() for place in places]
 
-    with subprocess.Popen(["sleep", "600"], user=account) as other:
-        for place, text in zip(places, texts, strict=True):
-            place.write_text(f"{other.pid}\n{text.partition(chr(10))[2]}")
-            if account:
-                shutil.chown(place, account)
-        with embedded.running():
-            running = answers(embedded)
-        is_spared = other.poll() is None
-        other.kill()
+    with subprocess.Popen(["sleep", "60"], user=account) as other:
+        try:
+            for place, text in zip(places, texts, strict=True):
+                place.write_text(f"{other.pid}\n{text.partition(chr(10))[2]}")
+                if account:
+                    shutil.chown(place, account)
+            with embedded.running():
+                running = answers(embedded)
+            is_spared = other.poll() is None
+        finally:
+            other.kill()
 
     assert len(places) == 2
     assert (running, is_spared) == (True, True)

@@ -1,5 +1,6 @@
 """Processes end with the one that started them, and signals end a command once."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ def test_what_is_let_go_ends_with_all_its_children(heeds):
 
         it.stdin.close()
         _, left = psutil.wait_procs(children, timeout=30)
+        for process in [*left, it]:
+            process.kill()
 
     assert len(children) == 3
     assert left == []
@@ -43,7 +46,7 @@ def test_a_signal_ends_the_block_and_the_next_does_not_cut_off_its_clean_up(numb
     before = signal.getsignal(number)
     ended_in_order = False
 
-    with ended_by_signals():
+    with contextlib.suppress(KeyboardInterrupt), ended_by_signals():
         try:
             signal.raise_signal(number)
             time.sleep(30)
