@@ -17,7 +17,7 @@ PRODUCTION := env -u CLAIMSGATE_EMBEDDED \
 .PHONY: demo test quick bench record check coverage format lock clean
 
 demo: $(VENV)/.installed node_modules/.installed
-	@exec $(PY) manage.py demo $(ARGS)
+	@exec $(PY) manage.py demo --parent $$PPID $(ARGS)
 
 test: $(VENV)/.installed-dev node_modules/.installed
 	$(PY) -m pytest $(PROCESSES) $(ARGS)

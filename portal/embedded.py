@@ -1,7 +1,10 @@
 """The embedded PostgreSQL and Valkey: servers that come as wheels and keep their data under one folder.
 
-They run while someone needs them. Each process that does holds a shared lock; the last to let go stops them, and a
-process that is killed lets go as well. Nothing here imports Django, because the settings read this module.
+They run while someone needs them. Each process that does holds a shared lock, which the kernel takes from it however it
+ends. A process of their own, the keeper, starts the servers, waits for the lock until nobody holds it any more, and
+stops them: this file, run as a program. So no user has to live for the servers to end in order.
+
+Nothing here imports Django, because the settings read this module.
 """
 
 import atexit
@@ -9,19 +12,22 @@ import contextlib
 import fcntl
 import grp
 import hashlib
+import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn, Self
 
 import psycopg
 
@@ -33,6 +39,8 @@ UNPRIVILEGED = "nobody"
 # The longest path of a Unix socket is 107 bytes on Linux and 103 on macOS; the names in the folder need up to 20.
 LONGEST_SOCKET_FOLDER = 80
 PATIENCE_SECONDS = 30
+# What PostgreSQL gets to end in order; after that it is ended as by a crash, which loses nothing.
+STOPPING_SECONDS = 4
 
 # Commands of manage.py that touch neither database nor broker.
 NEEDS_NO_SERVICES = {"check", "collectstatic", "findstatic", "help", "version", "--help", "--version"}
@@ -60,6 +68,7 @@ class Embedded:
         self.has_valkey = valkey
         self._digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
         self._lock: IO[str] | None = None
+        self._starter: subprocess.Popen[str] | None = None
 
     # --- What the settings ask for ---
 
@@ -67,10 +76,14 @@ class Embedded:
         """A key of this folder, made at first use and kept readable by its owner alone."""
         path = self.data_dir / "secret-key"
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as new:
-                new.write(secrets.token_urlsafe(64))
+        if not path.exists():
+            with self._alone():
+                if not path.exists():
+                    # Whole or absent, also if this process is killed in between.
+                    new = path.with_suffix(".new")
+                    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                        file.write(secrets.token_urlsafe(64))
+                    new.replace(path)
         return path.read_text()
 
     def database(self) -> dict[str, Any]:
@@ -112,52 +125,157 @@ class Embedded:
     # --- Running ---
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> Iterator[Self]:
         """Both servers run inside the block."""
         self.start()
         try:
-            yield
+            yield self
         finally:
             self.stop()
 
     def start(self) -> None:
-        """Start what does not run yet, and hold on to it until `stop` or the end of this process."""
+        """Have started what does not run yet, and hold on to it until `stop` or the end of this process."""
         if not (self.has_postgres or self.has_valkey):
             return
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        with self._starting():
-            if self._lock is None:
-                atexit.register(self.stop)
-                self._lock = (self.data_dir / "in-use.lock").open("w")
-                fcntl.flock(self._lock, fcntl.LOCK_SH)
-            if self.has_postgres:
-                self._start_postgres()
-            if self.has_valkey:
-                self._start_valkey()
+        if self._lock is None:
+            atexit.register(self.stop)
+            self._lock = self._hold()
+        with self._alone():
+            if self._is_complete():
+                return
+        self._say_where_postgres_is()
+        facts = {
+            "data_dir": str(self.data_dir),
+            "postgres": self.has_postgres,
+            "valkey": self.has_valkey,
+            "postgres_options": POSTGRES_OPTIONS,
+        }
+        self._starter = subprocess.Popen(
+            # As a file, since the package's own __init__ would load Celery.
+            [sys.executable, "-P", __file__, json.dumps(facts)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+        )
+        said, _ = self._starter.communicate()
+        if self._starter.returncode:
+            raise EmbeddedError(said.strip() or "What starts the embedded servers was killed. Try it again.")
 
     def stop(self) -> None:
-        """Let go; stop both servers if nobody else holds on."""
+        """Let go. If nobody else holds on, this returns when both servers have ended."""
         if self._lock is None:
             return
-        with self._starting():
-            lock, self._lock = self._lock, None
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            finally:
-                lock.close()
-            if self.has_valkey:
-                self._stop_valkey()
-            if self.has_postgres:
-                self._stop_postgres()
+        self._lock.close()
+        self._lock = None
+        if self._starter is not None:
+            self._starter.wait()
+        while self._are_ending():
+            time.sleep(0.02)
 
     @contextlib.contextmanager
-    def _starting(self) -> Iterator[None]:
-        """One process at a time starts or stops the servers."""
-        with (self.data_dir / "starting.lock").open("w") as lock:
+    def held(self) -> Iterator[Sequence[int]]:
+        """What a child inherits to hold on as well, as long as it lives: descriptors, if this process holds on."""
+        if self._lock is None:
+            yield []
+            return
+        with self._hold() as lock:
+            yield [lock.fileno()]
+
+    def _hold(self) -> IO[str]:
+        """A shared lock. Whoever asks for it while the keeper stops the servers, waits until it has."""
+        lock = self._open_lock("in-use")
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        return lock
+
+    def _is_held(self) -> bool:
+        with self._open_lock("in-use") as lock:
+            return _is_granted(lock, fcntl.LOCK_SH) and not _is_granted(lock, fcntl.LOCK_EX)
+
+    def _is_complete(self) -> bool:
+        return (
+            self._has_keeper()
+            and (not self.has_postgres or self._postgres_answers())
+            and (not self.has_valkey or self._valkey_answers())
+        )
+
+    def _are_ending(self) -> bool:
+        with self._alone():
+            return self._has_keeper() and not self._is_held()
+
+    def _has_keeper(self) -> bool:
+        with self._open_lock("keeper") as lock:
+            return not _is_granted(lock, fcntl.LOCK_EX)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time starts or stops the servers, or looks whether they run and are kept."""
+        with self._open_lock("starting") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _open_lock(self, name: str) -> IO[str]:
+        return (self.data_dir / f"{name}.lock").open("w")
+
+    # --- The keeper's part ---
+
+    def keep(self) -> str | None:
+        """Start what does not run yet, and leave a keeper behind unless there is one. Says what went wrong."""
+        problem = None
+        with self._alone():
+            try:
+                if self.has_postgres and self._is_held():
+                    self._start_postgres()
+                if self.has_valkey and self._is_held():
+                    self._start_valkey()
+            except EmbeddedError as error:
+                problem = str(error)
+            except Exception:  # noqa: BLE001  # whatever it is: what came up has to be kept
+                problem = traceback.format_exc()
+            keeper = self._open_lock("keeper")
+            is_first = _is_granted(keeper, fcntl.LOCK_EX)
+        if is_first and os.fork() == 0:
+            self._stop_when_nobody_holds_on(keeper)
+        return problem
+
+    def _stop_when_nobody_holds_on(self, keeper: IO[str]) -> NoReturn:
+        try:
+            log = os.open(self.data_dir / "keeper.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.dup2(log, 1)  # the user waits for the end of what was there
+            os.dup2(log, 2)
+            os.chdir("/")
+            with self._open_lock("in-use") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                with self._alone():
+                    # Both: other users may have needed more than the one who had the keeper started.
+                    self._stop_valkey()
+                    self._stop_postgres()
+                    keeper.close()
+                    os._exit(0)  # the other locks go with the process: who has waited for them finds nothing of it
+        except Exception:  # noqa: BLE001  # nobody is there to hear it
+            traceback.print_exc()
+        os._exit(1)
+
+    @contextlib.contextmanager
+    def _life_of(self, server: str) -> Iterator[int]:
+        """A descriptor for the server's programs. It holds a lock as long as one lives that has inherited it.
+
+        Numbers of processes, which files keep, may be another's after a restart of the machine.
+        """
+        with self._open_lock(server) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield lock.fileno()
+
+    def _lives(self, server: str) -> bool:
+        with self._open_lock(server) as lock:
+            return not _is_granted(lock, fcntl.LOCK_EX)
+
+    def _wait_for_end_of(self, server: str, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self._lives(server) and time.monotonic() < until:
+            time.sleep(0.02)
 
     # --- PostgreSQL ---
 
@@ -168,14 +286,12 @@ class Embedded:
             folder.chmod(0o700)
             if os.geteuid() == 0:
                 shutil.chown(folder, UNPRIVILEGED)
-        if self.postgres_home.parent != self.data_dir and not (data / "PG_VERSION").exists():
-            sys.stderr.write(
-                f"Running as root, and {self.data_dir} is closed to other accounts: "
-                f"PostgreSQL keeps its data in {self.postgres_home}.\n"
-            )
-        if not (data / "PG_VERSION").exists():
-            self._postgres("initdb", "-D", str(data), "-U", DATABASE, "--auth=trust", "--encoding=UTF8", "--no-locale")
         if not self._postgres_answers():
+            self._stop_postgres()  # what an earlier keeper has left half-started, if it was killed
+            if not (data / "PG_VERSION").exists():
+                self._make_postgres_data(data)
+            for stale in (data / "postmaster.pid", *self.postgres_socket_dir.glob(".s.PGSQL.*")):
+                stale.unlink(missing_ok=True)
             options = {**POSTGRES_OPTIONS, "unix_socket_directories": str(self.postgres_socket_dir)}
             flags = " ".join(f"-c {name}='{value}'" for name, value in options.items())
             log = self.postgres_home / "postgres.log"
@@ -186,9 +302,28 @@ class Embedded:
             if it.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
                 it.execute(f"CREATE DATABASE {DATABASE}")
 
+    def _make_postgres_data(self, data: Path) -> None:
+        """Whole or absent: what is cut off in the middle is not taken for data."""
+        new = data.with_suffix(".new")
+        shutil.rmtree(new, ignore_errors=True)
+        self._postgres("initdb", "-D", str(new), "-U", DATABASE, "--auth=trust", "--encoding=UTF8", "--no-locale")
+        new.rename(data)
+
+    def _say_where_postgres_is(self) -> None:
+        home = self.postgres_home
+        if self.has_postgres and home.parent != self.data_dir and not (home / "data").exists():
+            sys.stderr.write(
+                f"Running as root, and {self.data_dir} is closed to other accounts: "
+                f"PostgreSQL keeps its data in {home}.\n"
+            )
+
     def _stop_postgres(self) -> None:
-        if self._postgres_answers():
-            self._postgres("pg_ctl", "-D", str(self.postgres_home / "data"), "-w", "-m", "fast", "stop")
+        data = str(self.postgres_home / "data")
+        for mode in ("fast", "immediate"):
+            if self._lives("postgres") or self._postgres_answers():
+                with contextlib.suppress(EmbeddedError):
+                    self._postgres("pg_ctl", "-D", data, "-w", "-t", str(STOPPING_SECONDS), "-m", mode, "stop")
+                self._wait_for_end_of("postgres", 1)
 
     def _postgres_answers(self) -> bool:
         try:
@@ -203,7 +338,7 @@ class Embedded:
         if as_whom and not _group_exists("nogroup"):
             as_whom["group"] = UNPRIVILEGED
         # A file and not a pipe: the server that pg_ctl leaves behind keeps its parent's output open.
-        with tempfile.TemporaryFile("w+") as output:
+        with tempfile.TemporaryFile("w+") as output, self._life_of("postgres") as life:
             finished = subprocess.run(
                 [str(self._postgres_programs() / program), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -211,6 +346,7 @@ class Embedded:
                 stderr=subprocess.STDOUT,
                 cwd=self.postgres_home,
                 start_new_session=True,
+                pass_fds=[life],
                 check=False,
                 **as_whom,  # type: ignore[call-overload]  # user, group and extra_groups, or nothing
             )
@@ -256,7 +392,8 @@ class Embedded:
             *("--save", "", "--appendonly", "no", "--dir", str(folder)),
             *("--logfile", str(folder / "valkey.log"), "--daemonize", "yes"),
         ]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        with self._life_of("valkey") as life:
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[life])
         until = time.monotonic() + PATIENCE_SECONDS
         while not self._valkey_answers():
             if time.monotonic() > until:
@@ -265,6 +402,7 @@ class Embedded:
 
     def _stop_valkey(self) -> None:
         self._tell_valkey(b"SHUTDOWN NOSAVE\r\n")
+        self._wait_for_end_of("valkey", STOPPING_SECONDS)
 
     def _valkey_answers(self) -> bool:
         return self._tell_valkey(b"PING\r\n") == b"+PONG\r\n"
@@ -279,6 +417,15 @@ class Embedded:
                 return connection.recv(64)
             except OSError:
                 return b""
+
+
+def _is_granted(lock: IO[str], kind: int) -> bool:
+    """Whether a lock can be had at once; then it is held."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _valkey_program() -> Path:
@@ -318,3 +465,17 @@ def _group_exists(name: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def _main() -> None:
+    """The keeper. It ends with its users, who get the same signals: on its own it would leave the servers behind."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Not ignored, because the servers would inherit that.
+        signal.signal(number, lambda _number, _frame: None)
+    facts = json.loads(sys.argv[1])
+    POSTGRES_OPTIONS.update(facts["postgres_options"])
+    sys.exit(Embedded(Path(facts["data_dir"]), postgres=facts["postgres"], valkey=facts["valkey"]).keep())
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,22 +1,34 @@
-"""The processes of a running Claimsgate: the application server and the worker, started and ended together."""
+"""The processes of a running Claimsgate: the application server and the worker, started and ended together.
+
+They end with the process that started them, however it ends: each is on a tether (portal/tether.py).
+"""
 
 import contextlib
+import math
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from django.conf import settings
 
+from portal import tether
+
 SERVER_THREADS = 64
-STOPPING_SECONDS = 20
+# A moment more than a process has to end by itself.
+STOPPING_SECONDS = tether.ENDING_SECONDS + 2
 STARTING_SECONDS = 60
+# Within it, everything that was started has ended.
+ENDING_SECONDS = 10
+OUTPUTS = (1, 2)
 
 
 class ProcessDiedError(RuntimeError):
@@ -24,7 +36,10 @@ class ProcessDiedError(RuntimeError):
 
 
 class Process:
-    """A child process in a session of its own, with its output in a log file."""
+    """A child process on a tether, in a session of its own, with its output in a log file.
+
+    The embedded servers, if this process holds on to them, stay until it has ended.
+    """
 
     def __init__(
         self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
@@ -32,14 +47,15 @@ class Process:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with log.open("ab") as output, settings.SERVICES.held() as descriptors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [sys.executable, "-I", tether.__file__, sys.executable, "-m", *command],
                 cwd=settings.BASE_DIR,
                 env={**os.environ, **(environment or {})},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                pass_fds=descriptors,
                 start_new_session=True,
             )
 
@@ -52,11 +68,15 @@ class Process:
         if (code := self._process.poll()) is not None:
             raise ProcessDiedError(f"The {self.name} ended with code {code}; its log is {self.log}.")
 
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self._process.terminate()
+
     def stop(self) -> None:
         """Ask the process to end, and end it and its children if it does not."""
         if self._process.poll() is not None:
             return
-        self._process.terminate()
+        self.terminate()
         try:
             self._process.wait(STOPPING_SECONDS)
         except subprocess.TimeoutExpired:
@@ -91,7 +111,7 @@ def start_server(log_folder: Path, *, port: int, environment: Mapping[str, str] 
         [
             *("gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{port}"),
             *("--worker-class", "gthread", "--threads", str(SERVER_THREADS), "--workers", "1"),
-            *("--worker-tmp-dir", str(log_folder), "--graceful-timeout", "5"),
+            *("--worker-tmp-dir", str(log_folder), "--graceful-timeout", "2"),
             # Paths without their queries: people search for MBIs in those.
             *("--access-logfile", "-", "--access-logformat", "%(t)s %(h)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"),
             # The control socket of newer gunicorns would be written beside the code.
@@ -100,6 +120,14 @@ def start_server(log_folder: Path, *, port: int, environment: Mapping[str, str] 
         log=log_folder / "server.log",
         environment=environment,
     )
+
+
+def stop_all(started: Iterable[Process]) -> None:
+    """Stop processes, all at the same time."""
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.stop()
 
 
 def wait_until_up(base_url: str, process: Process) -> None:
@@ -127,13 +155,50 @@ def is_free(port: int) -> bool:
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Inside, SIGTERM ends the block as Ctrl-C does, by KeyboardInterrupt."""
+    """Inside, SIGINT, SIGTERM and SIGHUP end the block by KeyboardInterrupt.
+
+    SIGINT does even if it was ignored, as for what a script has started in the background; SIGHUP does not if it was
+    ignored, as by nohup. A signal soon after another asks for the same, and must not cut off what ends the block in
+    order: make passes on a second SIGTERM, and people press Ctrl-C again.
+    """
+    heard_at = -math.inf
 
     def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
+        nonlocal heard_at
+        if time.monotonic() - heard_at > ENDING_SECONDS:
+            heard_at = time.monotonic()
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]
     try:
+        for number in before:
+            signal.signal(number, interrupt)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_when_unwatched(parent: int | None = None) -> None:
+    """From now on this process gets a SIGTERM when nobody can read its output any more, or when `parent` is over."""
+    threading.Thread(target=_await_loss, args=[parent, threading.get_ident()], daemon=True).start()
+
+
+def _await_loss(parent: int | None, main_thread: int) -> None:
+    outputs = select.poll()
+    for descriptor in OUTPUTS:
+        outputs.register(descriptor, 0)  # a pipe without a reader and a closed terminal are told unasked
+    lost: list[int] = []
+    while not lost and (parent is None or os.getppid() == parent):
+        for descriptor, event in outputs.poll(1000):
+            if event & select.POLLNVAL:
+                outputs.unregister(descriptor)  # macOS knows nothing of some devices
+            else:
+                lost.append(descriptor)
+    for descriptor in lost:
+        # So that last words do not raise.
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), descriptor)
+    signal.pthread_kill(main_thread, signal.SIGTERM)

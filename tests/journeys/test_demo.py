@@ -1,12 +1,17 @@
 """`make demo`, as a newcomer runs it: everything comes up, one export is made, and everything goes away again."""
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -14,7 +19,8 @@ import psutil
 import pytest
 from django.conf import settings
 
-from tests.journeys.conftest import free_port
+from portal import processes
+from tests.journeys.conftest import free_port, required_program
 from tests.journeys.person import Person
 
 pytestmark = pytest.mark.journey
@@ -22,25 +28,37 @@ pytestmark = pytest.mark.journey
 PATIENCE_SECONDS = 240
 
 
-def demo(folder: Path, *arguments: str, port: int) -> subprocess.Popen[str]:
+DIRECTLY = (sys.executable, "manage.py", "demo")
+
+
+def through_make() -> Sequence[str]:
+    """`make demo` with this environment: what it would install is there."""
+    return (required_program("make"), "-o", ".venv/.installed", "-o", "node_modules/.installed", f"PY={sys.executable}")
+
+
+def demo(folder: Path, *arguments: str, port: int, by_make: bool = False) -> subprocess.Popen[str]:
+    """The demo in a process group of its own, as a shell starts it."""
     embedded = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CELERY_BROKER_URL")}
+    options = ["--json", "--data-dir", str(folder), "--port", str(port), *arguments]
     return subprocess.Popen(
-        [sys.executable, "manage.py", "demo", "--json", "--data-dir", str(folder), "--port", str(port), *arguments],
+        [*through_make(), "demo", f"ARGS={' '.join(options)}"] if by_make else [*DIRECTLY, *options],
         cwd=settings.BASE_DIR,
         env={**embedded, "CLAIMSGATE_EMBEDDED": "on"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        process_group=0,
     )
 
 
-def left_running(folder: Path) -> list[str]:
-    """The processes that still work in a data folder."""
-    return [
-        " ".join(process.info["cmdline"])
-        for process in psutil.process_iter(["cmdline"])
-        if any(str(folder) in word for word in process.info["cmdline"] or [])
-    ]
+def left_running(folder: Path) -> list[psutil.Process]:
+    """The processes that still work in a data folder: by where they are, their arguments or their environment."""
+    left = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(str(folder) in word for word in (process.cwd(), *process.cmdline(), *process.environ().values())):
+                left.append(process)
+    return left
 
 
 def mails(folder: Path) -> list[str]:
@@ -101,8 +119,117 @@ def test_a_port_that_is_taken_is_said_at_once(data_folder):
     assert left_running(data_folder) == []
 
 
-def _until(condition) -> None:
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until, "it did not come to pass within 20 s"
+# --- Whatever ends it -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[tuple[Path, int]]:
+    """A data folder and a port for one demo after the other: each has to come up where another was ended."""
+    folder = Path(tempfile.mkdtemp(prefix="cg-"))
+    folder.chmod(0o755)
+    yield folder, free_port()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start(place) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a demo in this place. What a test that fails has left running is no trouble to the next."""
+    folder, port = place
+
+    def start(*, by_make: bool = False) -> subprocess.Popen[str]:
+        before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGTERM)}
+        # As what a script starts in the background; the others may be ignored around these tests.
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return demo(folder, port=port, by_make=by_make)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    yield start
+    for process in left_running(folder):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+def answers(started: subprocess.Popen[str], port: int) -> bool:
+    assert started.poll() is None, started.stderr and started.stderr.read()
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"http://localhost:{port}/_health").status_code == 200
+    return False
+
+
+def send(number: signal.Signals, started: subprocess.Popen[str]) -> None:
+    started.send_signal(number)
+
+
+def send_to_group(number: signal.Signals, started: subprocess.Popen[str]) -> None:
+    os.killpg(started.pid, number)
+
+
+def send_all_the_time(number: signal.Signals, started: subprocess.Popen[str]) -> None:
+    while started.poll() is None:
+        started.send_signal(number)
+        time.sleep(0.001)
+
+
+def close(output: str, started: subprocess.Popen[str]) -> None:
+    """Once it has nothing more to say, and so does not notice by itself that nobody listens."""
+    assert started.stdout is not None
+    started.stdout.readline()
+    getattr(started, output).close()
+
+
+@pytest.mark.parametrize("moment", ["postgres/data.new", "postgres/run/.s.PGSQL.5432", "logs/worker.log"])
+def test_killed_while_it_sets_itself_up_it_leaves_nothing_and_can_be_started_again(place, start, moment):
+    folder, _ = place
+    shutil.rmtree(folder / "postgres" / "data", ignore_errors=True)
+    shutil.rmtree(folder / "logs", ignore_errors=True)
+
+    started = start()
+    _until((folder / moment).exists, within=PATIENCE_SECONDS)
+    started.kill()
+
+    _until(lambda: left_running(folder) == [], within=processes.ENDING_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("by_make", "end"),
+    [
+        pytest.param(True, partial(send_to_group, signal.SIGINT), id="Ctrl-C"),
+        pytest.param(False, partial(send, signal.SIGTERM), id="SIGTERM"),
+        pytest.param(False, partial(send_all_the_time, signal.SIGTERM), id="SIGTERM, twice and more"),
+        pytest.param(True, partial(send_to_group, signal.SIGTERM), id="SIGTERM to the group"),
+        pytest.param(True, partial(send_to_group, signal.SIGHUP), id="SIGHUP"),
+        pytest.param(False, partial(send, signal.SIGKILL), id="SIGKILL"),
+        pytest.param(True, partial(send, signal.SIGKILL), id="SIGKILL of make"),
+        pytest.param(False, partial(close, "stdout"), id="nobody reads standard output"),
+        pytest.param(False, partial(close, "stderr"), id="nobody reads standard error"),
+    ],
+)
+def test_whatever_ends_the_demo_ends_all_that_it_started_and_it_can_be_started_again(place, start, by_make, end):
+    folder, port = place
+
+    started = start(by_make=by_make)
+    _until(lambda: answers(started, port), within=PATIENCE_SECONDS)
+    end(started)
+
+    _until(lambda: left_running(folder) == [], within=processes.ENDING_SECONDS)
+    assert processes.is_free(port)
+
+
+def test_after_all_that_it_comes_up_and_exports(place, start):
+    started = start()
+    assert started.stdout is not None
+    export = json.loads(started.stdout.readline())["export"]
+    started.terminate()
+
+    assert started.wait(PATIENCE_SECONDS) == 0
+    assert export["resources"]["Patient"] == 100
+
+
+def _until(condition, within: float = 20) -> None:
+    until = time.monotonic() + within
+    while not (it := condition()):
+        assert time.monotonic() < until, f"it did not come to pass within {within} s: {it}"
         time.sleep(0.2)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 import time
 from argparse import ArgumentParser
@@ -30,6 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="where the server listens on this machine (8000)")
         parser.add_argument("--data-dir", metavar="DIR", help="where everything is kept (var/)")
+        parser.add_argument("--parent", type=int, metavar="PID", help="end when this parent process is over, as make's")
         parser.add_argument("--once", action="store_true", help="end after the export")
         parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
 
@@ -38,40 +38,43 @@ class Command(BaseCommand):
         console = Console(stderr=options["json"], highlight=False)
         if not processes.is_free(options["port"]):
             raise CommandError(f"Something listens on port {options['port']} already. Choose another with --port.")
-        folder = Path(settings.DATA_DIR) / "logs"
         started: list[processes.Process] = []
-        try:
-            with processes.ended_by_signals():
-                base_url = f"http://localhost:{options['port']}"
-                # What the links in e-mails begin with.
-                environment = {"PUBLIC_URL": os.environ.get("PUBLIC_URL") or base_url}
-                self._prepare_database(console)
-                # They come up while the claims are made.
-                started.append(processes.start_worker(folder, environment=environment))
-                started.append(processes.start_server(folder, port=options["port"], environment=environment))
-                sandbox_facts = self._prepare_sandbox(console)
-                processes.wait_until_up(base_url, started[1])
-                export = self._export(console, base_url, sandbox_facts)
-                if not options["once"]:
-                    self._tell(console, base_url, sandbox_facts)
-                if options["json"]:
-                    self.stdout.write(json.dumps({"base_url": base_url, **sandbox_facts, "export": export}))
-                    sys.stdout.flush()
-                while not options["once"]:
-                    for process in started:
-                        process.check()
-                    time.sleep(1)
-        except KeyboardInterrupt:
-            console.print("\nStopping …")
-        except processes.ProcessDiedError as error:
-            raise CommandError(str(error)) from error
-        finally:
-            # A second Ctrl-C must not leave anything behind.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
+        with processes.ended_by_signals():
+            processes.end_when_unwatched(options["parent"])
+            try:
+                self._run(console, started, **options)
+            except KeyboardInterrupt:
+                console.print("\nStopping …")
+            except processes.ProcessDiedError as error:
+                raise CommandError(str(error)) from error
+            finally:
+                # If this is cut off, too, the processes and the servers notice it and end by themselves.
+                processes.stop_all(started)
+                settings.SERVICES.stop()
+
+    def _run(self, console: Console, started: list[processes.Process], **options: Any) -> None:
+        """All there is to do. What is started is put into the list."""
+        folder = Path(settings.DATA_DIR) / "logs"
+        base_url = f"http://localhost:{options['port']}"
+        # What the links in e-mails begin with.
+        environment = {"PUBLIC_URL": os.environ.get("PUBLIC_URL") or base_url}
+        self._prepare_database(console)
+        # They come up while the claims are made.
+        server = processes.start_server(folder, port=options["port"], environment=environment)
+        started.append(server)
+        started.append(processes.start_worker(folder, environment=environment))
+        sandbox_facts = self._prepare_sandbox(console)
+        processes.wait_until_up(base_url, server)
+        export = self._export(console, base_url, sandbox_facts)
+        if not options["once"]:
+            self._tell(console, base_url, sandbox_facts)
+        if options["json"]:
+            self.stdout.write(json.dumps({"base_url": base_url, **sandbox_facts, "export": export}))
+            sys.stdout.flush()
+        while not options["once"]:
             for process in started:
-                process.stop()
-            settings.SERVICES.stop()
+                process.check()
+            time.sleep(1)
 
     def _prepare_database(self, console: Console) -> None:
         with console.status("Starting PostgreSQL and Valkey, preparing the database …"):
