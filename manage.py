@@ -8,12 +8,9 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-    from django.core.management import execute_from_command_line
+    from portal import command_line
 
-    from portal import embedded
-
-    embedded.start_for_command(sys.argv)
-    execute_from_command_line(sys.argv)
+    command_line.run(sys.argv)
 
 
 if __name__ == "__main__":
