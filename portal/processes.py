@@ -93,7 +93,12 @@ def start_server(log_folder: Path, *, port: int, environment: Mapping[str, str] 
             *("--worker-class", "gthread", "--threads", str(SERVER_THREADS), "--workers", "1"),
             *("--worker-tmp-dir", str(log_folder), "--graceful-timeout", "5"),
             # Paths without their queries: people search for MBIs in those.
-            *("--access-logfile", "-", "--access-logformat", "%(t)s %(h)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"),
+            *(
+                "--access-logfile",
+                "-",
+                "--access-logformat",
+                "%(t)s %({claimsgate.client_address}e)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms",
+            ),
             # The control socket of newer gunicorns would be written beside the code.
             "--no-control-socket",
         ],

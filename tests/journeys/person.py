@@ -19,10 +19,16 @@ class Person:
     """Cookies are kept, redirects are not followed."""
 
     def __init__(
-        self, base_url: str, *, address: str = HOME_ADDRESS, verify: ssl.SSLContext | bool = True, **headers: str
+        self,
+        base_url: str,
+        *,
+        address: str = HOME_ADDRESS,
+        verify: ssl.SSLContext | bool = True,
+        transport: httpx.BaseTransport | None = None,
+        **headers: str,
     ) -> None:
         headers = {"X-Forwarded-For": address, **headers}
-        self.http = httpx.Client(base_url=base_url, headers=headers, verify=verify, timeout=30)
+        self.http = httpx.Client(base_url=base_url, headers=headers, verify=verify, transport=transport, timeout=30)
 
     def signed_in_as(self, user: User) -> "Person":
         """With a session that the test has made, both steps shown."""
