@@ -17,6 +17,8 @@ from django.conf import settings
 SERVER_THREADS = 64
 STOPPING_SECONDS = 20
 STARTING_SECONDS = 60
+# The client's address, and not that of the proxy. Paths without their queries: people search for MBIs in those.
+ACCESS_LOG = "%(t)s %({claimsgate.client_address}e)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
 
 
 class ProcessDiedError(RuntimeError):

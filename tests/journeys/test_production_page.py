@@ -134,7 +134,7 @@ def reader(data_folder) -> Iterator[Reader]:
 
 
 def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
-    beside_the_code = set(os.listdir(REPOSITORY))
+    beside_the_code = set(REPOSITORY.iterdir())
     put_data_where_the_page_finds_it(reader.folder / "srv" / "incoming")
 
     reader.follow(until="python manage.py create_operator")
@@ -152,7 +152,7 @@ def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
     written = {path.name.partition(".")[0] for path in (reader.folder / "srv").iterdir()}
     assert {"exports", "tmp", "static", "celerybeat-schedule"} <= written
     assert reader.end() == {"gunicorn": 0, "worker": 0, "beat": 0}
-    assert set(os.listdir(REPOSITORY)) == beside_the_code
+    assert set(REPOSITORY.iterdir()) == beside_the_code
 
 
 def put_data_where_the_page_finds_it(folder: Path) -> None:
