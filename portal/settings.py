@@ -144,16 +144,17 @@ CELERY_BEAT_SCHEDULE = {
     "forget ended sessions": {"task": "portal.tasks.forget_ended_sessions", "schedule": dt.timedelta(hours=1)},
 }
 
+SHARED_CACHE = env.cache_url("CACHE_URL", default="locmemcache://")
+if SHARED_CACHE["BACKEND"].endswith(".DatabaseCache"):
+    # Its own default is 300, and it makes room by throwing away what is still needed: new secrets wait there.
+    SHARED_CACHE["OPTIONS"] = {"MAX_ENTRIES": 100_000, **SHARED_CACHE.get("OPTIONS", {})}
 CACHES = {
     "default": (
         {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": SERVICES.valkey_url("unix")}
         if SERVICES.has_valkey
-        else env.cache_url("CACHE_URL", default="locmemcache://")
+        else SHARED_CACHE
     )
 }
-if CACHES["default"]["BACKEND"].endswith(".DatabaseCache"):
-    # Its own default is 300, and it makes room by throwing away what is still needed: new secrets wait there.
-    CACHES["default"].setdefault("OPTIONS", {}).setdefault("MAX_ENTRIES", 100_000)
 
 # --- Exports --------------------------------------------------------------------------------------------------------
 

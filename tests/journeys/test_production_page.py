@@ -8,12 +8,15 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
+import yaml
 
 from portal import embedded
 from tests.attribution.archives import MBIS, NAME, archive
@@ -32,6 +35,7 @@ PROCESSES = "6. Start the processes"
 PASSWORD = "three small boats at dawn"
 OPERATOR = "you@gate.example"
 ORIGIN = "https://gate.example"
+COMPOSE = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())
 
 
 class BehindAProxy(httpx.BaseTransport):
@@ -142,6 +146,7 @@ def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
     assert "pong" in reader.of("celery --app portal inspect ping")
     reader.follow(until="python manage.py create_organization")
     the_operator_signs_in(reader)
+    what_compose_asks_of_the_server_is_answered(reader)
     reader.follow()
 
     assert "published for A9994" in reader.of("python manage.py load_roster")
@@ -153,6 +158,32 @@ def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
     assert {"exports", "tmp", "static", "celerybeat-schedule"} <= written
     assert reader.end() == {"gunicorn": 0, "worker": 0, "beat": 0}
     assert set(REPOSITORY.iterdir()) == beside_the_code
+
+
+def test_the_role_that_compose_makes_comes_in_by_its_password(data_folder):
+    script = COMPOSE["configs"]["roles"]["content"].replace("$$", "$")
+    with Postgres(data_folder / "pg").running() as database:
+        environment = {
+            "PATH": f"{database.programs}:{os.environ['PATH']}",
+            "PGHOST": str(database.folder),
+            "PGPORT": str(database.port),
+            "POSTGRES_USER": "postgres",
+            "POSTGRES_DB": "postgres",
+            "APP_PASSWORD": "it's a secret",
+        }
+        subprocess.run(["sh", "-eu", "-c", script], env=environment, check=True)
+
+        place = {"host": "127.0.0.1", "port": database.port, "dbname": "postgres", "user": "claimsgate_app"}
+        psycopg.connect(**place, password="it's a secret").close()
+        with pytest.raises(psycopg.OperationalError, match="authentication failed"):
+            psycopg.connect(**place, password="another")
+
+
+def what_compose_asks_of_the_server_is_answered(reader: Reader) -> None:
+    """By the program of its health check, which fails where there is no answer."""
+    program = changed(COMPOSE["services"]["server"]["healthcheck"]["test"][-1], reader.table)
+    environment = {"PATH": os.environ["PATH"], "ALLOWED_HOSTS": "gate.example,other.example"}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
 
 def put_data_where_the_page_finds_it(folder: Path) -> None:
