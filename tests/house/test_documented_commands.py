@@ -20,13 +20,16 @@ DOCUMENTS = [
     for path in sorted(REPOSITORY.glob(pattern))
 ]
 # In code, in a block or between quotes. A command that is only mentioned is named without Python.
-_MANAGE = re.compile(r"python manage\.py ((?:[^`”\n&#\"]|\"[^\"\n]*\")*)")
+_MANAGE = re.compile(r"python manage\.py +((?:[^`”\n&#\"]|\"[^\"\n]*\")*)")
 _GUNICORN = re.compile(r"^ *gunicorn (.*)$", re.MULTILINE)
 
 
 def texts() -> dict[Path, str]:
     """Each document, with its broken lines joined."""
-    return {path: re.sub(r"\\\n\s*|(?<=python)\n +(?=manage)", " ", path.read_text()) for path in DOCUMENTS}
+    return {
+        path: re.sub(r"\\\n\s*|(?<=python)\n +(?=manage)|(?<=manage\.py)\n +", " ", path.read_text())
+        for path in DOCUMENTS
+    }
 
 
 def lines(pattern: re.Pattern[str]) -> set[tuple[str, str]]:
