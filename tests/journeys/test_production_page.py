@@ -81,6 +81,7 @@ class Reader:
         self.port = free_port()
         self.database = database
         self.folder = folder
+        self.incoming = folder / "srv" / "incoming"
         self.shell = Shell(folder)
         self.told: dict[str, str] = {}  # what each command wrote
         self.services: dict[str, Service] = {}
@@ -139,8 +140,10 @@ def reader(data_folder) -> Iterator[Reader]:
 
 def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
     beside_the_code = set(REPOSITORY.iterdir())
-    put_data_where_the_page_finds_it(reader.folder / "srv" / "incoming")
+    put_data_where_the_page_finds_it(reader.incoming)
 
+    reader.follow(until="OWNER=")
+    too_early = reader.shell.run(f"python manage.py load_claims {reader.incoming}/november 2>&1 || true")
     reader.follow(until="python manage.py create_operator")
     assert "ok" in reader.of("celery --app portal inspect ping")
     assert "pong" in reader.of("celery --app portal inspect ping")
@@ -149,6 +152,8 @@ def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
     what_compose_asks_of_the_server_is_answered(reader)
     reader.follow()
 
+    assert "Run “python manage.py migrate”, then this again." in too_early
+    assert "Traceback" not in too_early
     assert "published for A9994" in reader.of("python manage.py load_roster")
     assert "Load 1: 1 ExplanationOfBenefit, 1 Patient" in reader.of("python manage.py load_claims")
     reader.services["worker"].wait_for("exports.tasks.recover")
