@@ -13,7 +13,10 @@ COPY . .
 COPY --from=front-end /front-end/node_modules node_modules
 # Gathering the static files needs settings, but no secret.
 RUN CLAIMSGATE_EMBEDDED=off python manage.py collectstatic --noinput \
-    && useradd --system claimsgate && mkdir /data && chown claimsgate /data
+    && useradd --system claimsgate && mkdir /data && chown claimsgate /data && chmod 700 /data
 USER claimsgate
 EXPOSE 8000
-CMD ["gunicorn", "portal.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--threads", "64"]
+# All addresses of the container; docs/production.md says who may reach them.
+CMD ["gunicorn", "portal.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--worker-class", "gthread", \
+    "--threads", "64", "--no-control-socket", "--access-logfile", "-", "--access-logformat", \
+    "%(t)s %({claimsgate.client_address}e)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"]

@@ -11,12 +11,9 @@ def main() -> None:
     # What a script starts in the background inherits an ignored SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    from django.core.management import execute_from_command_line
+    from portal import command_line
 
-    from portal import embedded
-
-    embedded.start_for_command(sys.argv)
-    execute_from_command_line(sys.argv)
+    command_line.run(sys.argv)
 
 
 if __name__ == "__main__":

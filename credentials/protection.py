@@ -55,6 +55,7 @@ def powers(role: str | None = None) -> list[Power]:
     with connection.cursor() as cursor:
         role = role or _me(cursor)
         name = connection.ops.quote_name(role)
+        owner = _owner(cursor)
         found = []
         cursor.execute("SELECT rolsuper, rolcreaterole FROM pg_roles WHERE rolname = %s", [role])
         is_superuser, makes_roles = cursor.fetchone()
@@ -62,7 +63,6 @@ def powers(role: str | None = None) -> list[Power]:
             return [Power("is a superuser", f"ALTER ROLE {name} NOSUPERUSER;")]
         if makes_roles:
             found.append(Power("may make roles and so give itself any", f"ALTER ROLE {name} NOCREATEROLE;"))
-        owner = _owner(cursor)
         if role == owner:
             return [*found, Power("owns the table", "connect the application as another role.")]
         if _is_member(cursor, role, owner):
@@ -108,7 +108,8 @@ def _me(cursor: CursorWrapper) -> str:
 
 
 def _owner(cursor: CursorWrapper) -> str:
-    cursor.execute("SELECT tableowner FROM pg_tables WHERE schemaname = current_schema() AND tablename = %s", [TABLE])
+    """Raises ProgrammingError, as any query of it would, if the table is not there yet."""
+    cursor.execute("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s::regclass", [TABLE])
     return str(cursor.fetchone()[0])
 
 

@@ -1,12 +1,16 @@
 """What `manage.py check --deploy` says of settings that are missing or wrong, each with what to do."""
 
 import ipaddress
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's name
 from django.core.exceptions import ImproperlyConfigured
+
+# The caches that more than one machine can use, of those that come with Claimsgate's requirements.
+SHARED_CACHES = (".RedisCache", ".DatabaseCache")
 
 
 @register(Tags.security, deploy=True)
@@ -45,12 +49,13 @@ def production_settings(**_: Any) -> list[CheckMessage]:
                 id="claimsgate.E003",
             )
         )
-    if settings.CACHES["default"]["BACKEND"].endswith(".LocMemCache"):
+    if not settings.CACHES["default"]["BACKEND"].endswith(SHARED_CACHES):
         found.append(
             Error(
-                "CACHE_URL is not set: the servers would not share a cache. New secrets could not be shown, and each "
-                "server would count tries to sign in for itself.",
-                hint="Name a Redis or Valkey server, for example rediscache://host:6379/1.",
+                "CACHE_URL names no cache that all servers share. New secrets could not be shown, and each server "
+                "would count tries to sign in for itself.",
+                hint="Name a Redis or Valkey server, for example rediscache://host:6379/1. Without one, PostgreSQL can "
+                "do it: dbcache://claimsgate_cache, after `python manage.py createcachetable`.",
                 id="claimsgate.E007",
             )
         )
@@ -63,6 +68,20 @@ def production_settings(**_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register(Tags.files, deploy=True)
+def data_folder(**_: Any) -> list[CheckMessage]:
+    """Beat keeps its schedule in the data folder and, without S3 or EXPORTS_DIR, workers their files."""
+    if settings.EMBEDDED or (settings.DATA_DIR.is_dir() and os.access(settings.DATA_DIR, os.W_OK)):
+        return []
+    return [
+        Warning(
+            f"This account can't write to the data folder, {settings.DATA_DIR}: beat would not start.",
+            hint="Set CLAIMSGATE_DATA_DIR to a folder that the account owns, outside the code: /srv/claimsgate.",
+            id="claimsgate.W020",
+        )
+    ]
 
 
 @register(Tags.security)

@@ -29,6 +29,8 @@ STARTING_SECONDS = 60
 # Within it, everything that was started has ended.
 ENDING_SECONDS = 10
 OUTPUTS = (1, 2)
+# The client's address, and not that of the proxy. Paths without their queries: people search for MBIs in those.
+ACCESS_LOG = "%(t)s %({claimsgate.client_address}e)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
 
 
 class ProcessDiedError(RuntimeError):
@@ -112,8 +114,7 @@ def start_server(log_folder: Path, *, port: int, environment: Mapping[str, str] 
             *("gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{port}"),
             *("--worker-class", "gthread", "--threads", str(SERVER_THREADS), "--workers", "1"),
             *("--worker-tmp-dir", str(log_folder), "--graceful-timeout", "2"),
-            # Paths without their queries: people search for MBIs in those.
-            *("--access-logfile", "-", "--access-logformat", "%(t)s %(h)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"),
+            *("--access-logfile", "-", "--access-logformat", ACCESS_LOG),
             # The control socket of newer gunicorns would be written beside the code.
             "--no-control-socket",
         ],

@@ -125,6 +125,8 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "in
 CELERY_TASK_SOFT_TIME_LIMIT = 60 * env.int("EXPORT_TASK_MINUTES", default=60)
 CELERY_TASK_TIME_LIMIT = CELERY_TASK_SOFT_TIME_LIMIT + 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Beat remembers here when it last sent what; its own default is the folder that it is started in.
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # No message has a time to live: a worker whose clock is ahead would throw it away.
     "recover exports": {"task": "exports.tasks.recover", "schedule": dt.timedelta(seconds=5)},
@@ -142,11 +144,15 @@ CELERY_BEAT_SCHEDULE = {
     "forget ended sessions": {"task": "portal.tasks.forget_ended_sessions", "schedule": dt.timedelta(hours=1)},
 }
 
+SHARED_CACHE = env.cache_url("CACHE_URL", default="locmemcache://")
+if SHARED_CACHE["BACKEND"].endswith(".DatabaseCache"):
+    # Its own default is 300, and it makes room by throwing away what is still needed: new secrets wait there.
+    SHARED_CACHE["OPTIONS"] = {"MAX_ENTRIES": 100_000, **SHARED_CACHE.get("OPTIONS", {})}
 CACHES = {
     "default": (
         {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": SERVICES.valkey_url("unix")}
         if SERVICES.has_valkey
-        else env.cache_url("CACHE_URL", default="locmemcache://")
+        else SHARED_CACHE
     )
 }
 

@@ -3,16 +3,13 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from celery import Task, shared_task
-from django.conf import settings
-from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
-from django.urls import reverse
-from django.utils.http import int_to_base36, urlencode
 from kombu.exceptions import OperationalError
 
 from credentials import invitations, notices
 from credentials.models import User
 from portal import emails, sessions
+from portal.password_links import new_password_url
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +47,8 @@ def send_password_reset(*, email: str) -> None:
     user = User.objects.filter(email__iexact=email, is_active=True).first()
     if user is None:
         return
-    link = f"{int_to_base36(user.pk)}-{default_token_generator.make_token(user)}"
-    url = f"{settings.PUBLIC_URL}{reverse('new-password')}?{urlencode({'link': link})}"
-    get_adapter().render_mail("account/email/password_reset_key", user.email, {"person": user, "url": url}).send()
+    context = {"person": user, "url": new_password_url(user)}
+    get_adapter().render_mail("account/email/password_reset_key", user.email, context).send()
 
 
 def hand_over(message: EmailMessage) -> None:

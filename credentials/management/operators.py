@@ -21,7 +21,7 @@ class OperatorCommand(BaseCommand):
         if found is None:
             raise CommandError(
                 f"There is no operator with the e-mail address {email}. Operators are people who may use the "
-                "administration; make the first with “manage.py createsuperuser”."
+                "administration; make the first with “manage.py create_operator”."
             )
         return found
 

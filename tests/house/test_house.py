@@ -115,12 +115,21 @@ def test_the_openapi_document_is_valid_and_names_every_path():
     }
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/production.md", "docs/settings.md"])
-def test_links_in_the_documents_lead_somewhere(name):
-    path = REPOSITORY / name
-    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
+def anchors(path: Path) -> set[str]:
+    """The names by which headings are linked to, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
-    assert not [link for link in links if not (path.parent / link).exists()]
+
+@pytest.mark.parametrize(
+    "path", [REPOSITORY / "README.md", *sorted(REPOSITORY.glob("docs/**/*.md"))], ids=lambda it: it.name
+)
+def test_links_in_the_documents_lead_somewhere(path):
+    links = [link.partition("#") for link in re.findall(r"\]\(([^):\s]+)\)", path.read_text())]
+    targets = [((path.parent / name if name else path), anchor) for name, _, anchor in links]
+
+    assert not [str(target) for target, _ in targets if not target.exists()]
+    assert not [f"{target}#{anchor}" for target, anchor in targets if anchor and anchor not in anchors(target)]
 
 
 def test_no_file_names_this_machine():

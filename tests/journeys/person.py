@@ -1,6 +1,7 @@
 """A person, or an attacker with a person's browser, who sends forms over HTTP without a browser's manners."""
 
 import re
+import ssl
 
 import httpx
 from django.conf import settings
@@ -17,8 +18,17 @@ _APP_KEY = re.compile(r'id="secret" class="key">([A-Z2-7 ]+)<')
 class Person:
     """Cookies are kept, redirects are not followed."""
 
-    def __init__(self, base_url: str, *, address: str = HOME_ADDRESS) -> None:
-        self.http = httpx.Client(base_url=base_url, headers={"X-Forwarded-For": address}, timeout=30)
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        address: str = HOME_ADDRESS,
+        verify: ssl.SSLContext | bool = True,
+        transport: httpx.BaseTransport | None = None,
+        **headers: str,
+    ) -> None:
+        headers = {"X-Forwarded-For": address, **headers}
+        self.http = httpx.Client(base_url=base_url, headers=headers, verify=verify, transport=transport, timeout=30)
 
     def signed_in_as(self, user: User) -> "Person":
         """With a session that the test has made, both steps shown."""
@@ -37,6 +47,12 @@ class Person:
     def send(self, path: str, **fields: str) -> httpx.Response:
         """The form on a page, filled in and sent."""
         return self.http.post(path, data={"csrfmiddlewaretoken": self.form_token(path), **fields})
+
+    def upload(self, path: str, name: str, content: bytes) -> httpx.Response:
+        """The form on a page that takes one file."""
+        return self.http.post(
+            path, data={"csrfmiddlewaretoken": self.form_token(path)}, files={"file": (name, content)}
+        )
 
     def form_token(self, path: str) -> str:
         page = self.http.get(path)

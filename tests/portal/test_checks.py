@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.checks import production_settings, trusted_proxies
+from portal.checks import data_folder, production_settings, trusted_proxies
 
 GOOD = {
     "EMBEDDED": False,
@@ -33,6 +33,8 @@ def test_good_settings_are_met_with_silence(production):
         ("CELERY_BROKER_URL", "", "claimsgate.E003"),
         ("ALLOWED_HOSTS", ["*"], "claimsgate.E004"),
         ("CACHES", {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}, "claimsgate.E007"),
+        ("CACHES", {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}, "claimsgate.E007"),
+        ("CACHES", {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache"}}, "claimsgate.E007"),
     ],
 )
 def test_a_missing_or_wrong_setting_is_named_with_a_hint(production, name, value, identity):
@@ -42,6 +44,24 @@ def test_a_missing_or_wrong_setting_is_named_with_a_hint(production, name, value
 
     assert message.id == identity
     assert message.hint
+
+
+@pytest.mark.parametrize("backend", ["redis.RedisCache", "db.DatabaseCache"])
+def test_a_cache_that_servers_share_is_met_with_silence(production, backend):
+    production.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
+
+    assert production_settings() == []
+
+
+def test_a_data_folder_that_is_not_there_is_named_with_a_hint(production, tmp_path):
+    production.DATA_DIR = tmp_path
+    assert data_folder() == []
+
+    production.DATA_DIR = tmp_path / "missing"
+    [message] = data_folder()
+
+    assert message.id == "claimsgate.W020"
+    assert str(tmp_path / "missing") in message.msg
 
 
 @pytest.mark.parametrize(
