@@ -13,9 +13,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from credentials import allow_lists, audit, gate
+from credentials import allow_lists, audit, gate, strict_json
 from credentials.models import SECRET_LIFETIME, Client, ClientSecret, Organization, User
 from credentials.ssas_hashes import NotAHashError, SsasHash
+from credentials.strict_json import AmbiguousJsonError
 
 FIELDS = ("client_id", "organization", "name", "secret_hash", "expires_at", "addresses")
 NAME_LENGTH = 64
@@ -47,9 +48,14 @@ def read(file: IO[str], *, is_csv: bool) -> list[Mapping[str, Any]]:
         rows = csv.DictReader(file)
         if missing := set(FIELDS) - set(rows.fieldnames or ()):
             raise ImportRefusedError([f"The first line must name the columns; {_listed(missing)} is missing."])
+        names = rows.fieldnames or ()
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ImportRefusedError([f"The first line names a column twice: {_listed(repeated)}. Leave one out."])
         return list(rows)
     try:
-        records = json.load(file)
+        records = strict_json.read(file.read())
+    except AmbiguousJsonError as error:
+        raise ImportRefusedError([f"Readers would not agree on what this JSON says. {error}"]) from error
     except json.JSONDecodeError as error:
         raise ImportRefusedError(
             [f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."]

@@ -17,6 +17,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from credentials import strict_json
+from credentials.strict_json import AmbiguousJsonError
+
 # The algorithms that are taken, and the type of key (JWK's `kty`) that each belongs to.
 ALGORITHMS = {"ES384": "EC", "RS384": "RSA"}
 CURVE = "P-384"
@@ -103,8 +106,10 @@ def read(pasted: str, *, kid: str = "") -> list[PublicKey]:
 def jwks_of(text: str | bytes) -> Sequence[Mapping[str, Any]]:
     """The JWKs of a JWK Set, or the one JWK, as they were written. Raises KeyRefusedError, of private keys, too."""
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        document = strict_json.read(text)
+    except AmbiguousJsonError as error:
+        raise KeyRefusedError(f"Readers would not agree on what this JSON says. {error}") from None
+    except ValueError:
         raise KeyRefusedError("This is neither a JWK, nor a JWK Set, nor a PEM public key.") from None
     jwks = document.get("keys", [document]) if isinstance(document, dict) else None
     if not isinstance(jwks, list) or not jwks or not all(isinstance(jwk, dict) for jwk in jwks):
