@@ -22,6 +22,7 @@ def read(text: str | bytes) -> Any:
             object_pairs_hook=_object,
             parse_constant=_constant,
             parse_float=_number,
+            parse_int=_integer,
         )
         json.dumps(found, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -40,6 +41,13 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> Never:
     raise AmbiguousJsonError(f"{name} is no number in JSON.")
+
+
+def _integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # thousands of digits
+        raise AmbiguousJsonError("A number in it is greater than any that can be kept.") from None
 
 
 def _number(digits: str) -> float:
