@@ -7,7 +7,6 @@ from django.test import Client as Browser
 
 from credentials import key_registration
 from credentials.models import Organization
-from exports import kickoff
 from exports.models import Job
 from tests.credentials.signing import ec_key, public_pem
 from tests.world import MembershipFactory, sign_in
@@ -213,19 +212,3 @@ def test_operators_see_the_end_of_participation_and_denied_clients(operator, wor
 
     assert "March 31, 2026" in organizations.text
     assert "Access denied" in clients.text
-
-
-def test_an_export_goes_by_the_roster_that_the_pages_show(world, rosters):
-    limit(world.harbor)
-    world.harbor.refresh_from_db()
-
-    job = kickoff.kick_off(
-        organization=world.harbor,
-        version=2,
-        scope=Job.Scope.PATIENT,
-        resource_types=["Patient"],
-        since=None,
-        request_url="test",
-    )
-
-    assert job.roster.beneficiary_count == 3
