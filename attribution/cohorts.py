@@ -1,6 +1,7 @@
 """Which roster says for whom an organization is responsible, now and at an earlier moment."""
 
 import datetime as dt
+from collections.abc import Iterable
 
 from django.db.models import Q
 
@@ -20,6 +21,22 @@ def current_roster(
     """
     rosters = _newest_first(organization, kind)
     return (rosters.filter(file_timestamp__date__lte=until) if until else rosters).first()
+
+
+def exported_roster(organization: Organization) -> RosterFile | None:
+    """The roster that an export of the organization goes by now, or None: within the bounds of a limited one."""
+    return current_roster(organization, until=organization.bounds().attribution_until)
+
+
+def exported_rosters(organizations: Iterable[Organization]) -> dict[int, RosterFile]:
+    """`exported_roster` of each organization that has one, by the organization's primary key, in one query."""
+    wanted = Q(pk__in=[])
+    for organization in organizations:
+        until = organization.bounds().attribution_until
+        bounded = Q(file_timestamp__date__lte=until) if until else Q()
+        wanted |= Q(organization=organization) & bounded
+    rosters = RosterFile.objects.published().filter(wanted, kind=CURRENT)
+    return {roster.organization_id: roster for roster in rosters.newest_of_each_organization()}
 
 
 def roster_as_of(organization: Organization, moment: dt.datetime, kind: str = CURRENT) -> RosterFile | None:

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import json
+import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,10 @@ COLUMNS = (
     *("occurred_at", "action", "outcome", "organization", "person", "client", "client_id"),
     *("address", "request_id", "before", "after", "detail"),
 )
-# A spreadsheet takes a cell that begins with one of these for a formula (OWASP, CSV injection).
-_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet takes a cell that begins with one of these for a formula, a command or another cell's (OWASP, CSV
+# injection): in some languages of Excel the full-width ones, too, which Unicode's compatibility forms (NFKC) lead back.
+_BEGINS_A_FORMULA = frozenset("=+-@|%\N{MINUS SIGN}")
+_BEGINS_A_CELL = ("\t", "\r", "\n")
 _AT_A_TIME = 2000
 
 
@@ -91,4 +94,10 @@ def _cell(value: Any) -> str:
     if value in (None, {}):
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(_BEGINS_A_FORMULA) else text
+    return f"'{text}" if _may_be_formula(text) else text
+
+
+def _may_be_formula(text: str) -> bool:
+    """Whether a spreadsheet may see more than text in a cell: what stands before it and is not seen does not help."""
+    first = next((character for character in text if character.isprintable() and not character.isspace()), "")
+    return text.startswith(_BEGINS_A_CELL) or unicodedata.normalize("NFKC", first)[:1] in _BEGINS_A_FORMULA

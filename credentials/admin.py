@@ -108,7 +108,8 @@ class MembershipInline(LookOnly, admin.TabularInline[Membership, Organization]):
 
 @admin.register(Organization)
 class OrganizationAdmin(admin.ModelAdmin[Organization]):
-    list_display = ["entity_id", "name", "program", "status", "is_sandbox"]
+    list_display = ["entity_id", "name", "program", "status", "termination_date", "is_sandbox"]
+    readonly_fields = ["termination_date"]
     list_filter = ["program", "status", "is_sandbox"]
     search_fields = ["entity_id", "name"]
     inlines = [MembershipInline]
@@ -397,7 +398,8 @@ class ClientAdmin(Ending, admin.ModelAdmin[Any]):
 
     @admin.display(description="state")
     def state(self, client: Client) -> str:
-        return str(client.state.label)
+        is_denied = client.organization.status == Organization.Status.DENIED
+        return "Access denied" if is_denied and client.revoked_at is None else str(client.state.label)
 
     def end(self, thing: Client, request: HttpRequest) -> bool:
         by: Any = request.user

@@ -18,12 +18,14 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from jwt.utils import base64url_decode
 
-from credentials import audit, gate, jwks, keys, refusals
+from credentials import audit, gate, jwks, keys, refusals, strict_json
 from credentials.gate import Refusal
 from credentials.middleware import client_address
 from credentials.models import Client, ClientKey, ClientKeySet, SpentAssertion
 from credentials.reasons import Reason
+from credentials.strict_json import AmbiguousJsonError
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFE_AT_MOST = dt.timedelta(minutes=5)
@@ -223,10 +225,14 @@ def _unverified(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if len(assertion) > LENGTH_AT_MOST:
         raise _refused(Reason.ASSERTION_MALFORMED, f"The assertion has more than {LENGTH_AT_MOST} characters.")
     try:
-        read = jwt.decode_complete(assertion, options={"verify_signature": False})
+        jwt.decode_complete(assertion, options={"verify_signature": False})
+        # PyJWT takes the last of several members of one name, and a payload with a dot in it.
+        header, claims, _signature = assertion.split(".")
+        return strict_json.read(base64url_decode(header)), strict_json.read(base64url_decode(claims))
+    except AmbiguousJsonError as error:
+        raise _refused(Reason.ASSERTION_MALFORMED, f"Readers would not agree on what the assertion says. {error}") from None
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise _refused(Reason.ASSERTION_MALFORMED, "The assertion is not a JSON Web Token.") from None
-    return read["header"], read["payload"]
 
 
 def _client(subject: object) -> Client:

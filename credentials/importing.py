@@ -13,9 +13,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from credentials import allow_lists, audit, gate
+from credentials import allow_lists, audit, gate, strict_json
 from credentials.models import SECRET_LIFETIME, Client, ClientSecret, Organization, User
 from credentials.ssas_hashes import NotAHashError, SsasHash
+from credentials.strict_json import AmbiguousJsonError
 
 FIELDS = ("client_id", "organization", "name", "secret_hash", "expires_at", "addresses")
 NAME_LENGTH = 64
@@ -44,12 +45,14 @@ class SsasClient:
 def read(file: IO[str], *, is_csv: bool) -> list[Mapping[str, Any]]:
     """The records of a file: CSV with a header line, or a JSON list of objects. Raises ImportRefusedError."""
     if is_csv:
-        rows = csv.DictReader(file)
-        if missing := set(FIELDS) - set(rows.fieldnames or ()):
-            raise ImportRefusedError([f"The first line must name the columns; {_listed(missing)} is missing."])
-        return list(rows)
+        try:
+            return _csv_records(file)
+        except csv.Error as error:
+            raise ImportRefusedError([f"This is not CSV: {error}."]) from error
     try:
-        records = json.load(file)
+        records = strict_json.read(file.read())
+    except AmbiguousJsonError as error:
+        raise ImportRefusedError([f"Readers would not agree on what this JSON says. {error}"]) from error
     except json.JSONDecodeError as error:
         raise ImportRefusedError(
             [f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."]
@@ -57,6 +60,16 @@ def read(file: IO[str], *, is_csv: bool) -> list[Mapping[str, Any]]:
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise ImportRefusedError([f"The file must be a JSON list of objects with the members {_listed(FIELDS)}."])
     return records
+
+
+def _csv_records(file: IO[str]) -> list[Mapping[str, Any]]:
+    rows = csv.DictReader(file)
+    if missing := set(FIELDS) - set(rows.fieldnames or ()):
+        raise ImportRefusedError([f"The first line must name the columns; {_listed(missing)} is missing."])
+    names = rows.fieldnames or ()
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ImportRefusedError([f"The first line names a column twice: {_listed(repeated)}. Leave one out."])
+    return list(rows)
 
 
 @transaction.atomic
@@ -108,8 +121,8 @@ def _client(
     if organization is None:
         problems.append(f"organization: there is no organization “{text('organization')}”. Create it first.")
     name = text("name")
-    if not 1 <= len(name) <= NAME_LENGTH:
-        problems.append(f"name: give a name of 1 to {NAME_LENGTH} characters.")
+    if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable():
+        problems.append(f"name: give a name of 1 to {NAME_LENGTH} characters, none of them a control character.")
     secret_hash = _secret_hash(text("secret_hash"), iterations, problems)
     expires_at = _expires_at(text("expires_at"), problems)
     addresses = _addresses(record.get("addresses"), organization, problems)

@@ -163,12 +163,15 @@ def resend(
 ) -> Invitation:
     """Send an open invitation again, for another 48 hours. The former link does not count any more.
 
-    Raises InvitationOverError, TooManyInvitationsError and NotManagingError.
+    Once, if several do it at the same moment. Raises InvitationOverError, TooManyInvitationsError and NotManagingError.
     """
     organization = enter(invitation.organization, by=by, as_operator=as_operator)
+    known_nonce = invitation.nonce
     invitation = _locked(invitation)
     if not invitation.is_open:
         raise InvitationOverError(Reason.INVITATION_OVER, invitation)
+    if invitation.nonce != known_nonce:
+        return invitation
     _spend(organization)
     invitation.nonce = new_nonce()
     invitation.invited_by = by

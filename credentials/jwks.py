@@ -187,8 +187,8 @@ def _parsed(url: str, body: bytes) -> Sequence[Mapping[str, Any]]:
         raise KeySetUnavailableError(
             f"{url} publishes a private key: whoever reads it can act as your system. Make a new pair."
         ) from None
-    except keys.KeyRefusedError:
-        raise KeySetUnavailableError(f"{url} does not answer with a JWK Set (RFC 7517).") from None
+    except keys.KeyRefusedError as error:
+        raise KeySetUnavailableError(f"{url} does not answer with a JWK Set (RFC 7517). {error}") from None
     if len(found) > KEYS_AT_MOST:
         raise KeySetUnavailableError(f"{url} holds {len(found)} keys; {KEYS_AT_MOST} are allowed.")
     return found

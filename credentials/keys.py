@@ -6,8 +6,10 @@ nothing else. Which of the two is a property of the key: what a token's header s
 
 import base64
 import binascii
+import functools
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from credentials import strict_json
+from credentials.strict_json import AmbiguousJsonError
 
 # The algorithms that are taken, and the type of key (JWK's `kty`) that each belongs to.
 ALGORITHMS = {"ES384": "EC", "RS384": "RSA"}
@@ -26,7 +31,14 @@ KID_LENGTH_AT_MOST = 200
 Material = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 _COORDINATE_BYTES = 48
-_EXPONENT_BITS_AT_MOST = 32
+_FIELD_PRIME = (2**384 - 2**128 - 2**96 + 2**32 - 1).to_bytes(_COORDINATE_BYTES)
+# FIPS 186-5, section 5.1: odd, and greater than 2 to the 16th. A large one makes verifying slow, and nobody needs it.
+_EXPONENT_AT_LEAST, _EXPONENT_AT_MOST = 2**16 + 1, 2**32 - 1
+# Looking for what is wrong with a modulus takes 20 ms at 2048 bits, 60 ms at 3072, 140 ms at 4096, 1 s at 8192.
+_LARGE_BITS, _LARGE_AT_MOST = 4096, 4
+_SMALL_FACTORS_BELOW = 2**16
+_CLOSE_FACTORS_TRIES = 100
+_CHECKS_REMEMBERED = 1024
 _PRIVATE_MEMBERS = frozenset({"d", "dp", "dq", "k", "oth", "p", "q", "qi"})
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
@@ -103,14 +115,18 @@ def read(pasted: str, *, kid: str = "") -> list[PublicKey]:
 def jwks_of(text: str | bytes) -> Sequence[Mapping[str, Any]]:
     """The JWKs of a JWK Set, or the one JWK, as they were written. Raises KeyRefusedError, of private keys, too."""
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        document = strict_json.read(text)
+    except AmbiguousJsonError as error:
+        raise KeyRefusedError(f"Readers would not agree on what this JSON says. {error}") from None
+    except ValueError:
         raise KeyRefusedError("This is neither a JWK, nor a JWK Set, nor a PEM public key.") from None
     jwks = document.get("keys", [document]) if isinstance(document, dict) else None
     if not isinstance(jwks, list) or not jwks or not all(isinstance(jwk, dict) for jwk in jwks):
         raise KeyRefusedError("This JSON is neither a JWK nor a JWK Set: an object, or an object with a list “keys”.")
     if any(_PRIVATE_MEMBERS & jwk.keys() for jwk in jwks):
         raise PrivateKeyRefusedError
+    if sum(len(str(jwk.get("n", ""))) * 6 > _LARGE_BITS + 8 for jwk in jwks) > _LARGE_AT_MOST:
+        raise KeyRefusedError(f"More than {_LARGE_AT_MOST} of these keys have more than {_LARGE_BITS} bits.")
     return jwks
 
 
@@ -157,13 +173,47 @@ def _checked_rsa(n: int, e: int) -> rsa.RSAPublicKey:
             f"This RSA key has {bits} bits. It has to have {RSA_BITS_AT_LEAST} to {RSA_BITS_AT_MOST}; "
             f"{RSA_BITS_RECOMMENDED} are recommended."
         )
-    # A large exponent makes verifying slow, and nobody needs one.
-    if e.bit_length() > _EXPONENT_BITS_AT_MOST:
+    if not _EXPONENT_AT_LEAST <= e <= _EXPONENT_AT_MOST or e % 2 == 0:
         raise KeyRefusedError("This RSA key has an unusual exponent. Make one with the exponent 65537.")
+    if weakness := _weakness(n):
+        raise KeyRefusedError(f"This RSA key can be broken: its modulus {weakness}. Make a new pair.")
     try:
         return rsa.RSAPublicNumbers(e, n).public_key()
     except ValueError:
         raise KeyRefusedError("The numbers of this RSA key are not those of a key.") from None
+
+
+@functools.lru_cache(_CHECKS_REMEMBERED)
+def _weakness(n: int) -> str | None:
+    """What makes it easy to find the private key of a modulus; None when nothing that is looked for does.
+
+    A modulus is the product of two large primes that are far from each other. That it is one cannot be seen from it.
+    """
+    if n % 2 == 0:
+        return "is even"
+    if math.gcd(n, _small_primes()) > 1:
+        return "has a small factor"
+    # Fermat's method: two factors that are close to each other lie around the root, and so does the one of a square.
+    root = math.isqrt(n - 1) + 1
+    for middle in range(root, root + _CLOSE_FACTORS_TRIES):
+        difference = middle * middle - n
+        if math.isqrt(difference) ** 2 == difference:
+            return "is the product of two numbers that are close to each other"
+    # Fermat's little theorem: it holds for each prime, and for a product of two random ones practically never.
+    if pow(2, n - 1, n) == 1:
+        return "is a prime"
+    return None
+
+
+@functools.cache
+def _small_primes() -> int:
+    """The product of all primes below 2 to the 16th."""
+    is_prime = bytearray([True]) * _SMALL_FACTORS_BELOW
+    is_prime[:2] = bytes(2)
+    for number in range(math.isqrt(_SMALL_FACTORS_BELOW) + 1):
+        if is_prime[number]:
+            is_prime[number * number :: number] = bytes(len(is_prime[number * number :: number]))
+    return math.prod(number for number, prime in enumerate(is_prime) if prime)
 
 
 def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
@@ -172,6 +222,9 @@ def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
     x, y = (_decoded(jwk, member) for member in ("x", "y"))
     if len(x) != _COORDINATE_BYTES or len(y) != _COORDINATE_BYTES:
         raise KeyRefusedError(f"The coordinates of a {CURVE} key have {_COORDINATE_BYTES} bytes each.")
+    # The library takes a coordinate with the prime added to it: a second spelling of the same key.
+    if max(x, y) >= _FIELD_PRIME:
+        raise KeyRefusedError(f"The point of this key does not lie on the curve {CURVE}.")
     try:
         return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP384R1()).public_key()
     except ValueError:

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -58,7 +58,11 @@ def create_organization(
     except ValidationError as error:
         words = [f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items()]
         raise OrganizationRefusedError(" ".join(words)) from error
-    organization.save()
+    try:
+        with transaction.atomic():
+            organization.save()
+    except IntegrityError as error:  # somebody else has made it since the check
+        raise OrganizationRefusedError(f"entity_id: There is an organization {entity_id} already.") from error
     audit.record(
         audit.Action.ORGANIZATION_CREATED,
         organization=organization,

@@ -63,20 +63,24 @@ def revoke_client(client: Client, *, by: User | None, request: HttpRequest | Non
 def revoke_everything(
     organization: Organization, *, by: User | None, reason: str, request: HttpRequest | None = None
 ) -> list[Client]:
-    """End all clients of an organization with their secrets and tokens; those that were live until now."""
+    """End all clients of an organization with their secrets and tokens; those that were live until now.
+
+    With none of them, nothing changes.
+    """
     ended = [
         client
-        for client in Client.objects.for_organization(organization).live().select_related("organization")
+        for client in Client.objects.for_organization(organization).live().select_related("organization").order_by("pk")
         if revoke_client(client, by=by, request=request)
     ]
-    audit.record(
-        audit.Action.ORGANIZATION_REVOKED,
-        organization=organization,
-        user=by,
-        request=request,
-        reason=reason,
-        clients=[client.name for client in ended],
-    )
+    if ended:
+        audit.record(
+            audit.Action.ORGANIZATION_REVOKED,
+            organization=organization,
+            user=by,
+            request=request,
+            reason=reason,
+            clients=[client.name for client in ended],
+        )
     return ended
 
 

@@ -40,7 +40,7 @@ def kick_off(
 ) -> Job:
     """Begin an export for a client or for a person. Raises NoRosterError."""
     bounds = organization.bounds()
-    roster = cohorts.current_roster(organization, until=bounds.attribution_until)
+    roster = cohorts.exported_roster(organization)
     if roster is None:
         raise NoRosterError
     earlier, has_newly_attributed = _newly_attributed(organization, roster, scope, since)

@@ -137,9 +137,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def logout(self, request: HttpRequest) -> None:
         user, key = cast("User", request.user), request.session.session_key
         with transaction.atomic():
-            sessions.end(sessions.by_key(key))
+            ended = sessions.end(sessions.by_key(key))
             super().logout(request)
-            personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason="signed out")
+            if ended:
+                personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason="signed out")
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
         personal_events.record_refusal(user=user, request=request, reason=Reason.SWITCHED_OFF)

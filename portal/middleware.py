@@ -6,6 +6,7 @@ from typing import cast
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 
 from credentials import audit
@@ -37,11 +38,12 @@ class SessionLimitsMiddleware:
 def _end(request: HttpRequest) -> None:
     user = cast("User", request.user)
     is_idle = sessions.remaining(request).can_be_extended
-    sessions.end(sessions.by_key(request.session.session_key))
-    logout(request)
-    personal_events.record(
-        audit.Action.SESSIONS_ENDED, user=user, request=request, reason="idle" if is_idle else "time is up"
-    )
+    with transaction.atomic():
+        ended = sessions.end(sessions.by_key(request.session.session_key))
+        logout(request)
+        if ended:
+            reason = "idle" if is_idle else "time is up"
+            personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason=reason)
     messages.info(request, f"You were signed out: {_why(is_idle=is_idle)}{_what_was_lost(request)}")
 
 

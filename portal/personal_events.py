@@ -11,6 +11,11 @@ from credentials.models import User
 from credentials.reasons import Reason
 
 
+def lock(user: User) -> User:
+    """The person as of now, whose own sign-in nobody else changes until the transaction ends."""
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
 def record(action: audit.Action, *, user: User, request: HttpRequest | None, **detail: Any) -> None:
     """Write it down: for each organization of the person, or once without any."""
     audit.record_about_person(action, user, user=user, request=request, **detail)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -77,9 +78,10 @@ def of_user(user: User) -> list[UserSession]:
     return sorted(found, key=lambda session: session.last_seen_at, reverse=True)
 
 
+@transaction.atomic
 def end(sessions: "QuerySet[UserSession]") -> int:
-    """End them at once, wherever they are; how many there were."""
-    ended = list(sessions)
+    """End them at once, wherever they are; how many there were. Of several callers at once, one ends each."""
+    ended = list(sessions.select_for_update().order_by("pk"))
     for session in ended:
         session.end()
     return len(ended)

@@ -9,11 +9,12 @@ from typing import assert_never
 from django.urls import reverse
 from django.utils import timezone
 
+from attribution import cohorts
 from attribution.models import RosterFile
 from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Invitation, Organization
 from credentials.models.client import EXPIRES_SOON
 from exports.models import Job
-from portal.times import distance
+from portal.times import day, distance
 
 # What `of_client` looks at, to be prefetched of many clients.
 OF_CLIENTS = ("secrets", "keys", "key_sets")
@@ -55,10 +56,16 @@ def has_key(client: Client) -> bool:
     return any(key.revoked_at is None for key in (*client.keys.all(), *client.key_sets.all()))
 
 
-def of_client(client: Client) -> Status:
+DENIED = Status("Access denied", Tone.BAD)
+
+
+def of_client(client: Client, *, is_denied: bool) -> Status:
+    """`is_denied`: its organization is, so it opens nothing, however good its secret is."""
     match client.state:
         case Client.State.REVOKED:
             return Status("Revoked", Tone.QUIET)
+        case _ if is_denied:
+            return DENIED
         case Client.State.EXPIRED:
             return Status("Secret expired" if newest_secret(client) else "No secret", Tone.BAD)
         case Client.State.EXPIRING:
@@ -67,11 +74,13 @@ def of_client(client: Client) -> Status:
             return Status("Active", Tone.GOOD)
 
 
-def of_secret(secret: ClientSecret) -> Status:
+def of_secret(secret: ClientSecret, *, is_denied: bool) -> Status:
     if secret.revoked_at is not None:
         return Status("Revoked", Tone.QUIET)
     if not secret.is_live:
         return Status("Replaced", Tone.QUIET) if secret.replaced_at else Status("Expired", Tone.BAD)
+    if is_denied:
+        return DENIED
     if secret.replaced_at is not None:
         return Status("Being replaced", Tone.WARNING)
     if secret.expires_at <= timezone.now() + EXPIRES_SOON:
@@ -79,8 +88,10 @@ def of_secret(secret: ClientSecret) -> Status:
     return Status("Valid", Tone.GOOD)
 
 
-def of_key(key: ClientKey | ClientKeySet) -> Status:
-    return Status("Valid", Tone.GOOD) if key.revoked_at is None else Status("Revoked", Tone.QUIET)
+def of_key(key: ClientKey | ClientKeySet, *, is_denied: bool) -> Status:
+    if key.revoked_at is not None:
+        return Status("Revoked", Tone.QUIET)
+    return DENIED if is_denied else Status("Valid", Tone.GOOD)
 
 
 def of_invitation(invitation: Invitation) -> Status:
@@ -114,6 +125,35 @@ def _tone(status: Job.Status) -> Tone:
             return Tone.QUIET
         case _:
             assert_never(status)
+
+
+# --- What a limited organization may have ---------------------------------------------------------------------------
+
+
+def limits(organization: Organization) -> list[str]:
+    """What the end of its participation means for a limited organization, in sentences; none for any other."""
+    if organization.status != Organization.Status.LIMITED:
+        return []
+    ended, bounds = day(organization.termination_date), organization.bounds()
+    said = [f"The participation of {organization.name} ended on {ended}. What you can export is limited."]
+    if bounds.attribution_until:
+        said.append(f"Attributed beneficiaries: those of the newest roster that CMS made on or before {ended}.")
+    else:
+        said.append("Attributed beneficiaries: those of the newest roster.")
+    if bounds.claims_through_date:
+        said.append(f"Claims: those for services on or before {ended}.")
+    else:
+        said.append("Claims: all, those for later services too.")
+    return said
+
+
+def roster_wanted(organization: Organization) -> str:
+    """Which roster to load where there is none that an export could go by."""
+    if until := organization.bounds().attribution_until:
+        return (
+            f"Load a roster that CMS made on or before {day(until)}, when participation ended. Later ones are not used."
+        )
+    return "Load this month’s roster first."
 
 
 # --- An organization ------------------------------------------------------------------------------------------------
@@ -154,26 +194,34 @@ class Standing:
     @property
     def status(self) -> Status:
         """One status for everything: the worst that is the case."""
-        if self.organization.status == Organization.Status.DENIED:
-            return Status("Access denied", Tone.BAD)
+        if self.is_denied:
+            return DENIED
         if not self.clients or self.roster is None:
             return Status("Setup needed", Tone.WARNING)
         if self.credentials.tone != Tone.GOOD:
             return self.credentials
         if self.attribution.tone != Tone.GOOD:
             return self.attribution
+        if self.organization.status == Organization.Status.LIMITED:
+            return Status(f"Limited since {day(self.organization.termination_date)}", Tone.WARNING)
         return Status("Ready", Tone.GOOD)
+
+    @property
+    def is_denied(self) -> bool:
+        return self.organization.status == Organization.Status.DENIED
 
     @property
     def credentials(self) -> Status:
         worst = self.first_to_expire
-        return of_client(worst) if worst else Status("No credentials", Tone.WARNING)
+        return of_client(worst, is_denied=self.is_denied) if worst else Status("No credentials", Tone.WARNING)
 
     @property
     def attribution(self) -> Status:
         if self.roster is None:
             return Status("No roster", Tone.WARNING)
-        if self.roster.file_timestamp + ROSTER_IS_OLD < timezone.now():
+        # Of a limited organization it cannot be any newer.
+        is_bounded = self.organization.bounds().attribution_until is not None
+        if self.roster.file_timestamp + ROSTER_IS_OLD < timezone.now() and not is_bounded:
             return Status("Roster is old", Tone.WARNING)
         return Status("Published", Tone.GOOD)
 
@@ -270,15 +318,16 @@ class Standing:
         if self.roster is None:
             return Step(
                 title="Load a roster",
-                detail="The roster from CMS says whose claims you may export.",
+                detail=f"The roster from CMS says whose claims you may export. {roster_wanted(self.organization)}",
                 url=self._page("portal:roster-upload"),
                 action="Load a roster",
                 is_done=False,
             )
         if self.attribution.tone == Tone.GOOD:
+            count = self.roster.beneficiary_count
             return Step(
                 title="Load a roster",
-                detail=f"{self.roster.beneficiary_count:,} people are attributed to you.",
+                detail=f"You have {count:,} attributed {'beneficiary' if count == 1 else 'beneficiaries'}.",
                 url=self._page("portal:rosters"),
                 action="See the roster",
                 is_done=True,
@@ -313,10 +362,9 @@ class Standing:
 def of_organizations(organizations: Sequence[Organization]) -> dict[int, Standing]:
     """The standing of each organization by its primary key, in a fixed number of queries."""
     clients = Client.objects.filter(organization__in=organizations).live().prefetch_related(*OF_CLIENTS)
-    rosters = RosterFile.objects.filter(organization__in=organizations, kind=RosterFile.Kind.CURRENT).published()
     jobs = Job.objects.filter(organization__in=organizations)
     exported = set(jobs.with_files().values_list("organization_id", flat=True).distinct())
-    roster_of = {roster.organization_id: roster for roster in rosters.newest_of_each_organization()}
+    roster_of = cohorts.exported_rosters(organizations)
     job_of = {job.organization_id: job for job in jobs.newest_of_each_organization()}
     clients_of: dict[int, list[Client]] = {}
     for client in clients:

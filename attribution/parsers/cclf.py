@@ -5,9 +5,7 @@ what is inflated is bounded before and while it is read. The archive's other fil
 """
 
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +31,8 @@ RECORD_LENGTH_AT_MOST = 4000
 # A line that is longer is cut here, which still leaves it too long for any record.
 LINE_AT_MOST = RECORD_LENGTH_AT_MOST + 96
 
+# Some of zipfile's reasons hold names out of the archive.
+_REASON_AT_MOST = 300
 _DAMAGED = (
     "The archive is damaged or incomplete: {what}. Send the file again as CMS delivered it, transferred in binary mode."
 )
@@ -75,7 +75,7 @@ def open_archive(file: BinaryIO, name: ArchiveName) -> CclfRoster:
     """Open an archive that was sent under a name. Raises UnreadableRoster."""
     with _damage_in(name.text):
         archive = zipfile.ZipFile(_Bounded(file))
-    infos = _members(archive, name)
+        infos = _members(archive, name)
     record_count, record_length = _expectations(archive, infos[COUNTS])
     file_name = without_folders(infos[BENEFICIARIES].filename)
     return CclfRoster(file_name, record_count, record_length, archive, infos[BENEFICIARIES])
@@ -156,19 +156,25 @@ def _unreadable(file: str, reason: str) -> UnreadableRoster:
 
 @contextmanager
 def _damage_in(file: str) -> Iterator[None]:
-    """What zipfile raises for a bad archive, and it raises many things, becomes UnreadableRoster."""
+    """What zipfile raises for a bad archive becomes UnreadableRoster.
+
+    It documents BadZipFile, and raises whatever the parts that it is made of raise: zlib, struct, codecs, the file.
+    """
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError) as error:
-        what = str(error).rstrip(".") or type(error).__name__
+    except UnreadableRoster:
+        raise
+    except Exception as error:  # whatever it is, the file cannot be read
+        what = str(error).rstrip(".")[:_REASON_AT_MOST] or type(error).__name__
         raise _unreadable(file, _DAMAGED.format(what=what)) from error
 
 
 class _Bounded:
-    """The part of a binary file that zipfile uses; a read that would take much memory is refused."""
+    """The part of a binary file that zipfile uses; a read that would take much memory or leave the file is refused."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._length = file.seek(0, io.SEEK_END)
 
     def read(self, size: int = -1) -> bytes:
         if size > READ_AT_ONCE_AT_MOST:
@@ -176,8 +182,8 @@ class _Bounded:
         return self._file.read(READ_AT_ONCE_AT_MOST if size < 0 else size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_SET and offset < 0:
-            raise zipfile.BadZipFile("its directory is not where it should be")
+        if whence == io.SEEK_SET and not 0 <= offset <= self._length:
+            raise zipfile.BadZipFile("its directory, or a file, is not where it should be")
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:

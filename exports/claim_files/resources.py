@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from attribution import identifiers
+from exports.claim_files import ambiguity
 from exports.claim_files.disclosure import Disclosure, JudgedClaim, judge
 from exports.fhir import systems
 from exports.fhir.lines import service_date
@@ -216,6 +217,12 @@ class _Header(msgspec.Struct, gc=False, rename="camel"):
 
 _decode_header = msgspec.json.Decoder(_Header).decode
 _decode_shape = msgspec.json.Decoder(_Shape).decode
+# These are FHIR's and may be told; of any other name nobody knows what it is.
+_ELEMENTS = frozenset(
+    field.encode_name
+    for shape in (_Patient, _Coverage, _ExplanationOfBenefit, _Claim, _ClaimResponse)
+    for field in msgspec.structs.fields(shape)
+)
 
 
 class LineReader:
@@ -228,6 +235,8 @@ class LineReader:
         """What a line says. Raises BadResourceError."""
         _check_text(line)
         try:
+            if ambiguity.is_ambiguous(line):
+                raise _ambiguous(line)
             resource: Resource = _decode_shape(line).resource(line)
         except msgspec.ValidationError as error:
             raise self._explained(line, error) from None
@@ -265,6 +274,14 @@ class LineReader:
             f"Its `resourceType` is none that this version has ({', '.join(self._resource_types)}). "
             "Leave out resources of other types."
         )
+
+
+def _ambiguous(line: bytes) -> BadResourceError:
+    told = ", ".join(f"`{name}`" for name in sorted(_ELEMENTS.intersection(ambiguity.repeated_names(line))))
+    return BadResourceError(
+        f"Two elements of the same object have the same name{told and f': {told}'}. Readers do not agree which of them "
+        "counts (nor whether upper and lower case differ). Have the source send each element once."
+    )
 
 
 def _check_text(line: bytes) -> None:

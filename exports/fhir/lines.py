@@ -58,10 +58,12 @@ def service_date(ndjson: bytes, start: int = 0, end: int | None = None) -> dt.da
 
 
 def _is_its_own(ndjson: bytes, start: int, place: int) -> bool:
-    """Whether what stands at `place` is certainly the resource's own: one brace is open.
+    """Whether what stands at `place` is certainly the resource's own: a name from its first quote on, one brace open.
 
     Strings may hold braces, too, and mislead; but of what stands within a resource only a contained one has a period.
     """
+    if ndjson[place - 1 : place] not in (b"{", b","):  # the end of another name, such as x\"billablePeriod
+        return False
     is_open = ndjson.count(b"{", start, place) == ndjson.count(b"}", start, place) + 1
     return is_open and ndjson.find(_CONTAINED, start, place) < 0
 

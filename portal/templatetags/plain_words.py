@@ -1,9 +1,10 @@
 """Times, sizes and states as people say them."""
 
 from django import template
+from django.template import Context
 
 from attribution.models import RosterFile
-from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Invitation
+from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Invitation, Organization
 from exports.models import Job
 from portal import standing
 from portal.times import count_of, day, distance, duration, exactly, utc
@@ -42,18 +43,29 @@ def known_as(secret: ClientSecret) -> str:
     return str(secret) if secret.hint else "imported from the SSAS"
 
 
-@register.inclusion_tag("components/status.html")
+@register.filter
+def limits(organization: Organization | None) -> list[str]:
+    """What a limited organization may have, in sentences; none for any other."""
+    return standing.limits(organization) if organization else []
+
+
+@register.inclusion_tag("components/status.html", takes_context=True)
 def status_of(
+    context: Context,
     subject: Client | ClientKey | ClientKeySet | ClientSecret | Invitation | Job | RosterFile,
 ) -> dict[str, standing.Status]:
-    """The mark and the words for how a client, its secret or key, an invitation, a job or a roster stands."""
+    """The mark and the words for how a client, its secret or key, an invitation, a job or a roster stands.
+
+    What belongs to a denied organization opens nothing: the page knows, see portal/scoping.py.
+    """
+    is_denied = bool(getattr(context.get("request"), "refusal", None))
     match subject:
         case Client():
-            return {"status": standing.of_client(subject)}
+            return {"status": standing.of_client(subject, is_denied=is_denied)}
         case ClientKey() | ClientKeySet():
-            return {"status": standing.of_key(subject)}
+            return {"status": standing.of_key(subject, is_denied=is_denied)}
         case ClientSecret():
-            return {"status": standing.of_secret(subject)}
+            return {"status": standing.of_secret(subject, is_denied=is_denied)}
         case Invitation():
             return {"status": standing.of_invitation(subject)}
         case Job():

@@ -55,8 +55,8 @@ def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
     user = cast("User", request.user)
     session = get_object_or_404(sessions.others(request, user), pk=session_id)
     browser = browsers.in_words(session.user_agent)
-    sessions.end(UserSession.objects.filter(pk=session.pk))
-    personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason="by the person", count=1)
+    if sessions.end(UserSession.objects.filter(pk=session.pk)):
+        personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason="by the person", count=1)
     messages.success(request, f"{browser} is signed out.")
     return redirect("sessions")
 

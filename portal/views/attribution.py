@@ -19,9 +19,11 @@ ROSTERS_A_PAGE = 24
 @require_GET
 def rosters(request: MemberRequest) -> HttpResponse:
     history = RosterFile.objects.for_organization(request.organization).latest_first().select_related("received_from")
+    until = request.organization.bounds().attribution_until
     context = {
-        "current": cohorts.current_roster(request.organization),
-        "runout": cohorts.current_roster(request.organization, RosterFile.Kind.RUNOUT),
+        "current": cohorts.exported_roster(request.organization),
+        "runout": cohorts.current_roster(request.organization, RosterFile.Kind.RUNOUT, until=until),
+        "until": until,
         "page": Paginator(history, ROSTERS_A_PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "portal/attribution/list.html", context)
@@ -44,7 +46,8 @@ def upload_roster(request: MemberRequest) -> HttpResponse:
             form.add_error("file", str(bad_name))
         else:
             return redirect("portal:roster", request.organization.entity_id, roster.pk)
-    return render(request, "portal/attribution/upload.html", {"form": form}, status=400 if form.errors else 200)
+    context = {"form": form, "until": request.organization.bounds().attribution_until}
+    return render(request, "portal/attribution/upload.html", context, status=400 if form.errors else 200)
 
 
 @member_required()

@@ -17,6 +17,7 @@ from exports import kickoff
 from exports.api import downloads
 from exports.api.versions import V2
 from exports.models import Job, OutputFile, Shard
+from portal import standing
 from portal.forms.exports import INPUT_FORMAT, ExportForm
 from portal.scoping import MemberRequest, member_required
 
@@ -50,13 +51,14 @@ def start_export(request: MemberRequest) -> HttpResponse:
                 request=request,
             )
         except kickoff.NoRosterError:
-            form.add_error(None, "There is no roster to go by. Load this month’s roster first.")
+            form.add_error(None, f"There is no roster to go by. {standing.roster_wanted(request.organization)}")
         else:
             return redirect("portal:export", request.organization.entity_id, job.pk)
     last = Job.objects.for_organization(request.organization).with_files().latest_first().first()
     context = {
         "form": form,
-        "roster": cohorts.current_roster(request.organization),
+        "roster": cohorts.exported_roster(request.organization),
+        "roster_wanted": standing.roster_wanted(request.organization),
         "last": last,
         "last_time_as_input": f"{last.transaction_time:{INPUT_FORMAT}}" if last and last.transaction_time else "",
     }

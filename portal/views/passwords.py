@@ -88,6 +88,9 @@ def _change(request: HttpRequest, act: Any) -> HttpResponse:
     """The password is changed, all other sessions end, and this one goes on under another id."""
     user, old_key = cast("User", request.user), request.session.session_key
     with transaction.atomic():
+        if personal_events.lock(user).password != user.password:
+            messages.warning(request, "Your password was changed a moment ago. It was not changed again.")
+            return HttpResponseRedirect(reverse("mfa_index"))
         response: HttpResponse = act()
         sessions.follow(request, old_key)
         ended = sessions.end(sessions.others(request, user))

@@ -9,6 +9,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as webauthn
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -40,7 +41,33 @@ def second_step(request: HttpRequest) -> HttpResponse:
     return render(request, "mfa/second_step.html", {"organizations": asking, "going_to": going_to})
 
 
-class NewApp(RefusedForms, totp.ActivateTOTPView):
+class OneAtATime:
+    """An act on the second steps of a person, which is done if they are still as they were when the request came.
+
+    Of several such requests at once, one is carried out; `note` writes it down.
+    """
+
+    request: HttpRequest
+
+    def setup(self, request: HttpRequest, *arguments: Any, **named: Any) -> None:
+        super().setup(request, *arguments, **named)  # type: ignore[misc]  # a view's
+        self._before = _second_steps(request)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        with transaction.atomic():
+            personal_events.lock(cast("User", self.request.user))
+            if _second_steps(self.request) != self._before:
+                messages.warning(self.request, "Your two-factor authentication has just changed. Look at it again.")
+                return redirect("mfa_index")
+            response: HttpResponse = super().form_valid(form)  # type: ignore[misc]  # a view's
+            self.note()
+        return response
+
+    def note(self) -> None:
+        raise NotImplementedError
+
+
+class NewApp(OneAtATime, RefusedForms, totp.ActivateTOTPView):
     """A QR code for an authenticator app, its key in letters, and the app's first code."""
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
@@ -51,25 +78,19 @@ class NewApp(RefusedForms, totp.ActivateTOTPView):
     def get_success_url(self) -> str:
         return _after(self.request, made_codes=self.did_generate_recovery_codes)
 
-    def form_valid(self, form: Any) -> HttpResponse:
-        with transaction.atomic():
-            response: HttpResponse = super().form_valid(form)
-            _note_added(self.request, Authenticator.objects.get(user=self.request.user, type=Authenticator.Type.TOTP))
-        return response
+    def note(self) -> None:
+        _note_added(self.request, Authenticator.objects.get(user=self.request.user, type=Authenticator.Type.TOTP))
 
 
-class RemoveApp(RefusedForms, totp.DeactivateTOTPView):
-    def form_valid(self, form: Any) -> HttpResponse:
-        with transaction.atomic():
-            response: HttpResponse = super().form_valid(form)
-            _note_removed(self.request, Authenticator.Type.TOTP)
-        return response
+class RemoveApp(OneAtATime, RefusedForms, totp.DeactivateTOTPView):
+    def note(self) -> None:
+        _note_removed(self.request, Authenticator.Type.TOTP)
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         return {**super().get_context_data(**named), **_what_is_left(self.request, self.authenticator)}
 
 
-class NewPasskey(RefusedForms, webauthn.AddWebAuthnView):
+class NewPasskey(OneAtATime, RefusedForms, webauthn.AddWebAuthnView):
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         form = named.get("form") or self.get_form()
         return {**super().get_context_data(**named), "form": form}
@@ -77,26 +98,20 @@ class NewPasskey(RefusedForms, webauthn.AddWebAuthnView):
     def get_success_url(self) -> str:
         return _after(self.request, made_codes=self.did_generate_recovery_codes)
 
-    def form_valid(self, form: Any) -> HttpResponse:
-        with transaction.atomic():
-            response: HttpResponse = super().form_valid(form)
-            added = Authenticator.objects.filter(user=self.request.user, type=Authenticator.Type.WEBAUTHN).latest("pk")
-            _note_added(self.request, added)
-        return response
+    def note(self) -> None:
+        added = Authenticator.objects.filter(user=self.request.user, type=Authenticator.Type.WEBAUTHN).latest("pk")
+        _note_added(self.request, added)
 
 
 class RenamePasskey(RefusedForms, webauthn.EditWebAuthnView):
     success_url = reverse_lazy("mfa_index")
 
 
-class RemovePasskey(webauthn.RemoveWebAuthnView):
+class RemovePasskey(OneAtATime, webauthn.RemoveWebAuthnView):
     success_url = reverse_lazy("mfa_index")
 
-    def form_valid(self, form: Any) -> HttpResponse:
-        with transaction.atomic():
-            response: HttpResponse = super().form_valid(form)
-            _note_removed(self.request, Authenticator.Type.WEBAUTHN)
-        return response
+    def note(self) -> None:
+        _note_removed(self.request, Authenticator.Type.WEBAUTHN)
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         return {**super().get_context_data(**named), **_what_is_left(self.request, self.object)}
@@ -116,14 +131,16 @@ class RecoveryCodes(recovery_codes.ViewRecoveryCodesView):
         }
 
 
-class NewRecoveryCodes(RefusedForms, recovery_codes.GenerateRecoveryCodesView):
-    def form_valid(self, form: Any) -> HttpResponse:
-        with transaction.atomic():
-            response: HttpResponse = super().form_valid(form)
-            personal_events.record(
-                audit.Action.RECOVERY_CODES_MADE, user=cast("User", self.request.user), request=self.request
-            )
-        return response
+class NewRecoveryCodes(OneAtATime, RefusedForms, recovery_codes.GenerateRecoveryCodesView):
+    def note(self) -> None:
+        user = cast("User", self.request.user)
+        personal_events.record(audit.Action.RECOVERY_CODES_MADE, user=user, request=self.request)
+
+
+def _second_steps(request: HttpRequest) -> list[Any]:
+    """What the person has, but for when it was last used."""
+    found = Authenticator.objects.filter(user=request.user.pk).order_by("pk")
+    return list(found.values_list("pk", "data"))
 
 
 def _note_added(request: HttpRequest, added: Authenticator) -> None:

@@ -1,6 +1,8 @@
 """CCLF archives for the tests, made by hand so that anything in them can be wrong."""
 
 import io
+import re
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,3 +50,21 @@ def archive(name: str = NAME, mbis: Sequence[str] = MBIS[:3], detail: str = "") 
             for number, content in (("0", counts(len(mbis))), ("8", records(mbis, detail)))
         }
     )
+
+
+def zip64(offset: int, *, of_second: bool = True, padding: bytes = b"") -> bytes:
+    """An archive whose directory says where a file begins as zip64 does, in an extra field; `padding` is a third."""
+    whole = archive(mbis=MBIS)
+    with zipfile.ZipFile(whole, "a") as longer:
+        longer.writestr("padding", padding)
+    content = bytearray(whole.getvalue())
+    place = [match.start() for match in re.finditer(rb"PK\x01\x02", content)][of_second]
+    extra = struct.pack("<HHQ", 1, 8, offset)
+    (name_length,) = struct.unpack_from("<H", content, place + 28)
+    content[place + 42 : place + 46] = b"\xff" * 4
+    content[place + 30 : place + 32] = struct.pack("<H", len(extra))
+    content[place + 46 + name_length : place + 46 + name_length] = extra
+    end = content.rindex(b"PK\x05\x06")
+    (length,) = struct.unpack_from("<I", content, end + 12)
+    struct.pack_into("<I", content, end + 12, length + len(extra))
+    return bytes(content)

@@ -5,6 +5,7 @@ import random
 import re
 import struct
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.attribution.archives import (
     archive,
     counts,
     records,
+    zip64,
     zipped,
 )
 
@@ -214,25 +216,82 @@ def test_a_line_without_end_is_not_taken_into_memory() -> None:
     assert rows[2].mbi == MBIS[1]
 
 
-def test_no_broken_archive_escapes_as_another_exception() -> None:
-    whole = archive(mbis=MBIS).getvalue()
+@pytest.mark.parametrize("offset", [2**62, 2**63 - 1, 2**63, 2**64 - 1, 2**40, 10**6])
+@pytest.mark.parametrize("of_second", [False, True])
+def test_an_offset_beyond_the_file_is_refused(tmp_path: Path, offset: int, *, of_second: bool) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(zip64(offset, of_second=of_second))
+
+    # A file on a disk cannot be asked for such a place; one in memory does not mind.
+    with path.open("rb") as file:
+        assert "is not where it should be" in refusal(file)
+    assert "is not where it should be" in refusal(io.BytesIO(path.read_bytes()))
+
+
+def test_files_that_overlap_are_not_both_read() -> None:
+    content = archive(mbis=MBIS).getvalue()
+    first, second = (match.start() for match in re.finditer(rb"PK\x01\x02", content))
+    overlapping = bytearray(content)
+    overlapping[second + 42 : second + 46] = content[first + 42 : first + 46]
+
+    assert "The archive is damaged or incomplete" in refusal(io.BytesIO(overlapping))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(22, "Invalid argument"),
+        OverflowError("Python int too large"),
+        MemoryError(),
+        NotImplementedError("zip file version 25.5"),
+        RuntimeError("password required"),
+        zipfile.LargeZipFile("x" * 9999),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+        KeyError("no item"),
+        RecursionError(),
+    ],
+)
+@pytest.mark.parametrize("method", ["__init__", "open", "read", "infolist"])
+def test_whatever_the_library_raises_is_a_refusal_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, method: str
+) -> None:
+    def fail(*args, **options) -> None:
+        raise error
+
+    good = archive()
+    monkeypatch.setattr(zipfile.ZipFile, method, fail)
+
+    said = refusal(good)
+
+    assert "The archive is damaged or incomplete: " in said
+    assert (str(error).rstrip(".")[:300] or type(error).__name__) in said
+    assert len(said) < 600
+
+
+def test_no_broken_archive_escapes_as_another_exception(tmp_path: Path) -> None:
     dice = random.Random(20261122)
-    for _ in range(3000):
-        broken = bytearray(whole)
+    for number in range(4000):
+        broken = bytearray(archive(mbis=MBIS).getvalue() if number % 4 else zip64(dice.choice((0, 99, 2**62))))
         for _ in range(dice.choice((1, 1, 3))):
             place = dice.randrange(len(broken))
             what = dice.random()
-            if what < 0.7:
+            if what < 0.6:
                 broken[place] = dice.choice((0, 1, 255, dice.randrange(256)))
+            elif what < 0.7:
+                extreme = dice.choice((0, 2**31, 2**32 - 1, 2**62, 2**63, 2**64 - 1))
+                broken[place : place + 8] = struct.pack("<Q", extreme)
             elif what < 0.85:
                 del broken[place : place + dice.randrange(1, 30)]
             else:
                 broken[place:place] = dice.randbytes(dice.randrange(1, 20))
+        path = tmp_path / NAME
+        path.write_bytes(broken)
         problems = ProblemList()
 
         try:
-            roster = open_archive(io.BytesIO(bytes(broken)), filenames.archive(NAME))
-            mbis = [row.mbi for row in validation.good_rows(roster, problems)]
+            with path.open("rb") as file:
+                roster = open_archive(file, filenames.archive(NAME))
+                mbis = [row.mbi for row in validation.good_rows(roster, problems)]
         except UnreadableRoster:
             continue
 

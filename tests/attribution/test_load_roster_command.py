@@ -5,7 +5,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from attribution.models import RosterFile
-from tests.attribution.archives import MBIS, NAME, REAL_A9988, archive
+from tests.attribution.archives import MBIS, NAME, REAL_A9988, archive, zip64
 from tests.world import OrganizationFactory, World
 
 
@@ -29,6 +29,19 @@ def test_it_tells_what_came_of_a_published_roster(world: World, good: Path, caps
     said = capsys.readouterr()
     assert said.out == f"{NAME}: published for A9994, current 2026: 3 beneficiaries, 3 joined, 0 left.\n"
     assert said.err == ""
+
+
+def test_an_archive_whose_directory_points_far_outside_is_refused(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(zip64(2**62))
+
+    with pytest.raises(CommandError, match=r"Refused: 1 of 1\."):
+        call_command("load_roster", path)
+
+    assert "is not where it should be" in capsys.readouterr().err
+    assert RosterFile.objects.get().status == RosterFile.Status.REFUSED
 
 
 def test_it_loads_a_real_file(db, capsys: pytest.CaptureFixture[str]) -> None:

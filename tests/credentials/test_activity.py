@@ -75,7 +75,17 @@ def test_csv_has_all_that_is_known_of_an_event(world, trail):
     assert (rows[1]["outcome"], rows[1]["person"], rows[1]["detail"]) == ("denied", "", '{"reason": "invalid_client"}')
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        *("=", "+", "-", "@", "\t", "\r", "\n", "|", "%"),
+        *("\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}", "\N{FULLWIDTH HYPHEN-MINUS}"),
+        *("\N{FULLWIDTH COMMERCIAL AT}", "\N{FULLWIDTH PERCENT SIGN}", "\N{FULLWIDTH VERTICAL LINE}"),
+        *("\N{SMALL EQUALS SIGN}", "\N{SUPERSCRIPT PLUS SIGN}", "\N{MINUS SIGN}"),
+        *(" =", "\N{NO-BREAK SPACE}+", "\N{IDEOGRAPHIC SPACE}\N{FULLWIDTH EQUALS SIGN}", "\N{ZERO WIDTH SPACE}@"),
+        *("\N{ZERO WIDTH NO-BREAK SPACE}=", "\N{RIGHT-TO-LEFT OVERRIDE}=", "\x01=", "\v="),
+    ],
+)
 def test_no_cell_is_a_formula(world, start):
     name = f"{start}HYPERLINK(A1)"
     client = Client.objects.create(organization=world.harbor, name=name)
@@ -85,6 +95,17 @@ def test_no_cell_is_a_formula(world, start):
 
     (row,) = csv.DictReader(io.StringIO("".join(lines), newline=""))
     assert row["client"] == f"'{name}"
+
+
+@pytest.mark.parametrize("name", ["ETL", "a=1", " ETL", "'=1", "\N{FULLWIDTH LATIN CAPITAL LETTER A}", "5 = 5"])
+def test_other_cells_stand_as_they_are(world, name):
+    client = Client.objects.create(organization=world.harbor, name=name)
+    audit.record(Action.CLIENT_CREATED, organization=world.harbor, client=client)
+
+    lines = activity.csv_lines(Filter().of(AuditEvent.objects.all()))
+
+    (row,) = csv.DictReader(io.StringIO("".join(lines), newline=""))
+    assert row["client"] == name
 
 
 def test_a_request_id_that_a_client_chose_is_no_formula_either(world):

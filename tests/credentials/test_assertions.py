@@ -1,5 +1,6 @@
 """SMART Backend Services at the token endpoint: what a signed assertion opens, and every way in which it must not."""
 
+import base64
 import datetime as dt
 import hashlib
 import hmac
@@ -213,8 +214,6 @@ NOW = int(time.time())
         ({"exp": None}, "assertion_times", "exp"),
         ({"exp": "soon"}, "assertion_times", "exp"),
         ({"exp": True}, "assertion_times", "exp"),
-        ({"exp": float("nan")}, "assertion_times", "exp"),
-        ({"exp": float("inf")}, "assertion_times", "exp"),
         ({"exp": 10**400}, "assertion_times", "exp"),
         ({"iat": "now"}, "assertion_times", "iat"),
         ({"exp": NOW - 3600}, "assertion_expired", "expired"),
@@ -337,9 +336,7 @@ def test_the_same_key_id_at_two_clients_is_two_keys(world):
     assert theirs.ask_for_token().status_code == 200
 
 
-@pytest.mark.parametrize(
-    "header", [{"kid": "another"}, {"kid": ""}, {"kid": "a\0b"}, {"kid": "a" * 9999}, {"kid": "\ud800"}]
-)
+@pytest.mark.parametrize("header", [{"kid": "another"}, {"kid": ""}, {"kid": "a\0b"}, {"kid": "a" * 9999}])
 def test_a_key_id_that_the_client_does_not_have_is_refused(signer, header):
     claims, usual = signer.claims(), {"typ": "JWT", "alg": "ES384"}
 
@@ -357,6 +354,54 @@ def test_a_key_id_has_to_be_named(signer, header):
     assert answer.status_code == 401
     assert answer.json() == {"error": "invalid_client"}
     assert not AccessToken.objects.exists()
+
+
+def members(body: dict) -> str:
+    """The members of a JSON object, without its braces."""
+    return json.dumps(body)[1:-1]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ('"sub": "somebody else"', ""),
+        ('"aud": "http://elsewhere.example/auth/token"', ""),
+        ("", '"exp": 99999999999'),
+        ('"jti": "first"', ""),
+        ('"j\\u0074i": "first"', ""),
+        ("", '"more": {"a": 1, "a": 1}'),
+        ("", '"more": NaN'),
+        ("", '"more": -Infinity'),
+        ("", '"more": 1e400'),
+        ("", '"more": "\\ud800"'),
+    ],
+)
+def test_claims_that_two_readers_understand_differently_open_nothing_whoever_signed_them(signer, first, last):
+    text = "{" + ", ".join(part for part in (first, members(signer.claims()), last) if part) + "}"
+    assertion = jwt.PyJWS().encode(text.encode(), signer.key, algorithm="ES384", headers={"kid": signer.kid})
+
+    answer = signer.ask_for_token(assertion)
+
+    assert_unproven(answer, None)
+
+
+@pytest.mark.parametrize(
+    "header", ['"kid": "other", "kid": "first"', '"kid": "first", "alg": "none"', '"kid": "first", "x": "\\udc00"']
+)
+def test_so_does_such_a_header(signer, header):
+    right = signer.assertion()
+    text = '{"typ": "JWT", "alg": "ES384", ' + header + "}"
+    signed = f"{encoded(text)}.{right.split('.')[1]}"
+    signature = jwt.get_algorithm_by_name("ES384").sign(signed.encode(), signer.key)
+
+    answer = signer.ask_for_token(f"{signed}.{encoded(signature)}")
+
+    assert_unproven(answer, None)
+
+
+def encoded(part: str | bytes) -> str:
+    raw = part.encode() if isinstance(part, str) else part
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 @pytest.mark.parametrize("typ", [None, "at+jwt", "jwe"])

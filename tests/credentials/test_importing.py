@@ -4,14 +4,17 @@ import base64
 import csv
 import datetime as dt
 import hashlib
+import io
 import json
+import random
 import uuid
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
 
-from credentials import rotation, ssas_hashes, verification
+from credentials import importing, rotation, ssas_hashes, verification
 from credentials.audit import Action
 from credentials.importing import FIELDS
 from credentials.models import AuditEvent, Client, ClientSecret
@@ -328,3 +331,37 @@ def test_what_is_no_hash_is_refused():
 def test_secrets_of_the_ssas_are_told_from_our_own():
     assert ssas_hashes.SECRET.fullmatch(SECRET)
     assert not ssas_hashes.SECRET.fullmatch("cgs_" + "0" * 64)
+
+
+def written(records: list[dict], *, is_csv: bool) -> str:
+    if not is_csv:
+        return json.dumps(records)
+    made = io.StringIO()
+    lines = csv.DictWriter(made, FIELDS)
+    lines.writeheader()
+    lines.writerows({**each, "addresses": " ".join(each["addresses"])} for each in records)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("is_csv", [False, True])
+def test_whatever_happens_to_a_file_it_is_taken_over_or_refused(world, is_csv):
+    dice = random.Random(20261127)
+    outcomes = set()
+    for _ in range(300):
+        broken = [*written([record()], is_csv=is_csv)]
+        for _ in range(dice.choice((1, 2, 5))):
+            place = dice.randrange(len(broken))
+            junk = ("", '"', "\\", "\0", "\n", ",", "[", "\ud800", "\N{ZERO WIDTH SPACE}", "9" * 5000, "x" * 200_000)
+            broken[place : place + dice.randrange(4)] = dice.choice(junk)
+
+        try:
+            with transaction.atomic():
+                records = importing.read(io.StringIO("".join(broken)), is_csv=is_csv)
+                importing.import_clients(records, iterations=ITERATIONS, by=None)
+                transaction.set_rollback(True)
+        except importing.ImportRefusedError:
+            outcomes.add("refused")
+        else:
+            outcomes.add("taken over")
+
+    assert outcomes == {"refused", "taken over"}

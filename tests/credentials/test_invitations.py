@@ -148,7 +148,7 @@ def test_a_role_that_the_program_does_not_have_is_refused(world, who, role):
 def test_nobody_can_fill_mailboxes(world, monkeypatch):
     monkeypatch.setattr(invitations, "SENT_AT_MOST", 2)
     invitation = invite(world)
-    invitations.resend(invitation, by=world.delegate)
+    invitation = invitations.resend(invitation, by=world.delegate)
 
     for act in (lambda: invitations.resend(invitation, by=world.delegate), lambda: invite(world, "b@harbor.example")):
         with pytest.raises(invitations.TooManyInvitationsError, match="try again"):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,27 @@ def test_a_gzip_file_that_is_damaged_is_refused(world, tmp_path, capsys, damage)
 
     assert f"{file}, line " in said
     assert "The gzip file breaks off here or is damaged. Fetch or compress it again." in said
+
+
+def test_whatever_happens_to_a_gzip_file_its_lines_are_right_or_it_is_refused(tmp_path):
+    dice = random.Random(20261127)
+    whole = gzip.compress(b"".join(line(eob(f"e-{number}", "p-1")) for number in range(200)))
+    right = gzip.decompress(whole).splitlines(keepends=True)
+    for _ in range(1500):
+        broken = bytearray(whole)
+        place = dice.randrange(len(broken) if dice.random() < 0.5 else 20)
+        broken[place : place + dice.randrange(3)] = dice.randbytes(dice.randrange(3))
+        path = tmp_path / "a.gz"
+        path.write_bytes(broken)
+        (file,) = reading.find([path])
+
+        try:
+            found = [text for _, text in reading.lines(file, on_bytes=lambda _: None)]
+        except reading.BrokenFileError:
+            continue
+
+        # What does not begin as gzip does is no gzip, and then no JSON either.
+        assert found == right or not broken.startswith(b"\x1f\x8b")
 
 
 def test_there_has_to_be_something_to_load(world, tmp_path, capsys):

@@ -1,4 +1,5 @@
 import datetime as dt
+import random
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -6,7 +7,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from attribution import synthetic
 from attribution.models import RosterEntry, RosterFile
 from credentials import audit
+from credentials.audit import Action
 from credentials.models import AuditEvent, Organization
+from tests.attribution import archives
 
 ATTRIBUTION = "/organizations/A9994/attribution"
 NOVEMBER = dt.datetime(2026, 11, 1, 10, 0, tzinfo=dt.UTC)
@@ -61,6 +64,38 @@ def test_a_bad_file_is_refused_with_the_place_and_the_reason_and_changes_nothing
     for words in ("Roster refused", "Nothing has changed", "What is wrong", "What to do", roster.problems[0]["reason"]):
         assert words in page.text
     assert not RosterEntry.objects.exists()
+
+
+@pytest.mark.parametrize("offset", [2**62, 2**64 - 1])
+@pytest.mark.parametrize("padding", [0, 3 * 2**20])  # kept in memory, or in a file
+def test_an_archive_whose_directory_points_far_outside_is_refused(delegate, offset, padding):
+    content = archives.zip64(offset, padding=random.Random(1).randbytes(padding))
+
+    response = delegate.post(f"{ATTRIBUTION}/new", {"file": SimpleUploadedFile(archives.NAME, content)})
+
+    assert response.status_code == 302
+    roster, event = RosterFile.objects.get(), AuditEvent.objects.get(action=Action.ROSTER_REFUSED)
+    assert roster.status == RosterFile.Status.REFUSED
+    assert "The archive is damaged or incomplete: its directory, or a file, is not where it should be." in str(
+        roster.problems
+    )
+    assert (event.organization, event.detail["roster"]) == (roster.organization, roster.pk)
+    assert not RosterEntry.objects.exists()
+
+
+def test_whatever_happens_to_an_archive_on_its_way_the_page_answers(delegate):
+    dice = random.Random(20261127)
+    whole = archives.archive(mbis=archives.MBIS).getvalue()
+    for number in range(1, 41):
+        broken = bytearray(whole if number % 2 else archives.zip64(dice.choice((2**62, 2**64 - 1))))
+        for _ in range(3):
+            broken[dice.randrange(len(broken))] = dice.randrange(256)
+
+        response = delegate.post(f"{ATTRIBUTION}/new", {"file": SimpleUploadedFile(archives.NAME, bytes(broken))})
+
+        assert response.status_code == 302
+        assert RosterFile.objects.count() == number
+        assert AuditEvent.objects.filter(action__in=[Action.ROSTER_REFUSED, Action.ROSTER_PUBLISHED]).count() == number
 
 
 def test_the_problems_stand_in_a_table_by_file_line_and_column(delegate, world, read):

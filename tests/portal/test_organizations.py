@@ -102,7 +102,7 @@ def test_the_overview_of_one_that_is_set_up_says_so(delegate, world, read):
 
     assert page.text.count("Done: ") == 3
     assert "The secret of ETL expires in 90 days" in page.text
-    assert "3 people" in page.text
+    assert "3 attributed beneficiaries" in page.text
     assert "Ready" in page.text
 
 
