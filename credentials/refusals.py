@@ -48,7 +48,7 @@ def record_excess(
             client=client,
             request=request,
             reason="too_many_calls",
-            until=until.isoformat(timespec="seconds"),
+            until=until.replace(microsecond=0),
         )
 
 
@@ -108,5 +108,5 @@ def _write_down(row: RefusedCalls) -> AuditEvent:
         address=row.address,
         reason=row.reason,
         more=row.count - 1,
-        minute=row.minute.isoformat(timespec="minutes"),
+        minute=row.minute,
     )
