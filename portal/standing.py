@@ -107,6 +107,8 @@ TONE_OF_JOB = {
 
 
 def of_job(job: Job) -> Status:
+    if job.status not in TONE_OF_JOB:  # of a newer version, or a mistake: no reason to hide it and the others
+        return Status(job.status, Tone.WARNING)
     status = Job.Status.EXPIRED if job.has_expired else Job.Status(job.status)
     return Status(str(status.label), TONE_OF_JOB[status])
 

@@ -2,9 +2,9 @@
 
 PostgreSQL has years before Christ, years after 9999 and infinity; Python has none of them, and psycopg raises for the
 whole answer in which one stands: one such row would be an error for every page and task that meets it. Here it is read
-as the nearest time that Python has, so that whatever compares it with others still decides rightly. What comes from
-outside is checked before it is written (exports/api/parameters.py, portal/forms/exports.py) and by constraints; this is
-for what got in all the same.
+as a time of the first or of the last century, so that whatever compares it with others still decides rightly. What
+comes from outside is checked before it is written (exports/api/parameters.py, portal/forms/exports.py) and by
+constraints; this is for what got in all the same.
 """
 
 import datetime as dt
@@ -14,10 +14,11 @@ from django.db.backends.postgresql import base
 from psycopg import DataError
 from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap
-from psycopg.types.datetime import DateLoader, TimestamptzLoader
+from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
 
-EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
-LATEST = dt.datetime.max.replace(tzinfo=dt.UTC)
+# A century from the ends of Python's time: one can still add to them, and tell them in every zone.
+EARLIEST = dt.datetime(101, 1, 1, tzinfo=dt.UTC)
+LATEST = dt.datetime(9900, 1, 1, tzinfo=dt.UTC)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -27,12 +28,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         parameters: dict[str, Any] = super().get_connection_params()
         adapters = AdaptersMap(parameters["context"])
         adapters.register_loader("timestamptz", _in_zone(self.timezone))
-        adapters.register_loader("date", _NearestDate)
+        adapters.register_loader("timestamp", _KnownTimeOfNoZone)
+        adapters.register_loader("date", _KnownDate)
         return {**parameters, "context": adapters}
 
 
 def _in_zone(zone: dt.tzinfo | None) -> type[TimestamptzLoader]:
-    class NearestTime(TimestamptzLoader):
+    class KnownTime(TimestamptzLoader):
         timezone = zone  # Django looks for it
 
         def load(self, data: Buffer) -> dt.datetime:
@@ -42,15 +44,25 @@ def _in_zone(zone: dt.tzinfo | None) -> type[TimestamptzLoader]:
                 moment = EARLIEST if _is_early(data) else LATEST
             return moment.replace(tzinfo=zone)
 
-    return NearestTime
+    return KnownTime
 
 
-class _NearestDate(DateLoader):
+class _KnownTimeOfNoZone(TimestampLoader):
+    """As what is reckoned from times has none."""
+
+    def load(self, data: Buffer) -> dt.datetime:
+        try:
+            return super().load(data)
+        except DataError:
+            return (EARLIEST if _is_early(data) else LATEST).replace(tzinfo=None)
+
+
+class _KnownDate(DateLoader):
     def load(self, data: Buffer) -> dt.date:
         try:
             return super().load(data)
         except DataError:
-            return dt.date.min if _is_early(data) else dt.date.max
+            return (EARLIEST if _is_early(data) else LATEST).date()
 
 
 def _is_early(data: Buffer) -> bool:
