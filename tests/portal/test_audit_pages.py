@@ -235,6 +235,8 @@ def test_neither_a_strangers_client_nor_a_stranger_can_be_asked_for(delegate, wo
     [
         ({"since": "yesterday"}, "id_since"),
         ({"since": "2026-11-05", "until": "2026-11-04"}, "id_until"),
+        ({"since": "0001-01-01"}, "id_since"),
+        ({"until": "1899-12-31"}, "id_until"),
         ({"action": "everything"}, "id_action"),
     ],
 )
