@@ -302,7 +302,7 @@ class UserAdmin(DjangoUserAdmin[User]):
     @transaction.atomic
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  # Django's signature
         """Django's page; it also switches the sign-in by password off."""
-        person = User.objects.filter(pk=id).first() if id.isdigit() else None
+        person = User.objects.filter(pk=id).first() if id.isascii() and id.isdigit() else None
         response = super().user_change_password(request, id, form_url)
         if person and person.password != User.objects.get(pk=person.pk).password:
             self._record(audit.Action.PASSWORD_CHANGED, person, request, by_means_of="administration")

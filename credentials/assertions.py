@@ -230,7 +230,8 @@ def _unverified(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
         header, claims, _signature = assertion.split(".")
         return strict_json.read(base64url_decode(header)), strict_json.read(base64url_decode(claims))
     except AmbiguousJsonError as error:
-        raise _refused(Reason.ASSERTION_MALFORMED, f"Readers would not agree on what the assertion says. {error}") from None
+        message = f"Readers would not agree on what the assertion says. {error}"
+        raise _refused(Reason.ASSERTION_MALFORMED, message) from None
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise _refused(Reason.ASSERTION_MALFORMED, "The assertion is not a JSON Web Token.") from None
 

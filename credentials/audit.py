@@ -1,5 +1,6 @@
 """The audit trail: the whole vocabulary of audited acts, and the one way to write them down."""
 
+import datetime as dt
 import enum
 from typing import Any
 
@@ -70,6 +71,9 @@ DENIALS = frozenset(
     }
 )
 
+# What stands beside the text of a time (AuditEvent.types): the text alone may as well be a name that looks like one.
+_TIME = "time"
+
 
 def record(
     action: Action,
@@ -83,8 +87,11 @@ def record(
 ) -> AuditEvent:
     """Write an event. Call it inside the transaction of the act, so that neither is there without the other.
 
-    `detail` is JSON and holds no secret and no MBI; of a change it has `before` and `after`.
+    `detail` is JSON, but that it may have times, and holds no secret and no MBI; of a change it has `before` and
+    `after`.
     """
+    types: dict[str, str] = {}
+    plain = _plain(detail, "", types)
     return AuditEvent.objects.create(
         action=action,
         outcome=AuditEvent.Outcome.DENIED if action in DENIALS else AuditEvent.Outcome.DONE,
@@ -93,8 +100,18 @@ def record(
         client=client,
         address=client_address(request) if request else address,
         request_id=request_id(request) if request else "",
-        detail=detail,
+        detail=plain,
+        types=types,
     )
+
+
+def detail_of(event: AuditEvent) -> dict[str, Any]:
+    """The details of an event as they were given: times are times again, and every other text is text.
+
+    Older events kept no types, and what of them is a time is not guessed.
+    """
+    detail: dict[str, Any] = _typed(event.detail, "", event.types)
+    return detail
 
 
 @transaction.atomic
@@ -105,3 +122,27 @@ def record_about_person(
     organizations: list[Organization | None] = [each.organization for each in Membership.objects.of_user(person)]
     for organization in organizations or [None]:
         record(action, organization=organization, user=user, request=request, **detail)
+
+
+def _plain(value: Any, place: str, types: dict[str, str]) -> Any:
+    """A value as JSON has it; `types` gets the place of each time in it (RFC 6901)."""
+    if isinstance(value, dt.datetime):
+        types[place] = _TIME
+        return value.astimezone(dt.UTC).isoformat()
+    if isinstance(value, dict):
+        return {name: _plain(each, _within(place, name), types) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, _within(place, number), types) for number, each in enumerate(value)]
+    return value
+
+
+def _typed(value: Any, place: str, types: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _typed(each, _within(place, name), types) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_typed(each, _within(place, number), types) for number, each in enumerate(value)]
+    return dt.datetime.fromisoformat(value) if types.get(place) == _TIME else value
+
+
+def _within(place: str, name: str | int) -> str:
+    return f"{place}/{str(name).replace('~', '~0').replace('/', '~1')}"

@@ -199,7 +199,7 @@ def _write(given: SsasClient, *, by: User | None) -> Client:
         client=client,
         name=given.name,
         addresses=given.addresses,
-        expires_at=given.expires_at.isoformat(timespec="seconds"),
+        expires_at=given.expires_at.replace(microsecond=0),
     )
     return client
 

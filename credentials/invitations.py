@@ -5,7 +5,6 @@ is kept nowhere, so the database alone opens nothing. See docs/decisions/0016.
 """
 
 import datetime as dt
-import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,8 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from credentials import audit, limits, notices
+from credentials import audit, limits, notices, outbox
+from credentials.isolation import isolated
 from credentials.models import INVITATION_LIFETIME, AuditEvent, Invitation, Membership, Organization, Role, User
 from credentials.models.invitation import InvitationQuerySet, new_nonce
 from credentials.reasons import Reason
@@ -204,12 +204,19 @@ def withdraw(
 def forget_expired() -> None:
     """Withdraw those whose time was over long ago, as nobody is going to send them again."""
     long_ago = timezone.now() - FORGOTTEN_AFTER
-    for expired in Invitation.objects.open().filter(expires_at__lt=long_ago).select_related("organization"):
-        with transaction.atomic():
-            enter(expired.organization, by=None, as_operator=True)
-            invitation = _locked(expired)
-            if invitation.is_open and invitation.expires_at < long_ago:
-                withdraw_locked(invitation, by=None, request=None)
+    expired = Invitation.objects.open().filter(expires_at__lt=long_ago)
+    for invitation_id in list(expired.values_list("pk", flat=True)):
+        with isolated("Invitation", invitation_id):
+            _forget(invitation_id, long_ago)
+
+
+@transaction.atomic
+def _forget(invitation_id: int, long_ago: dt.datetime) -> None:
+    expired = _whole().get(pk=invitation_id)
+    enter(expired.organization, by=None, as_operator=True)
+    invitation = _locked(expired)
+    if invitation.is_open and invitation.expires_at < long_ago:
+        withdraw_locked(invitation, by=None, request=None)
 
 
 def withdraw_locked(invitation: Invitation, *, by: User | None, request: HttpRequest | None) -> None:
@@ -273,33 +280,12 @@ def make_account(key: Key, *, email: str) -> User:
 
 
 def send_due(send: Callable[[Invitation], None]) -> int:
-    """Send the mails that are due, and try again later what cannot be sent; how many were sent.
+    """Send the mails that are due, and try again later what cannot be sent; how many were sent."""
 
-    As of notices: each row is locked while it is sent, so that no two workers send it.
-    """
-    return sum(1 for outcome in iter(lambda: _send_next(send), None) if outcome)
+    def due(now: dt.datetime) -> InvitationQuerySet:
+        return Invitation.objects.due(now).select_related("organization", "invited_by")
 
-
-def _send_next(send: Callable[[Invitation], None]) -> bool | None:
-    """Whether the next mail was sent; None when there is none, or the server cannot take any."""
-    now = timezone.now()
-    with transaction.atomic():
-        due = Invitation.objects.due(now).select_related("organization", "invited_by").order_by("pk")
-        invitation = due.select_for_update(skip_locked=True, of=("self",)).first()
-        if invitation is None:
-            return None
-        invitation.attempts += 1
-        try:
-            send(invitation)
-        except OSError as error:  # smtplib's errors among them
-            invitation.next_attempt_at = now + notices.pause_after(invitation.attempts)
-            invitation.last_error = f"{type(error).__name__}: {error}"[:200]
-            invitation.save(update_fields=["attempts", "next_attempt_at", "last_error"])
-            # One address that is refused says nothing about the others; a server that is away does.
-            return False if isinstance(error, smtplib.SMTPRecipientsRefused) else None
-        invitation.sent_at, invitation.last_error = now, ""
-        invitation.save(update_fields=["attempts", "sent_at", "last_error"])
-        return True
+    return outbox.send_due(due, send)
 
 
 # --- Within ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ it holds however often a task runs and however many workers there are. `portal/e
 """
 
 import datetime as dt
-import smtplib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,8 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from credentials import outbox
+from credentials.isolation import isolated
 from credentials.models import (
     AuditEvent,
     Client,
@@ -33,8 +34,6 @@ REMINDED_BEFORE = tuple(dt.timedelta(days=days) for days in (0, 1, 3, 7, 14, 30)
 # Nobody is told of a secret that expired earlier than this: of what was imported, or after a long standstill.
 TOLD_AFTERWARDS = dt.timedelta(days=3)
 UNUSED = dt.timedelta(days=60)
-FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(minutes=1), dt.timedelta(hours=1)
-AT_A_TIME = 500
 
 
 def announce(kind: Notice.Kind, client: Client, *, event: AuditEvent, **facts: Any) -> None:
@@ -59,90 +58,75 @@ def announce_member(kind: Notice.Kind, membership: Membership, *, event: AuditEv
     )
 
 
-def pause_after(attempts: int) -> dt.timedelta:
-    """How long to wait after so many tries that failed."""
-    doubled: int = 2 ** min(attempts - 1, 10)
-    return min(FIRST_PAUSE * doubled, LONGEST_PAUSE)
-
-
 def write_reminders(now: dt.datetime | None = None) -> None:
     """Remind of secrets that expire and of clients that are not used. Running it again changes nothing."""
     now = now or timezone.now()
-    _remind_of_secrets(now)
-    _remind_of_unused_clients(now)
+    for secret_id in list(_expiring(now).values_list("pk", flat=True)):
+        with isolated("The reminder of secret", secret_id):
+            _remind_of_secret(secret_id, now)
+    for client_id in list(_unused(now).values_list("pk", flat=True)):
+        with isolated("The reminder of client", client_id):
+            _remind_of_unused_client(client_id)
 
 
 def send_due(send: Callable[[Notice], None]) -> int:
-    """Send what is due, and try again later what cannot be sent; how many were sent.
+    """Send what is due, and try again later what cannot be sent; how many were sent."""
 
-    Each row is locked while it is sent, so that no two workers send it. A worker that dies after the mail server has
-    taken a message and before the row says so leaves it to be sent again: with the same Message-ID.
-    """
-    return sum(1 for outcome in iter(lambda: _send_next(send), None) if outcome)
+    def due(now: dt.datetime) -> "QuerySet[Notice]":
+        return Notice.objects.due(now).select_related("organization", "client", "secret", "user")
 
-
-def _send_next(send: Callable[[Notice], None]) -> bool | None:
-    """Whether the next message was sent; None when there is none, or the server cannot take any."""
-    now = timezone.now()
-    with transaction.atomic():
-        due = Notice.objects.due(now).select_related("organization", "client", "secret", "user").order_by("pk")
-        notice = due.select_for_update(skip_locked=True, of=("self",)).first()
-        if notice is None:
-            return None
-        if notice.is_pointless:
-            notice.withdrawn_at = now
-            notice.save(update_fields=["withdrawn_at"])
-            return False
-        try:
-            send(notice)
-        except OSError as error:  # smtplib's errors among them
-            notice.attempts += 1
-            notice.next_attempt_at = now + pause_after(notice.attempts)
-            notice.last_error = f"{type(error).__name__}: {error}"[:200]
-            notice.save(update_fields=["attempts", "next_attempt_at", "last_error"])
-            # One address that is refused says nothing about the others; a server that is away does.
-            return False if isinstance(error, smtplib.SMTPRecipientsRefused) else None
-        notice.attempts += 1
-        notice.sent_at = now
-        notice.save(update_fields=["attempts", "sent_at"])
-        return True
+    return outbox.send_due(due, send, is_wanted=_is_wanted)
 
 
-def _remind_of_secrets(now: dt.datetime) -> None:
-    secrets = (
+def _is_wanted(notice: Notice) -> bool:
+    """What has become pointless is withdrawn."""
+    if notice.is_pointless:
+        notice.withdrawn_at = timezone.now()
+        notice.save(update_fields=["withdrawn_at"])
+    return notice.withdrawn_at is None
+
+
+def _expiring(now: dt.datetime) -> "QuerySet[ClientSecret]":
+    return (
         ClientSecret.objects.expiring(now + REMINDED_BEFORE[-1], now=now)
         .filter(expires_at__gt=now - TOLD_AFTERWARDS)
         .exclude(client__organization__status=Organization.Status.DENIED)
-        .select_related("client__organization")
     )
-    for secret in secrets.iterator(AT_A_TIME):
-        stage = next(each for each in REMINDED_BEFORE if secret.expires_at - now <= each)
-        _write(
-            Kind.SECRET_EXPIRING if stage else Kind.SECRET_EXPIRED,
-            secret.client,
-            subject=f"secret:{secret.pk}:{stage.days}",
-            secret=secret,
-            facts={"hint": secret.hint, "expires_at": secret.expires_at.isoformat()},
-        )
 
 
-def _remind_of_unused_clients(now: dt.datetime) -> None:
-    clients = (
+@transaction.atomic
+def _remind_of_secret(secret_id: int, now: dt.datetime) -> None:
+    secret = ClientSecret.objects.select_related("client__organization").get(pk=secret_id)
+    stage = next(each for each in REMINDED_BEFORE if secret.expires_at - now <= each)
+    _write(
+        Kind.SECRET_EXPIRING if stage else Kind.SECRET_EXPIRED,
+        secret.client,
+        subject=f"secret:{secret.pk}:{stage.days}",
+        secret=secret,
+        facts={"hint": secret.hint, "expires_at": secret.expires_at.isoformat()},
+    )
+
+
+def _unused(now: dt.datetime) -> "QuerySet[Client]":
+    return (
         Client.objects.live()
         .annotate(idle_since=Coalesce("last_used_at", F("created")))
         .filter(idle_since__lte=now - UNUSED)
         .filter(_lives(ClientSecret) | _lives(ClientKey) | _lives(ClientKeySet))
         .exclude(organization__status=Organization.Status.DENIED)
-        .select_related("organization")
     )
-    for client in clients.iterator(AT_A_TIME):
-        idle_since = client.last_used_at or client.created
-        _write(
-            Kind.CLIENT_UNUSED,
-            client,
-            subject=f"client:{client.pk}:{idle_since:%Y-%m-%d}",
-            facts={"last_used_at": client.last_used_at.isoformat() if client.last_used_at else None},
-        )
+
+
+@transaction.atomic
+def _remind_of_unused_client(client_id: int) -> None:
+    client = Client.objects.select_related("organization").get(pk=client_id)
+    idle_since = client.last_used_at or client.created
+    _write(
+        Kind.CLIENT_UNUSED,
+        client,
+        subject=f"client:{client.pk}:{idle_since:%Y-%m-%d}",
+        facts={"last_used_at": client.last_used_at.isoformat() if client.last_used_at else None},
+    )
 
 
 def _told(event: AuditEvent) -> dict[str, Any]:

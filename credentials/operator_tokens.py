@@ -37,7 +37,7 @@ def create_token(operator: User, *, name: str) -> str:
         user=operator,
         name=name,
         hint=made.hint,
-        expires_at=made.expires_at.isoformat(timespec="seconds"),
+        expires_at=made.expires_at.replace(microsecond=0),
     )
     return token
 

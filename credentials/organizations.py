@@ -12,6 +12,8 @@ from credentials import audit
 from credentials.models import Organization, Program, User
 
 Status, Strategy = Organization.Status, Organization.Strategy
+# No program is as old as that; an earlier date is a mistake.
+EARLIEST_DATE = dt.date(1900, 1, 1)
 
 
 class OrganizationRefusedError(ValueError):
@@ -77,12 +79,15 @@ def create_organization(
 def set_state(organization: Organization, state: State, *, by: User | None, request: HttpRequest | None = None) -> bool:
     """Say what an organization may have, from the next request on. False when it is so already.
 
-    Raises OrganizationRefusedError for a limited organization without the date on which its participation ended.
+    Raises OrganizationRefusedError for a limited organization without the date on which its participation ended, and
+    for a date that cannot be that.
     """
     if state.status == Status.LIMITED and state.termination_date is None:
         raise OrganizationRefusedError(
             "A limited organization needs a termination date: the day on which its participation ended."
         )
+    if state.termination_date is not None and state.termination_date < EARLIEST_DATE:
+        raise OrganizationRefusedError(f"The termination date {state.termination_date} is before {EARLIEST_DATE}.")
     before = State.of(Organization.objects.select_for_update(no_key=True).get(pk=organization.pk))
     if state == before:
         return False

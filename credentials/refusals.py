@@ -14,13 +14,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from credentials import audit, limits
+from credentials.isolation import isolated
 from credentials.middleware import client_address
 from credentials.models import AuditEvent, Client, RefusedCalls
 from credentials.reasons import Reason
 
 # From more addresses than these, in one minute, calls are counted together, without an address.
 ADDRESSES_A_MINUTE = 10
-AT_A_TIME = 500
 
 
 def record(
@@ -49,24 +49,17 @@ def record_excess(
             client=client,
             request=request,
             reason=Reason.TOO_MANY_CALLS,
-            until=until.isoformat(timespec="seconds"),
+            until=until.replace(microsecond=0),
         )
 
 
-@transaction.atomic
 def write_down_past_minutes() -> int:
-    """Write an event for the calls of past minutes that had none of their own; how many rows were looked at."""
-    past = (
-        RefusedCalls.objects.of_past_minutes()
-        .select_for_update(skip_locked=True, of=("self",))
-        .select_related("client__organization")[:AT_A_TIME]
-    )
-    rows = list(past)
-    for row in rows:
-        if row.count > 1:
-            _write_down(row)
-    RefusedCalls.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    return len(rows)
+    """Write an event for the calls of past minutes that had none of their own; how many rows were dealt with."""
+    written = 0
+    for row_id in list(RefusedCalls.objects.of_past_minutes().order_by("pk").values_list("pk", flat=True)):
+        with isolated("The refused calls of row", row_id):
+            written += _write_down(row_id)
+    return written
 
 
 @transaction.atomic
@@ -101,7 +94,20 @@ def _count(
     )
 
 
-def _write_down(row: RefusedCalls) -> AuditEvent:
+@transaction.atomic
+def _write_down(row_id: int) -> bool:
+    """False when another worker does."""
+    rows = RefusedCalls.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=row_id)
+    row = rows.select_related("client__organization").first()
+    if row is None:
+        return False
+    if row.count > 1:
+        _write_event(row)
+    row.delete()
+    return True
+
+
+def _write_event(row: RefusedCalls) -> AuditEvent:
     return audit.record(
         audit.Action(row.action),
         organization=row.client.organization if row.client else None,
@@ -109,5 +115,5 @@ def _write_down(row: RefusedCalls) -> AuditEvent:
         address=row.address,
         reason=row.reason,
         more=row.count - 1,
-        minute=row.minute.isoformat(timespec="minutes"),
+        minute=row.minute,
     )

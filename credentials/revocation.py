@@ -5,6 +5,7 @@ them in the same transaction; see docs/decisions/0011.
 """
 
 import datetime as dt
+from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -91,9 +92,9 @@ def end_secrets(secrets: ClientSecretQuerySet, at: dt.datetime) -> int:
     return ClientSecret.objects.filter(pk__in=ended).update(revoked_at=at, slot=None)
 
 
-def described(secrets: ClientSecretQuerySet) -> list[dict[str, str]]:
+def described(secrets: ClientSecretQuerySet) -> list[dict[str, Any]]:
     """Secrets as the audit trail tells of them, in the order of their making."""
     return [
-        {"hint": secret.hint, "expires_at": secret.expires_at.isoformat(timespec="seconds")}
+        {"hint": secret.hint, "expires_at": secret.expires_at.replace(microsecond=0)}
         for secret in secrets.order_by("created_at", "pk")
     ]

@@ -52,7 +52,12 @@ def rotate_secret(client: Client, *, overlap: Overlap, by: User | None, request:
         after=revocation.described(client.secrets.live()),
     )
     notices.announce(
-        notices.Kind.SECRET_ROTATED, client, event=event, hint=row.hint, overlap_hours=overlap.value, before=before
+        notices.Kind.SECRET_ROTATED,
+        client,
+        event=event,
+        hint=row.hint,
+        overlap_hours=overlap.value,
+        before=[{"hint": secret["hint"]} for secret in before],
     )
     return secret
 

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from credentials import invitations, notices, refusals
+from credentials.isolation import isolated
 from credentials.models import AccessToken, CallCount, SpentAssertion
 
 # Long enough that a client which comes with an old token is told that it has expired, not that it never was.
@@ -14,9 +15,13 @@ TOKENS_REMEMBERED = dt.timedelta(days=1)
 def forget_ended_tokens() -> None:
     """Delete the rows of tokens that ended a day ago, and what was counted or kept until times that are over."""
     now = timezone.now()
-    AccessToken.objects.filter(expires__lt=now - TOKENS_REMEMBERED).delete()
-    SpentAssertion.objects.over(now).delete()
-    CallCount.objects.over(now).delete()
+    for over in (
+        AccessToken.objects.filter(expires__lt=now - TOKENS_REMEMBERED),
+        SpentAssertion.objects.over(now),
+        CallCount.objects.over(now),
+    ):
+        with isolated("What is over of", over.model.__name__):
+            over.delete()
 
 
 @shared_task

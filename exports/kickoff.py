@@ -68,7 +68,7 @@ def kick_off(
         job=job.pk,
         scope=scope,
         resource_types=list(resource_types),
-        since=since.isoformat() if since else None,
+        since=since,
     )
     transaction.on_commit(partial(tasks.call_planner, job.pk))
     return job

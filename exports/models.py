@@ -16,7 +16,10 @@ from attribution.models import RosterFile
 from credentials.models import Client, Organization
 from exports.claims.models import Chunk, Deletion, Load, PatientIdentity
 
-__all__ = ["Chunk", "Deletion", "Job", "Load", "OutputFile", "PatientIdentity", "Shard"]
+__all__ = ["EARLIEST_SINCE", "Chunk", "Deletion", "Job", "Load", "OutputFile", "PatientIdentity", "Shard"]
+
+# Medicare is younger. And in UTC, the first hours of the year 1 are before Christ, where Python has no time.
+EARLIEST_SINCE = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -128,6 +131,12 @@ class Job(models.Model):
                 fields=["created_at"], condition=Q(status__in=["pending", "in_progress"]), name="job_unfinished"
             ),
             models.Index(fields=["expires_at"], condition=Q(status="completed"), name="job_expiring"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(since__gte=EARLIEST_SINCE, since__lt=dt.datetime(9999, 1, 1, tzinfo=dt.UTC)),
+                name="job_since_can_be_read",
+            )
         ]
 
     def __str__(self) -> str:

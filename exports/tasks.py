@@ -11,6 +11,7 @@ from celery import Task, shared_task
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
+from credentials.isolation import isolated
 from exports.claims import compaction
 from exports.models import Job
 from exports.pipeline import expire as expiring
@@ -43,15 +44,15 @@ def write() -> None:
 def recover() -> None:
     recovered = recovering.recover()
     for job_id in recovered.to_plan:
-        call_planner(job_id)
+        with isolated("The planning of job", job_id):
+            call_planner(job_id)
     for organization_id in recovered.to_write:
-        call_writers(organization_id)
-    for job in recovered.to_finish:
-        try:
-            finishing.finish(job)
-        except Exception:
-            # One job's storage may be out of reach; the others go on, and this one is tried again.
-            logger.exception("Job %s cannot be finished yet.", job.pk)
+        with isolated("The writing for organization", organization_id):
+            call_writers(organization_id)
+    for job_id in recovered.to_finish:
+        # The storage may be out of reach for one; it is tried again.
+        with isolated("The end of job", job_id):
+            finishing.finish(Job.objects.get(pk=job_id))
 
 
 @shared_task

@@ -109,6 +109,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 DATABASES = {"default": env.db_url("DATABASE_URL") if DATABASE_URL else SERVICES.database()}
 DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+DATABASES["default"]["ENGINE"] = "portal.postgresql"  # Django's, but that no time in a row can stop who reads it
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Broker, worker and cache ---------------------------------------------------------------------------------------

@@ -109,6 +109,8 @@ def of_roster(roster: RosterFile) -> Status:
 
 
 def of_job(job: Job) -> Status:
+    if job.status not in Job.Status:  # of a newer version, or a mistake: no reason to hide it and the others
+        return Status(job.status, Tone.WARNING)
     status = Job.Status.EXPIRED if job.has_expired else Job.Status(job.status)
     return Status(str(status.label), _tone(status))
 

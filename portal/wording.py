@@ -1,14 +1,18 @@
 """The audit trail in plain words: what was done, what changed, why a call was refused."""
 
 import datetime as dt
+import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from credentials.audit import Action
+from credentials.audit import Action, detail_of
 from credentials.models import AuditEvent
 from portal import meanings
 from portal.times import utc
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,15 @@ def title_of(action: str) -> str:
 
 def facts_of(event: AuditEvent) -> list[Fact]:
     """The details of an event: what has changed, why it was refused, and the rest by name."""
-    detail = dict(event.detail)
+    try:
+        return _facts(detail_of(event))
+    except Exception:
+        # An event that cannot be put into words must not hide the others on its page, nor itself.
+        logger.exception("Event %s of the audit trail is shown as it stands.", event.pk)
+        return [Fact("Details", json.dumps(event.detail, ensure_ascii=False))]
+
+
+def _facts(detail: dict[str, Any]) -> list[Fact]:
     before, after = detail.pop("before", None), detail.pop("after", None)
     if isinstance(before, dict) and isinstance(after, dict):
         # Of two states, what is the same in both has not changed.
@@ -147,7 +159,9 @@ def _text(value: Any) -> str:
     if value in (None, "", [], {}):
         return "none"
     if isinstance(value, str):
-        return _moment(value)
+        return value
+    if isinstance(value, dt.datetime):
+        return utc(value)
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     if isinstance(value, dict):
@@ -158,19 +172,8 @@ def _text(value: Any) -> str:
 def _state(value: dict[str, Any]) -> str:
     """A secret by its end; anything else name by name."""
     if value.keys() == {"hint", "expires_at"}:
-        return f"…{value['hint']} until {_moment(value['expires_at'])}"
+        return f"…{value['hint']} until {_text(value['expires_at'])}"
     return "; ".join(f"{_in_words(name).lower()}: {_text(each)}" for name, each in value.items())
-
-
-def _moment(text: str) -> str:
-    """A time as people write it; any other text as it is."""
-    if "T" not in text:
-        return text
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return utc(moment) if moment.tzinfo else text
 
 
 def _in_words(code: str) -> str:

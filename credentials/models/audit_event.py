@@ -29,6 +29,11 @@ class AuditEvent(models.Model):
     address = models.GenericIPAddressField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
     detail = models.JSONField(default=dict)
+    types = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        help_text="What of the detail is no plain text, by its place (a JSON Pointer). See credentials/audit.py.",
+    )
 
     objects = AuditEventQuerySet.as_manager()
 

@@ -13,12 +13,13 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from exports.api.versions import ApiVersion
+from exports.models import EARLIEST_SINCE
 
 OUTPUT_FORMATS = ("application/fhir+ndjson", "application/ndjson", "ndjson")
 # What clients of other servers put into the query.
 _SECRETS = ("access_token", "token", "client_secret", "client_assertion")
 # A FHIR instant: a date, a time to the second or finer, and a zone.
-_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 class BadRequestError(ValueError):
@@ -30,7 +31,7 @@ class Parameters:
     """A valid kick-off, but for its resource types: whether they may be had, `resource_types` says."""
 
     asked_types: tuple[str, ...]
-    since: dt.datetime | None
+    since: dt.datetime | None  # in UTC
 
 
 def parse(query: QueryDict, headers: Mapping[str, str]) -> Parameters:
@@ -98,7 +99,13 @@ def _since(query: QueryDict) -> dt.datetime | None:
         raise BadRequestError(
             "Invalid date format supplied in _since parameter. Date must be a date that has already passed"
         )
-    return since
+    if since < EARLIEST_SINCE:
+        raise BadRequestError(
+            "Invalid date format supplied in _since parameter. "
+            f"Date must not be before {EARLIEST_SINCE:%Y-%m-%dT%H:%M:%SZ}"
+        )
+    # Only now: what is a time in its own zone need not be one in UTC.
+    return since.astimezone(dt.UTC)
 
 
 def _asked_types(query: QueryDict) -> tuple[str, ...]:

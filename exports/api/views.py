@@ -79,10 +79,10 @@ class JobView(GateView):
             return _unfinished(job, "Pending")
         if job.status == Job.Status.IN_PROGRESS:
             return _unfinished(job, f"In Progress ({job.progress()}%)")
-        if job.status == Job.Status.FAILED:
-            raise FailedJobError("Service encountered numerous errors. Job failed to complete.")
         if job.status == Job.Status.CANCELLED:
             raise Http404("Job has been cancelled.")
+        if job.status not in (Job.Status.COMPLETED, Job.Status.EXPIRED):
+            raise FailedJobError("Service encountered numerous errors. Job failed to complete.")
         if job.has_expired or job.expires_at is None:
             raise GoneError("The files of this job have expired. Start a new job.")
         return Response(

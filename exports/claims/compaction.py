@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from credentials.isolation import isolated
 from exports.claims.chunks import Segment, segments_of, write_chunks
 from exports.claims.loader import lock_loads
 from exports.claims.models import Chunk, Load
@@ -40,7 +41,7 @@ def compact(*, oldest_in_use: int | None, keep: dt.timedelta | None = None, wort
     merged = 0
     after: _Key = (0, "", 0)
     while keys := _keys(last, after, worth):
-        merged += _merge(last, keys)
+        merged += _merge_what_can_be(last, keys)
         after = keys[-1]
     return merged
 
@@ -93,6 +94,17 @@ def _keys(last: Load, after: _Key, worth: int) -> list[_Key]:
         return [
             (version, resource_type, beneficiary_id) for version, resource_type, beneficiary_id in cursor.fetchall()
         ]
+
+
+def _merge_what_can_be(last: Load, keys: Sequence[_Key]) -> int:
+    """Merge these together; when that fails, one half and then the other. What cannot be merged stays as it is."""
+    merged: int | None = None
+    with isolated("The merge of", keys if len(keys) == 1 else f"{len(keys)} groups of rows"):
+        merged = _merge(last, keys)
+    if merged is not None or len(keys) == 1:
+        return merged or 0
+    half = len(keys) // 2
+    return _merge_what_can_be(last, keys[:half]) + _merge_what_can_be(last, keys[half:])
 
 
 def _merge(last: Load, keys: Sequence[_Key]) -> int:

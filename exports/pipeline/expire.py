@@ -1,37 +1,35 @@
 """Retention: files of finished jobs are removed when their time is over, and then their records."""
 
-import logging
-
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from credentials.isolation import isolated
 from exports import storage
-from exports.models import Job
+from exports.models import Job, OutputFile, Shard
 from exports.pipeline.transactions import brief
-
-logger = logging.getLogger(__name__)
 
 
 def expire() -> int:
     """Remove the files of jobs that have expired, failed or been cancelled; how many jobs that was."""
     over = Q(status=Job.Status.COMPLETED, expires_at__lte=Now())
     unwanted = Q(status__in=[Job.Status.EXPIRED, Job.Status.FAILED, Job.Status.CANCELLED], files_removed_at=None)
-    return sum(_clear(job) for job in Job.objects.filter(over | unwanted).order_by("pk"))
+    cleared = 0
+    for job_id in list(Job.objects.filter(over | unwanted).order_by("pk").values_list("pk", flat=True)):
+        # The storage may be out of reach for one; it is tried again.
+        with isolated("The removal of the files of job", job_id):
+            _clear(job_id)
+            cleared += 1
+    return cleared
 
 
-def _clear(job: Job) -> bool:
-    job.advance(from_=Job.Status.COMPLETED, to=Job.Status.EXPIRED)
+def _clear(job_id: int) -> None:
+    job = Job.objects.filter(pk=job_id)
+    job.filter(status=Job.Status.COMPLETED).update(status=Job.Status.EXPIRED)
     # Until its lease is over, a worker may not know yet that nobody wants what it writes; then we come again.
-    is_still = not job.shards.busy().exists()
-    try:
-        # Files first: a record without a file is found again here, a file without a record never.
-        storage.remove_all(job.pk)
-    except Exception:
-        # The others are cleared away all the same, and this one is tried again.
-        logger.exception("The files of %s cannot be removed yet.", job)
-        return False
+    is_still = not Shard.objects.filter(job=job_id).busy().exists()
+    # Files first: a record without a file is found again here, a file without a record never.
+    storage.remove_all(job_id)
     with brief():
-        job.files.all().delete()
+        OutputFile.objects.filter(job=job_id).delete()
         if is_still:
-            Job.objects.filter(pk=job.pk).update(files_removed_at=Now())
-    return True
+            job.update(files_removed_at=Now())

@@ -1,4 +1,8 @@
-"""Recovery: whatever died, each unfinished job goes on or fails with a reason. A job is never stuck."""
+"""Recovery: whatever died, each unfinished job goes on or fails with a reason. A job is never stuck.
+
+Every job and shard is looked at by itself, in a transaction of its own: one that nobody can read or change does not
+hold up those of other organizations.
+"""
 
 from dataclasses import dataclass
 
@@ -6,7 +10,8 @@ from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from exports.models import Job, Shard
+from credentials.isolation import isolated
+from exports.models import Job, JobQuerySet, Shard, ShardQuerySet
 from exports.pipeline.transactions import brief
 
 
@@ -16,23 +21,36 @@ class Recovered:
 
     to_plan: list[int]  # jobs
     to_write: list[int]  # organizations that have something to be written
-    to_finish: list[Job]
+    to_finish: list[int]  # jobs
 
 
-@brief()
 def recover() -> Recovered:
     """Look through the unfinished jobs; fail those that were tried too often, and say what has to be sent again."""
-    for job in Job.objects.unfinished().filter(created_at__lt=Now() - settings.EXPORT_DEADLINE):
-        fail(job, f"The export was not finished within {settings.EXPORT_DEADLINE}.")
-    in_progress = Job.objects.filter(status=Job.Status.IN_PROGRESS)
+    _fail_the_overdue()
     to_plan = _unplanned()
+    _fail_what_was_tried_too_often()
     _free_the_shards_of_the_dead()
+    in_progress = Job.objects.filter(status=Job.Status.IN_PROGRESS)
     waiting = Shard.objects.filter(status=Shard.Status.WAITING, job__in=in_progress)
+    unwritten = Shard.objects.unwritten().values("job")
     return Recovered(
         to_plan,
         to_write=list(waiting.order_by("job__organization").values_list("job__organization", flat=True).distinct()),
-        to_finish=list(in_progress.exclude(pk__in=Shard.objects.unwritten().values("job"))),
+        to_finish=list(in_progress.exclude(pk__in=unwritten).order_by("pk").values_list("pk", flat=True)),
     )
+
+
+def fail(job_id: int, reason: str) -> bool:
+    """End a job that cannot be completed; True for exactly one caller."""
+    unfinished = Job.objects.unfinished().filter(pk=job_id)
+    return bool(unfinished.update(status=Job.Status.FAILED, failure=reason[:500], finished_at=Now()))
+
+
+def _fail_the_overdue() -> None:
+    overdue = Job.objects.unfinished().filter(created_at__lt=Now() - settings.EXPORT_DEADLINE)
+    for job_id in list(overdue.values_list("pk", flat=True)):
+        with isolated("Job", job_id), brief():
+            fail(job_id, f"The export was not finished within {settings.EXPORT_DEADLINE}.")
 
 
 def _unplanned() -> list[int]:
@@ -40,29 +58,47 @@ def _unplanned() -> list[int]:
     unheard = Q(sent_at=None) | Q(sent_at__lt=Now() - settings.EXPORT_MESSAGE_PATIENCE)
     pending = Job.objects.filter(unheard, status=Job.Status.PENDING)
     to_plan = []
-    for job in pending.select_for_update(skip_locked=True):
-        if job.plan_attempts >= settings.EXPORT_ATTEMPTS:
-            fail(job, f"The export could not be planned in {settings.EXPORT_ATTEMPTS} attempts.")
-        else:
-            to_plan.append(job.pk)
+    for job_id in list(pending.order_by("pk").values_list("pk", flat=True)):
+        with isolated("Job", job_id), brief():
+            if _may_be_planned(pending.filter(pk=job_id)):
+                to_plan.append(job_id)
     return to_plan
 
 
-def _free_the_shards_of_the_dead() -> None:
-    """Shards whose workers died wait again, unless they have been tried often enough."""
-    shards = Shard.objects.free().filter(job__status=Job.Status.IN_PROGRESS).select_related("job")
-    tried = shards.filter(attempts__gte=settings.EXPORT_ATTEMPTS)
-    for shard in tried.select_for_update(of=("self",), skip_locked=True):
+def _may_be_planned(pending: JobQuerySet) -> bool:
+    """Whether a job should be tried again; it fails if that was done often enough. Who plans it just now has a lock."""
+    found = pending.select_for_update(skip_locked=True).values_list("pk", "plan_attempts").first()
+    if found is None:
+        return False
+    job_id, attempts = found
+    if attempts < settings.EXPORT_ATTEMPTS:
+        return True
+    fail(job_id, f"The export could not be planned in {settings.EXPORT_ATTEMPTS} attempts.")
+    return False
+
+
+def _fail_what_was_tried_too_often() -> None:
+    in_progress = Job.objects.filter(status=Job.Status.IN_PROGRESS)
+    tried = Shard.objects.free().filter(job__in=in_progress, attempts__gte=settings.EXPORT_ATTEMPTS)
+    for shard_id in list(tried.values_list("pk", flat=True)):
+        with isolated("Shard", shard_id), brief():
+            _fail_job_of(tried.filter(pk=shard_id))
+
+
+def _fail_job_of(tried: ShardQuerySet) -> None:
+    # Whoever takes the shard just now has a lock.
+    found = tried.select_for_update(skip_locked=True).values_list("job", "last_error").first()
+    if found is not None:
+        job_id, last_error = found
         attempts = f"A file could not be written in {settings.EXPORT_ATTEMPTS} attempts."
-        fail(shard.job, f"{attempts} {shard.last_error}".strip())
-    Shard.objects.filter(status=Shard.Status.WRITING, lease_until__lt=Now()).update(
-        status=Shard.Status.WAITING, lease_holder=None, lease_until=None, sent_at=None
-    )
+        fail(job_id, f"{attempts} {last_error}".strip())
 
 
-def fail(job: Job, reason: str) -> bool:
-    """End a job that cannot be completed."""
-    failure = reason[:500]
-    return any(
-        job.advance(from_=status, to=Job.Status.FAILED, failure=failure, finished_at=Now()) for status in Job.UNFINISHED
-    )
+def _free_the_shards_of_the_dead() -> None:
+    """Shards whose workers died wait again."""
+    dead = Shard.objects.filter(status=Shard.Status.WRITING, lease_until__lt=Now())
+    for shard_id in list(dead.values_list("pk", flat=True)):
+        with isolated("Shard", shard_id), brief():
+            dead.filter(pk=shard_id).update(
+                status=Shard.Status.WAITING, lease_holder=None, lease_until=None, sent_at=None
+            )

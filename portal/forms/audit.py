@@ -15,6 +15,7 @@ from portal.forms.rendering import UswdsRenderer
 EVERYTHING = ("", "All")
 NO_DATE = {"invalid": "This is not a date. An example: 2026-11-22."}
 
+_FIRST_DAY = dt.date(1900, 1, 1)
 _DAY = dt.timedelta(days=1)
 _LAST_DAY = dt.date.max - _DAY
 
@@ -50,6 +51,9 @@ class FilterForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
+        for name, day in (("since", since), ("until", until)):
+            if day and day < _FIRST_DAY:
+                self.add_error(name, "This day is before 1900.")
         if since and until and until < since:
             self.add_error("until", "This day is before the first one.")
         return self.cleaned_data

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils import timezone
 
-from exports.models import Job
+from exports.models import EARLIEST_SINCE, Job
 from portal.forms.choices import Choice
 from portal.forms.rendering import UswdsRenderer
 
@@ -73,6 +73,11 @@ class ExportForm(forms.Form):
 
     def clean_since(self) -> dt.datetime | None:
         since: dt.datetime | None = self.cleaned_data["since"]
-        if since is not None and since > timezone.now():
+        if since is None:
+            return None
+        if since > timezone.now():
             raise ValidationError("This time is yet to come. Give one that has passed.", code="future")
-        return since
+        if since < EARLIEST_SINCE:
+            raise ValidationError("This time is before 1900. Leave the field empty for everything.", code="too_early")
+        # What was typed may name a zone of its own.
+        return since.astimezone(dt.UTC)

@@ -64,6 +64,15 @@ def test_a_limited_organization_needs_a_date(world):
     assert Organization.objects.get(pk=world.harbor.pk).status == Status.ACTIVE
 
 
+def test_participation_did_not_end_before_1900(world):
+    state = State(status=Status.LIMITED, termination_date=dt.date(1899, 12, 31))
+
+    with pytest.raises(OrganizationRefusedError, match="1899-12-31 is before 1900-01-01"):
+        organizations.set_state(world.harbor, state, by=world.operator)
+
+    assert State.of(Organization.objects.get(pk=world.harbor.pk)).status == Status.ACTIVE
+
+
 def test_a_change_is_written_down_with_before_and_after(world):
     state = State(status=Status.LIMITED, termination_date=LAST_DAY, claims=Strategy.LATEST, reason="Contract ended.")
 

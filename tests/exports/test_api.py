@@ -1,10 +1,12 @@
 """The wire: what clients see, byte for byte where BCDA's clients depend on it."""
 
+import datetime as dt
 import gzip
 import json
 from email.utils import parsedate_to_datetime
 
 import pytest
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from credentials.audit import Action
@@ -18,6 +20,7 @@ committed = pytest.mark.django_db(transaction=True)
 
 NOT_AN_INSTANT = "Invalid date format supplied in _since parameter.  Date must be in FHIR Instant format."
 NOT_PASSED_YET = "Invalid date format supplied in _since parameter. Date must be a date that has already passed"
+TOO_EARLY = "Invalid date format supplied in _since parameter. Date must not be before 1900-01-01T00:00:00Z"
 ONLY_FHIR = "application/fhir+json is the only supported response format"
 ONLY_ASYNCHRONOUS = "Only asynchronous responses are supported"
 ADJUDICATED = ["Patient", "Coverage", "ExplanationOfBenefit"]
@@ -187,6 +190,13 @@ def test_whether_types_may_be_had_is_asked_before_the_roster_is_looked_for(world
         ("_since=2024-01-01T00:00Z", NOT_AN_INSTANT),
         ("_since=", NOT_AN_INSTANT),
         ("_since=2999-01-01T00:00:00Z", NOT_PASSED_YET),
+        # Each is a time in its own zone; in UTC it is before Christ, or after the year 9999.
+        ("_since=0001-01-01T00:00:00%2B05:30", TOO_EARLY),
+        ("_since=0001-01-01T00:00:00Z", TOO_EARLY),
+        ("_since=1900-01-01T00:00:00%2B00:01", TOO_EARLY),
+        ("_since=1899-12-31T23:59:59.999Z", TOO_EARLY),
+        ("_since=9999-12-31T23:59:59-14:00", NOT_PASSED_YET),
+        ("_since=%D9%A2%D9%A0%D9%A2%D9%A4-01-01T00:00:00Z", NOT_AN_INSTANT),
         ("_type=Patient,Patient", "Repeated resource type Patient"),
         ("_type=Patient&_type=Patient", "Repeated resource type Patient"),
         ("_type=Observation", f"invalid resource type Observation. {SUPPORTED}"),
@@ -212,6 +222,31 @@ def test_a_bad_parameter_is_refused_in_bcdas_words(api, query, diagnostics):
 )  # fmt: skip
 def test_good_and_unknown_parameters_are_accepted(api, query):
     assert api.kick_off(f"{GROUP}?{query}").status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("given", "moment"),
+    [
+        ("1900-01-01T00:00:00Z", dt.datetime(1900, 1, 1, tzinfo=dt.UTC)),
+        ("1899-12-31T19:00:00-05:00", dt.datetime(1900, 1, 1, tzinfo=dt.UTC)),
+        ("2024-01-01T00:00:00.5+05:30", dt.datetime(2023, 12, 31, 18, 30, 0, 500_000, dt.UTC)),
+    ],
+)
+def test_since_is_kept_in_utc(api, given, moment):
+    api.kick_off(f"{GROUP}?_since={given.replace('+', '%2B')}")
+
+    job = Job.objects.get()
+    assert job.since == moment
+    assert AuditEvent.objects.get(action="export.started").detail["since"] == moment.isoformat()
+    assert api.get(f"/api/v2/jobs/{job.pk}").status_code == 202
+
+
+@pytest.mark.parametrize("since", ["0001-12-31 18:30:00+00 BC", "1899-12-31 23:59:59+00", "10000-01-01 00:00:00+00"])
+def test_the_database_takes_no_since_that_nobody_can_read(api, since):
+    api.kick_off(GROUP)
+
+    with pytest.raises(IntegrityError, match="job_since_can_be_read"), connection.cursor() as cursor:
+        cursor.execute("UPDATE exports_job SET since = %s", [since])
 
 
 @pytest.mark.parametrize(

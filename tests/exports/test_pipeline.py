@@ -296,7 +296,7 @@ def test_recovery_finishes_a_job_whose_last_worker_died_before_it_could(harbor_j
     for shard in harbor_job.shards.all():
         write.write(shard.pk)
 
-    assert recover.recover().to_finish == [harbor_job]
+    assert recover.recover().to_finish == [harbor_job.pk]
 
 
 def test_a_shard_that_fails_again_and_again_fails_the_job_with_the_reason(harbor_job, settings):

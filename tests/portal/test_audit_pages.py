@@ -235,6 +235,8 @@ def test_neither_a_strangers_client_nor_a_stranger_can_be_asked_for(delegate, wo
     [
         ({"since": "yesterday"}, "id_since"),
         ({"since": "2026-11-05", "until": "2026-11-04"}, "id_until"),
+        ({"since": "0001-01-01"}, "id_since"),
+        ({"until": "1899-12-31"}, "id_until"),
         ({"action": "everything"}, "id_action"),
     ],
 )
@@ -339,7 +341,7 @@ def test_whatever_stands_in_an_event_can_be_told(world):
         organization=world.harbor,
         reason="address_not_allowed",
         more=1200,
-        minute=timezone.now().isoformat(),
+        minute=timezone.now(),
         odd={"a": [1, None, True, 2.5, {"b": {}}]},
         nothing="",
     )
@@ -356,3 +358,74 @@ def test_what_was_written_into_an_event_is_shown_as_text(delegate, world):
     audit.record(Action.CLIENT_CREATED, organization=world.harbor, name="<script>alert(1)</script>")
 
     assert "<script>alert" not in delegate.get(PAGE).content.decode()
+
+
+# --- Times, and what looks like one ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+05:30", "2026-11-22T14:05:00+00:00", "20261122T140500Z"]
+)
+def test_a_name_that_looks_like_a_time_hides_no_event_and_is_shown_as_it_was_given(delegate, world, read, name):
+    world.api_client(name=name)
+
+    response = delegate.get(PAGE)
+
+    assert response.status_code == 200
+    assert f"Client created Addresses 8.8.8.8 Name {name}" in read(response).text
+
+
+def test_a_time_keeps_its_type_beside_its_text(world):
+    moment = dt.datetime(2026, 11, 22, 9, 5, tzinfo=dt.timezone(dt.timedelta(hours=-5)))
+
+    event = audit.record(
+        Action.SECRET_REVOKED,
+        organization=world.harbor,
+        minute=moment,
+        name="2026-11-22T14:05:00+00:00",
+        before=[{"hint": "ab/~", "expires_at": moment}],
+        after={"a/b~c": [moment]},
+    )
+
+    event.refresh_from_db()
+    text = "2026-11-22T14:05:00+00:00"
+    assert event.detail == {
+        "minute": text, "name": text, "before": [{"hint": "ab/~", "expires_at": text}], "after": {"a/b~c": [text]},
+    }  # fmt: skip
+    assert event.types == {"/minute": "time", "/before/0/expires_at": "time", "/after/a~1b~0c/0": "time"}
+    facts = told(event)
+    assert (facts["Minute"], facts["Name"]) == ("22 Nov 2026, 14:05 UTC", text)
+    assert facts["Before"] == "…ab/~ until 22 Nov 2026, 14:05 UTC"
+
+
+def test_a_time_that_was_written_down_without_its_type_is_shown_as_text(world):
+    """As events before this was kept: they cannot be changed, and what is a time in them is not guessed."""
+    event = AuditEvent.objects.create(
+        action=Action.SECRET_REVOKED,
+        organization=world.harbor,
+        detail={"before": [{"hint": "abcd", "expires_at": "2026-11-22T14:05:00+00:00"}], "until": "9999-12-31T23-14"},
+    )
+
+    assert told(event) == {"Before": "…abcd until 2026-11-22T14:05:00+00:00", "Until": "9999-12-31T23-14"}
+
+
+@pytest.mark.parametrize(
+    ("detail", "types"),
+    [
+        ({"more": "many"}, {}),
+        ({"reason": ["address_not_allowed"]}, {}),
+        ({"until": "tomorrow"}, {"/until": "time"}),
+        ({"until": "9999-12-31T23:59:59-14:00"}, {"/until": "time"}),
+    ],
+)
+def test_an_event_that_cannot_be_put_into_words_is_shown_as_it_stands_and_hides_no_other(
+    delegate, world, read, detail, types
+):
+    AuditEvent.objects.create(action=Action.TOKEN_REFUSED, organization=world.harbor, detail=detail, types=types)
+    events(world, 2)
+
+    response = delegate.get(PAGE)
+
+    assert response.status_code == 200
+    assert f"Access token refused Details {json.dumps(detail)}" in read(response).text
+    assert len(shown(response)) == 2

@@ -85,6 +85,31 @@ def test_each_problem_stands_at_its_field(delegate, mbis, read):
     assert not Job.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("since", "problem"),
+    [
+        ("0001-01-01T00:00:00+05:30", "This time is before 1900."),
+        ("0001-01-01T00:00", "This time is before 1900."),
+        ("1899-12-31T23:59:59", "This time is before 1900."),
+        ("9999-12-31T23:59:59-14:00", "This time is yet to come."),
+    ],
+)
+def test_a_time_that_nothing_can_have_changed_since_is_refused(delegate, mbis, read, since, problem):
+    response = delegate.post(f"{EXPORTS}/new", {**EVERYTHING, "since": since})
+
+    assert response.status_code == 400
+    assert problem in read(response).errors_of("id_since")
+    assert not Job.objects.exists()
+
+
+def test_a_time_with_a_zone_is_kept_in_utc(delegate, mbis):
+    delegate.post(f"{EXPORTS}/new", {**EVERYTHING, "since": "2026-11-01T00:00:00+05:30"})
+
+    job = Job.objects.get()
+    assert job.since == dt.datetime(2026, 10, 31, 18, 30, tzinfo=dt.UTC)
+    assert "_since=2026-10-31T18:30:00%2B00:00" in job.request_url
+
+
 def test_without_a_roster_there_is_nothing_to_start(delegate, read):
     page = read(delegate.get(f"{EXPORTS}/new"))
     response = delegate.post(f"{EXPORTS}/new", EVERYTHING)

@@ -1,0 +1,85 @@
+"""Rows that are mails to be sent: each by itself, so that none which cannot be sent holds up the others."""
+
+import datetime as dt
+import logging
+import smtplib
+from collections.abc import Callable
+from typing import TypeVar
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from credentials.isolation import isolated
+from credentials.models import Invitation, Notice
+
+FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(minutes=1), dt.timedelta(hours=1)
+_PERMANENT = range(500, 600)  # SMTP's codes for what will not be taken later either (RFC 5321, section 4.2.1)
+
+logger = logging.getLogger(__name__)
+
+_Mail = TypeVar("_Mail", Notice, Invitation)
+
+
+def send_due(
+    due: Callable[[dt.datetime], QuerySet[_Mail]],
+    send: Callable[[_Mail], None],
+    *,
+    is_wanted: Callable[[_Mail], bool] = lambda _mail: True,
+) -> int:
+    """Send what is due, and try again later what cannot be sent; how many were sent.
+
+    `due` gives the rows that are to be sent at a time. Each is locked while it is sent, so that no two workers send it.
+    A worker that dies after the mail server has taken a message and before the row says so leaves it to be sent again:
+    with the same Message-ID.
+    """
+    sent = 0
+    for key in list(due(timezone.now()).order_by("pk").values_list("pk", flat=True)):
+        is_sent: bool | None = False
+        with isolated("The mail of row", key):
+            is_sent = _send(due(timezone.now()).filter(pk=key), send, is_wanted)
+        if is_sent is None:
+            break
+        sent += is_sent
+    return sent
+
+
+def pause_after(attempts: int) -> dt.timedelta:
+    """How long to wait after so many tries that failed."""
+    doubled: int = 2 ** min(attempts - 1, 10)
+    return min(FIRST_PAUSE * doubled, LONGEST_PAUSE)
+
+
+@transaction.atomic
+def _send(row: QuerySet[_Mail], send: Callable[[_Mail], None], is_wanted: Callable[[_Mail], bool]) -> bool | None:
+    """Whether the row's mail was sent; None when the server cannot take any."""
+    mail = row.select_for_update(skip_locked=True, of=("self",)).first()
+    if mail is None or not is_wanted(mail):
+        return False
+    now = timezone.now()
+    mail.attempts += 1
+    try:
+        with transaction.atomic():
+            send(mail)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as error:
+        mail.next_attempt_at = now + pause_after(mail.attempts)
+        mail.last_error = f"{type(error).__name__}: {error}"[:200]
+        mail.save(update_fields=["attempts", "next_attempt_at", "last_error"])
+        if not isinstance(error, OSError):  # smtplib's errors are of that kind
+            logger.exception("%s %s cannot be sent.", type(mail).__name__, mail.pk)
+        return False if _is_about_one(error) else None
+    mail.sent_at, mail.last_error = now, ""
+    mail.save(update_fields=["attempts", "sent_at", "last_error"])
+    return True
+
+
+def _is_about_one(error: Exception) -> bool:
+    """Whether this mail alone is not taken. A server that is away, or that we may not use, takes no other either."""
+    if isinstance(error, smtplib.SMTPDataError):
+        return error.smtp_code in _PERMANENT
+    return not isinstance(error, OSError) or isinstance(
+        error, smtplib.SMTPRecipientsRefused | smtplib.SMTPNotSupportedError
+    )

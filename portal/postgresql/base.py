@@ -1,0 +1,70 @@
+"""Django's PostgreSQL, but that a time which only PostgreSQL knows stops nobody who reads it (DATABASES, ENGINE).
+
+PostgreSQL has years before Christ, years after 9999 and infinity; Python has none of them, and psycopg raises for the
+whole answer in which one stands: one such row would be an error for every page and task that meets it. Here it is read
+as a time of the first or of the last century, so that whatever compares it with others still decides rightly. What
+comes from outside is checked before it is written (exports/api/parameters.py, portal/forms/exports.py) and by
+constraints; this is for what got in all the same.
+"""
+
+import datetime as dt
+from typing import Any
+
+from django.db.backends.postgresql import base
+from psycopg import DataError
+from psycopg.abc import Buffer
+from psycopg.adapt import AdaptersMap
+from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
+
+# A century from the ends of Python's time: one can still add to them, and tell them in every zone.
+EARLIEST = dt.datetime(101, 1, 1, tzinfo=dt.UTC)
+LATEST = dt.datetime(9900, 1, 1, tzinfo=dt.UTC)
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A connection, of Django's pool or not."""
+
+    def get_connection_params(self) -> dict[str, Any]:
+        parameters: dict[str, Any] = super().get_connection_params()
+        adapters = AdaptersMap(parameters["context"])
+        adapters.register_loader("timestamptz", _in_zone(self.timezone))
+        adapters.register_loader("timestamp", _KnownTimeOfNoZone)
+        adapters.register_loader("date", _KnownDate)
+        return {**parameters, "context": adapters}
+
+
+def _in_zone(zone: dt.tzinfo | None) -> type[TimestamptzLoader]:
+    class KnownTime(TimestamptzLoader):
+        timezone = zone  # Django looks for it
+
+        def load(self, data: Buffer) -> dt.datetime:
+            try:
+                moment = super().load(data)
+            except DataError:
+                moment = EARLIEST if _is_early(data) else LATEST
+            return moment.replace(tzinfo=zone)
+
+    return KnownTime
+
+
+class _KnownTimeOfNoZone(TimestampLoader):
+    """As what is reckoned from times has none."""
+
+    def load(self, data: Buffer) -> dt.datetime:
+        try:
+            return super().load(data)
+        except DataError:
+            return (EARLIEST if _is_early(data) else LATEST).replace(tzinfo=None)
+
+
+class _KnownDate(DateLoader):
+    def load(self, data: Buffer) -> dt.date:
+        try:
+            return super().load(data)
+        except DataError:
+            return (EARLIEST if _is_early(data) else LATEST).date()
+
+
+def _is_early(data: Buffer) -> bool:
+    """Whether what cannot be read is before the year 1: “0001-12-31 18:30:00+00 BC”, “-infinity”."""
+    return bytes(data).endswith(b"BC") or bytes(data).startswith(b"-")
