@@ -8,7 +8,7 @@ ARGS ?=
 PROCESSES := -n 2 --dist loadfile
 
 # As a deployment has them; nothing is connected to.
-PRODUCTION := env -u CLAIMSGATE_EMBEDDED CLAIMSGATE_DATA_DIR=$(CURDIR) \
+PRODUCTION := env -u CLAIMSGATE_EMBEDDED CLAIMSGATE_DATA_DIR=/tmp \
 	DATABASE_URL=postgres://claimsgate:not-a-password@database.example:5432/claimsgate \
 	CELERY_BROKER_URL=redis://broker.example:6379/0 CACHE_URL=rediscache://broker.example:6379/1 \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ \
