@@ -1,6 +1,7 @@
 """`manage.py load_claims`: JSON that two readers understand differently is refused, wherever it stands."""
 
 import json
+import random
 
 import pytest
 
@@ -145,6 +146,50 @@ def test_what_readers_read_differently_or_not_at_all_is_refused(world, tmp_path,
     file = write(tmp_path / "a", patient("p-1", one), with_more(eob("e-1", "p-1"), b'"x":' + value))
 
     assert f"{file}, line 2: " in refusal(capsys, file)
+
+
+def made_up(dice: random.Random, depth: int = 0) -> str:
+    """JSON of small objects with names out of few letters, written in the ways that JSON can be written."""
+
+    def space() -> str:
+        return dice.choice(("", "", "", " ", "\t"))
+
+    kind = dice.random()
+    if depth > 3 or kind < 0.3:
+        return dice.choice(
+            ("0", "-1.50", "1e3", "true", "null", '""', '":"', '"{\\"a\\":1}"', '"\\\\"', '"\\u0022:"', '"é"')
+        )
+    parts = [made_up(dice, depth + 1) for _ in range(dice.randrange(4))]
+    if kind < 0.5:
+        return f"[{','.join(space() + part + space() for part in parts)}]"
+    names = (
+        '"a"',
+        '"b"',
+        '"c"',
+        '"A"',
+        '"\\u0061"',
+        '"\\u0041"',
+        '"ab"',
+        '"a\\""',
+        '"a\\\\"',
+        '"é"',
+        '"É"',
+        '"\\u00e9"',
+        '""',
+    )
+    return f"{{{','.join(f'{space()}{dice.choice(names)}{space()}:{space()}{part}' for part in parts)}}}"
+
+
+def test_counting_finds_what_looking_at_each_object_finds():
+    dice = random.Random(20261127)
+    found = []
+    for _ in range(4000):
+        text = made_up(dice).encode() + b"\n"
+
+        found.append(is_ambiguous(text))
+
+        assert found[-1] == bool(repeated_names(text)), text
+    assert 400 < sum(found) < 3600
 
 
 def test_a_name_that_ends_like_another_is_not_the_other():
