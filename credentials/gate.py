@@ -82,4 +82,8 @@ def _day(moment: dt.datetime) -> str:
 
 
 def _address_refusal(address: str) -> Refusal:
+    if address == addresses.UNKNOWN:
+        return Refusal(
+            "address_not_allowed", "It cannot be told which address this call comes from, so it is on no list."
+        )
     return Refusal("address_not_allowed", f"{address} is not on this client's list of allowed addresses.")

@@ -8,7 +8,6 @@ from django.http import Http404, HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions, serializers
-from rest_framework.parsers import JSONParser
 from rest_framework.permissions import IsAdminUser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -17,6 +16,7 @@ from rest_framework.views import APIView, exception_handler
 
 from credentials import allow_lists, invitations, issuing, organizations, revocation, rotation
 from credentials.admin_api.authentication import OperatorSessionAuthentication, OperatorTokenAuthentication
+from credentials.admin_api.parsers import ShallowJSONParser
 from credentials.admin_api.serializers import (
     Addresses,
     Days,
@@ -71,7 +71,7 @@ class OperatorView(APIView):
 
     authentication_classes = (OperatorTokenAuthentication, OperatorSessionAuthentication)
     permission_classes = (IsAdminUser,)
-    parser_classes = (JSONParser,)
+    parser_classes = (ShallowJSONParser,)
     renderer_classes = (JSONRenderer,)
 
     @property

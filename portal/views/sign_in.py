@@ -29,6 +29,12 @@ class RefusedForms:
         return response
 
 
+class ActsOnGet:
+    """A page whose GET does something: it asks a passkey, or uses up what is shown once. So HEAD is refused."""
+
+    http_method_names = ("get", "post", "options")
+
+
 class SignIn(RefusedForms, account.LoginView):
     """E-mail and password, a passkey, or a provider; `next` is followed within this site only."""
 
@@ -38,7 +44,7 @@ class SignIn(RefusedForms, account.LoginView):
 
 
 @method_decorator(never_cache, name="dispatch")
-class PasskeySignIn(webauthn.LoginWebAuthnView):
+class PasskeySignIn(ActsOnGet, webauthn.LoginWebAuthnView):
     """GET gives the browser what it asks the passkey for; POST brings the answer."""
 
     def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:  # noqa: ARG002  # Django's signature
@@ -58,7 +64,7 @@ class SignOut(account.LogoutView):
     http_method_names = ["post"]
 
 
-class SecondStep(mfa.AuthenticateView):
+class SecondStep(ActsOnGet, mfa.AuthenticateView):
     """After the password: a code or a passkey."""
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
@@ -97,7 +103,7 @@ class CheckYourMail(account.EmailVerificationSentView):
 
 
 @method_decorator(never_cache, name="dispatch")
-class ConfirmAddress(account.ConfirmEmailView):
+class ConfirmAddress(ActsOnGet, account.ConfirmEmailView):
     """Where that link leads. A button confirms, since some mail servers follow every link by themselves."""
 
     def get_object(self, queryset: Any = None) -> Any:
@@ -129,7 +135,7 @@ class CodeAgain(RefusedForms, mfa.ReauthenticateView):
 
 
 @method_decorator(never_cache, name="dispatch")
-class PasskeyAgain(webauthn.ReauthenticateWebAuthnView):
+class PasskeyAgain(ActsOnGet, webauthn.ReauthenticateWebAuthnView):
     def form_invalid(self, form: Any) -> HttpResponse:
         """The same page once more, with what was wrong."""
         for error in form.errors.get("credential", []):
