@@ -1,4 +1,4 @@
-"""The Authorization header: a scheme, whose case means nothing, and what comes after it (RFC 9110, section 11.4). Pure."""
+"""The Authorization header: a scheme, whose case means nothing, and what it presents (RFC 9110, section 11.4). Pure."""
 
 import re
 
