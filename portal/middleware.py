@@ -33,8 +33,9 @@ class OwnMediaTypeMiddleware:
         if "\x00" in request.path_info:
             raise Http404
         response = self.get_response(request)
-        is_html = isinstance(response, HttpResponse) and response.get("Content-Type", "").startswith("text/html")
-        if not is_html or answers.family_of(request.path_info) is answers.Family.PAGES:
+        if not isinstance(response, HttpResponse) or not response.get("Content-Type", "").startswith("text/html"):
+            return response
+        if answers.family_of(request.path_info) is answers.Family.PAGES:
             return response
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             return _in_own_words(request, response)

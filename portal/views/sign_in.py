@@ -1,5 +1,6 @@
 """The door: sign in, its second step, sign out, and showing once more who one is."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -32,7 +33,7 @@ class RefusedForms:
 class ActsOnGet:
     """A page whose GET does something: it asks a passkey, or uses up what is shown once. So HEAD is refused."""
 
-    http_method_names = ("get", "post", "options")
+    http_method_names: Sequence[str] = ("get", "post", "options")
 
 
 class SignIn(RefusedForms, account.LoginView):
