@@ -6,9 +6,13 @@ that the IANA special-purpose registries hold.
 """
 
 import ipaddress
+import re
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# Stands for an address that nobody knows. It is nobody's, so it is on no list.
+UNKNOWN = "0.0.0.0"  # noqa: S104  # nothing is bound to it
 
 _REFUSED: tuple[tuple[str, str], ...] = (
     ("0.0.0.0/8", "means “this network”"),
@@ -59,6 +63,28 @@ def canonical(text: str) -> str:
             raise ValueError("an address with a zone is valid on one cable only")
         address = address.ipv4_mapped or address
     return str(address)
+
+
+# As proxies write a hop: an IPv4 address, perhaps with a port; an IPv6 address, in brackets if there is a port.
+_HOP = re.compile(
+    r"(?P<v4>[0-9.]+)(:\d{1,5})?|\[(?P<bracketed>[0-9A-Fa-f:.]+)\](:\d{1,5})?|(?P<v6>[0-9A-Fa-f:.]+)", re.ASCII
+)
+# An address of one cable names the cable after a %, when it is a peer's. The cable is nobody's business.
+_ZONE = re.compile(r"(?i)^(fe[89ab][0-9a-f]:[0-9a-f:]+)%[\w.-]{1,32}", re.ASCII)
+
+
+def of_hop(text: str) -> str:
+    """The address of a hop, as a connection or a proxy names it; UNKNOWN when it cannot be read as one address.
+
+    `8.8.8.8:1234` and `[2606:4700::1111]:443` are read, as some load balancers write them; `unknown`, `unix:`, `_name`
+    and whatever else stands in such a place are not (RFC 7239, section 6).
+    """
+    if (found := _HOP.fullmatch(_ZONE.sub(r"\1", text.strip()))) is None:
+        return UNKNOWN
+    try:
+        return canonical(next(filter(None, found.group("v4", "bracketed", "v6"))))
+    except ValueError:
+        return UNKNOWN
 
 
 def is_loopback(text: str) -> bool:

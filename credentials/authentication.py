@@ -1,20 +1,17 @@
 """How the API knows its caller: a bearer token, and the gate's word on every request."""
 
-import re
 from typing import Any
 
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from credentials import audit, gate, limits, refusals
+from credentials import audit, gate, limits, refusals, schemes
 from credentials.middleware import client_address
 from credentials.models import AccessToken, Client
 from credentials.oauth import token_checksum
 from credentials.reasons import Reason
 from credentials.throttles import TooManyCallsError
-
-_BEARER = re.compile(r"Bearer (\S+)")
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -28,9 +25,9 @@ class BearerAuthentication(BaseAuthentication):
         header = request.headers.get("Authorization")
         if header is None:
             return None
-        match = _BEARER.fullmatch(header)
+        presented = schemes.presented(header, "bearer")
         address = client_address(request._request)  # noqa: SLF001  # the way DRF offers
-        token = _find(match.group(1), address) if match else None
+        token = _find(presented, address) if presented else None
         try:
             if token is None:
                 _count_stranger(address)

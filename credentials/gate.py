@@ -83,4 +83,8 @@ def _day(moment: dt.datetime) -> str:
 
 
 def _address_refusal(address: str) -> Refusal:
+    if address == addresses.UNKNOWN:
+        return Refusal(
+            Reason.ADDRESS_NOT_ALLOWED, "It cannot be told which address this call comes from, so it is on no list."
+        )
     return Refusal(Reason.ADDRESS_NOT_ALLOWED, f"{address} is not on this client's list of allowed addresses.")

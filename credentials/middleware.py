@@ -1,12 +1,12 @@
 """What every request carries: an id to find it by, and the true address of the client."""
 
+import ipaddress
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from ipware import get_client_ip
 
 from credentials import addresses
 
@@ -14,7 +14,6 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 _REQUEST_ID = "claimsgate.request_id"
 _CLIENT_ADDRESS = "claimsgate.client_address"
-_CHAIN = "claimsgate.forwarding_chain"
 # What begins as our secrets and tokens do is kept nowhere, not even by mistake.
 _ACCEPTABLE_ID = re.compile(r"(?!cg[a-z]_)[A-Za-z0-9._-]{8,64}")
 
@@ -25,7 +24,7 @@ def request_id(request: HttpRequest) -> str:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address that a request comes from, in canonical form."""
+    """The address that a request comes from, in canonical form; UNKNOWN when nobody whom we trust has said it."""
     return str(request.META[_CLIENT_ADDRESS])
 
 
@@ -47,28 +46,30 @@ class ClientAddressMiddleware:
     """Finds the client's address: the peer of the connection, or what trusted proxies say of it.
 
     TRUSTED_PROXIES names the proxies in front, one network each, outermost first. X-Forwarded-For is believed only
-    when the connection came through all of them, and then only in the part that they wrote themselves.
+    when the connection came through all of them, and then only in the part that they wrote themselves. If that part
+    cannot be read, the address is unknown: what stands before it is the caller's own word.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        peer = request.META.get("REMOTE_ADDR") or "0.0.0.0"  # noqa: S104  # nobody's address, so on no list
-        request.META[_CLIENT_ADDRESS] = addresses.canonical(_forwarded_for(request, peer) or peer)
+        header = request.headers.get("X-Forwarded-For", "")
+        request.META[_CLIENT_ADDRESS] = _seen(request.META.get("REMOTE_ADDR", ""), header, settings.TRUSTED_PROXIES)
         return self.get_response(request)
 
 
-def _forwarded_for(request: HttpRequest, peer: str) -> str | None:
-    """The client as the trusted proxies saw it; None without proxies, or when the chain is not theirs."""
-    if not settings.TRUSTED_PROXIES:
-        return None
-    # The peer is the last of the chain: the innermost proxy does not write itself into the header.
-    request.META[_CHAIN] = f"{request.headers.get('X-Forwarded-For', '')}, {peer}"
-    address, _is_routable = get_client_ip(
-        request,
-        proxy_trusted_ips=settings.TRUSTED_PROXIES,
-        request_header_order=[_CHAIN],
-        strict=False,
+def _seen(peer: str, header: str, proxies: Sequence[str]) -> str:
+    """The client's address as the trusted proxies saw it; the peer's without proxies, or when the chain is not theirs.
+
+    The innermost proxy is the peer, the last entry of the header is what it says of its own peer, and so on outward.
+    """
+    if not proxies or not header.strip():
+        return addresses.of_hop(peer)
+    hops = [*header.rsplit(",", len(proxies)), peer][-len(proxies) - 1 :]
+    client, *passed = (addresses.of_hop(hop) for hop in hops)
+    is_theirs = len(passed) == len(proxies) and all(
+        ipaddress.ip_address(hop) in ipaddress.ip_network(proxy, strict=False)
+        for hop, proxy in zip(passed, proxies, strict=True)
     )
-    return address
+    return client if is_theirs else addresses.of_hop(peer)

@@ -1,22 +1,48 @@
-"""The end of sessions, on the server: by idleness, and in any case after some hours."""
+"""The end of sessions, on the server, by idleness and after some hours; and errors in the words of those who asked."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import cast
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
 from credentials import audit
 from credentials.models import User
-from portal import personal_events, sessions
+from portal import answers, personal_events, sessions
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 # What pages ask for by themselves, without anybody at the keyboard.
 BACKGROUND = ("HX-Request", "X-Background")
+
+
+class OwnMediaTypeMiddleware:
+    """No program is answered with HTML, whoever wrote it: a decorator of Django's, a library, an error page.
+
+    Errors get the words of the path's family and keep their headers; what has no body has no media type either.
+    A path with NUL names nothing, for people as for programs: PostgreSQL could not even be asked.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "\x00" in request.path_info:
+            raise Http404
+        response = self.get_response(request)
+        if not isinstance(response, HttpResponse) or not response.get("Content-Type", "").startswith("text/html"):
+            return response
+        if answers.family_of(request.path_info) is answers.Family.PAGES:
+            return response
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            return _in_own_words(request, response)
+        if not response.content:
+            del response["Content-Type"]
+        return response
 
 
 class SessionLimitsMiddleware:
@@ -33,6 +59,17 @@ class SessionLimitsMiddleware:
             elif not any(request.headers.get(name) for name in BACKGROUND):
                 sessions.note_activity(request)
         return self.get_response(request)
+
+
+def _in_own_words(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    told = answers.error(request, response.status_code)
+    if told is None:
+        return response
+    for name, value in response.items():
+        if name not in {"Content-Type", "Content-Length"}:
+            told[name] = value
+    told.cookies = response.cookies
+    return told
 
 
 def _end(request: HttpRequest) -> None:

@@ -129,7 +129,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         with get_adapter().get_requests_session() as http:
             answer = http.get(self.profile_url, headers={"Authorization": f"Bearer {token.token}"})
             answer.raise_for_status()
-        if answer.headers.get("Content-Type", "").partition(";")[0].strip() == "application/jwt":
+        if answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/jwt":
             signed = answer.text.strip()
             # It was fetched from the provider just now, by the token that came with the ID token.
             fresh = Options(verify_aud=False, verify_exp=False)

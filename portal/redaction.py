@@ -1,4 +1,6 @@
-"""No secret, token or MBI in a log: what looks like one is blotted out, wherever it came from."""
+"""What may stand in a log. Secrets, tokens and MBIs are blotted out, wherever they came from; and one record is one
+line, which moves no terminal: what comes from outside cannot pass for a line of ours.
+"""
 
 import logging
 import re
@@ -28,12 +30,24 @@ def redact(text: str) -> str:
     return _MBI.sub("[MBI]", text)
 
 
+def escape(text: str) -> str:
+    """`text` in which nothing is invisible: line ends, ESC, direction marks and the like are written in ASCII."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 class RedactionFilter(logging.Filter):
-    """Redacts the finished message of each record, and the text of its exception."""
+    """Redacts and escapes the finished message of each record, and the text of its exception."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = redact(record.getMessage())
+        record.msg = escape(redact(record.getMessage()))
         record.args = None
         if record.exc_info and not record.exc_text:
-            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
+            record.exc_text = _indented(logging.Formatter().formatException(record.exc_info))
         return True
+
+
+def _indented(traceback: str) -> str:
+    """A traceback has many lines. None of them begins as a record does, whatever the exception says."""
+    return "\n".join(f"    {escape(line)}" for line in redact(traceback).split("\n"))

@@ -10,6 +10,11 @@ from portal import sealing
 class SessionStore(db.SessionStore):
     """The session engine (SESSION_ENGINE)."""
 
+    def _validate_session_key(self, key: str | None) -> bool:
+        """Of what a cookie may hold, only what is made of the letters and digits of our own keys is looked for."""
+        is_valid = super()._validate_session_key(key)  # type: ignore[misc]  # Django's own, which its types leave out
+        return bool(is_valid) and str(key).isascii() and str(key).isalnum()
+
     def encode(self, session_dict: dict[str, Any]) -> str:
         return sealing.seal(self.serializer().dumps(session_dict).decode("latin-1"), purpose=sealing.SESSION)
 

@@ -70,6 +70,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "credentials.middleware.RequestIdMiddleware",
+    "portal.middleware.OwnMediaTypeMiddleware",
     "credentials.middleware.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -336,6 +337,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["credentials.throttles.CallThrottle"],
     "EXCEPTION_HANDLER": "exports.api.outcomes.answer",
+    "DEFAULT_METADATA_CLASS": "credentials.options.AllowAlone",
     "DEFAULT_RENDERER_CLASSES": ["exports.api.renderers.FhirJsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "UNAUTHENTICATED_USER": None,
@@ -369,6 +371,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not EMBEDDED
 SESSION_COOKIE_NAME = "claimsgate_session"
 CSRF_COOKIE_NAME = "claimsgate_csrf"
+CSRF_FAILURE_VIEW = "portal.views.errors.form_out_of_date"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -1,8 +1,12 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 
 
+@csrf_exempt  # so that another method is told 405, and not 403
+@require_safe
 def health(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # a view's signature
     """That the application answers; the load balancer asks."""
     return HttpResponse("ok", content_type="text/plain")
@@ -18,5 +22,7 @@ urlpatterns = [
     path("", include("portal.site_urls")),
 ]
 
+handler400 = "portal.views.errors.bad_request"
+handler403 = "portal.views.errors.permission_denied"
 handler404 = "portal.views.errors.page_not_found"
 handler500 = "portal.views.errors.server_error"

@@ -1,6 +1,5 @@
 """How the administration API knows its caller: by an operator's token, or by the session of an operator's browser."""
 
-import re
 from typing import Any
 
 from django.conf import settings
@@ -9,12 +8,10 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from credentials import audit, limits, operator_tokens, refusals
+from credentials import audit, limits, operator_tokens, refusals, schemes
 from credentials.models import OperatorToken, User
 from credentials.reasons import Reason
 from credentials.throttles import TooManyCallsError
-
-_BEARER = re.compile(r"Bearer (\S+)")
 
 
 class OperatorTokenAuthentication(BaseAuthentication):
@@ -24,8 +21,8 @@ class OperatorTokenAuthentication(BaseAuthentication):
         header = request.headers.get("Authorization")
         if header is None:
             return None
-        match = _BEARER.fullmatch(header)
-        token = operator_tokens.found(match.group(1)) if match else None
+        presented = schemes.presented(header, "bearer")
+        token = operator_tokens.found(presented) if presented else None
         if token is None:
             _write_down(request)
             raise exceptions.AuthenticationFailed("This is not a live token of an operator.")

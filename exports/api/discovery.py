@@ -2,12 +2,14 @@
 
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from credentials import keys, scopes
 from exports.api.versions import VERSIONS, ApiVersion
 
 
+@csrf_exempt  # so that another method is told 405, and not 403
 @require_safe
 def smart_configuration(request: HttpRequest, version: ApiVersion | None = None) -> JsonResponse:
     """GET …/.well-known/smart-configuration, of one version of the API or of them all."""

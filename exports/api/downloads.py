@@ -92,11 +92,12 @@ def _response(request: HttpRequest, file: OutputFile, saved_as: str) -> HttpResp
         diagnostics = "Accept-Encoding refuses both codings that there are: gzip, and none (identity)."
         return _varying(outcomes.response("not-supported", 406, diagnostics))
     if (status := _failed_precondition(request, represented)) is not None:
-        return _with_validator(HttpResponse(status=status), represented)
+        return _with_validator(_bodiless(status), represented)
     try:
         wanted = _wanted(request, represented)
     except UnsatisfiableRangeError:
-        refused = HttpResponse(status=416, headers={"Content-Range": f"bytes */{represented.length}"})
+        refused = _bodiless(416)
+        refused["Content-Range"] = f"bytes */{represented.length}"
         return _with_validator(refused, represented)
     headers = _headers(file, represented, saved_as)
     if request.method == "GET" and represented.is_gzip:
@@ -163,6 +164,13 @@ def _body(request: HttpRequest, file: OutputFile, represented: _Representation, 
     # gunicorn hands a local file to the kernel (sendfile); no byte of it passes through Python.
     response = FileResponse(storage.opened(file.job_id, file.name, wanted), headers=headers)
     response.block_size = BLOCK_BYTES
+    return response
+
+
+def _bodiless(status: int) -> HttpResponse:
+    """304, 412 and 416 are all said by their status: clients that resume must find nothing to append."""
+    response = HttpResponse(status=status)
+    del response["Content-Type"]
     return response
 
 

@@ -47,7 +47,9 @@ class GateView(APIView):
 
 
 class ExportView(GateView):
-    """GET …/Patient/$export and …/Group/{id}/$export."""
+    """GET …/Patient/$export and …/Group/{id}/$export. Not HEAD: it would start an export, and say nothing of it."""
+
+    http_method_names = ("get", "options")
 
     def get(self, request: Request, version: ApiVersion, group_id: str | None = None) -> Response:
         parameters = parse(request.query_params, request.headers)

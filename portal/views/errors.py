@@ -1,26 +1,35 @@
-"""Error pages for people, and OperationOutcomes for those who call the API."""
+"""What went wrong: a page for people, and for programs an answer in their own words (portal/answers.py)."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.template import loader
-from django.views import defaults
+from django.views import csrf, defaults
 
 from credentials.middleware import request_id
-from exports.api import outcomes
+from portal import answers
 
-# Whoever asks for one of these is a program.
-API_PATHS = ("/api/", "/auth/", "/data/")
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The request itself cannot be read: its host, its form, its size."""
+    return answers.error(request, 400) or defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answers.error(request, 403, str(exception)) or defaults.permission_denied(request, exception)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What was asked for is not there, or not for the one who asks."""
-    if request.path.startswith(API_PATHS):
-        return outcomes.response("not-found", 404, "There is nothing at this path.")
-    return defaults.page_not_found(request, exception)
+    return answers.error(request, 404) or defaults.page_not_found(request, exception)
+
+
+def form_out_of_date(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without its token: it may have been sent from elsewhere, or in a session that is over."""
+    return answers.error(request, 403) or csrf.csrf_failure(request, reason)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Our own mistakes. It asks nothing of the database, which may be what is broken."""
-    if request.path.startswith(API_PATHS):
-        return outcomes.response("exception", 500, f"Something went wrong on our side. Request {request_id(request)}.")
-    page = loader.get_template("500.html")
-    return HttpResponseServerError(page.render({"request_id": request_id(request)}))
+    number = request_id(request)
+    if told := answers.error(request, 500, f"Something went wrong on our side. Request {number}."):
+        return told
+    return HttpResponseServerError(loader.get_template("500.html").render({"request_id": number}))

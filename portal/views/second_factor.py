@@ -22,7 +22,7 @@ from django.views.decorators.http import require_GET
 from credentials import audit
 from credentials.models import Membership, User
 from portal import personal_events, second_factor, sessions
-from portal.views.sign_in import RefusedForms
+from portal.views.sign_in import ActsOnGet, RefusedForms
 
 
 @never_cache
@@ -67,7 +67,7 @@ class OneAtATime:
         raise NotImplementedError
 
 
-class NewApp(OneAtATime, RefusedForms, totp.ActivateTOTPView):
+class NewApp(ActsOnGet, OneAtATime, RefusedForms, totp.ActivateTOTPView):
     """A QR code for an authenticator app, its key in letters, and the app's first code."""
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class RemoveApp(OneAtATime, RefusedForms, totp.DeactivateTOTPView):
         return {**super().get_context_data(**named), **_what_is_left(self.request, self.authenticator)}
 
 
-class NewPasskey(OneAtATime, RefusedForms, webauthn.AddWebAuthnView):
+class NewPasskey(ActsOnGet, OneAtATime, RefusedForms, webauthn.AddWebAuthnView):
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         form = named.get("form") or self.get_form()
         return {**super().get_context_data(**named), "form": form}
@@ -117,7 +117,7 @@ class RemovePasskey(OneAtATime, webauthn.RemoveWebAuthnView):
         return {**super().get_context_data(**named), **_what_is_left(self.request, self.object)}
 
 
-class RecoveryCodes(recovery_codes.ViewRecoveryCodesView):
+class RecoveryCodes(ActsOnGet, recovery_codes.ViewRecoveryCodesView):
     """The codes, once; afterwards only how many are left."""
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The door: sign in, its second step, sign out, and showing once more who one is."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +31,12 @@ class RefusedForms:
         return response
 
 
+class ActsOnGet:
+    """A page whose GET does something: it asks a passkey, or uses up what is shown once. So HEAD is refused."""
+
+    http_method_names: Sequence[str] = ("get", "post", "options")
+
+
 class SignIn(RefusedForms, account.LoginView):
     """E-mail and password, a passkey, or a provider; `next` is followed within this site only."""
 
@@ -39,7 +46,7 @@ class SignIn(RefusedForms, account.LoginView):
 
 
 @method_decorator(never_cache, name="dispatch")
-class PasskeySignIn(webauthn.LoginWebAuthnView):
+class PasskeySignIn(ActsOnGet, webauthn.LoginWebAuthnView):
     """GET gives the browser what it asks the passkey for; POST brings the answer."""
 
     def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:  # noqa: ARG002  # Django's signature
@@ -59,7 +66,7 @@ class SignOut(account.LogoutView):
     http_method_names = ["post"]
 
 
-class SecondStep(mfa.AuthenticateView):
+class SecondStep(ActsOnGet, mfa.AuthenticateView):
     """After the password: a code or a passkey."""
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
@@ -98,7 +105,7 @@ class CheckYourMail(account.EmailVerificationSentView):
 
 
 @method_decorator(never_cache, name="dispatch")
-class ConfirmAddress(account.ConfirmEmailView):
+class ConfirmAddress(ActsOnGet, account.ConfirmEmailView):
     """Where that link leads. A button confirms, since some mail servers follow every link by themselves."""
 
     def get_object(self, queryset: Any = None) -> Any:
@@ -130,7 +137,7 @@ class CodeAgain(RefusedForms, mfa.ReauthenticateView):
 
 
 @method_decorator(never_cache, name="dispatch")
-class PasskeyAgain(webauthn.ReauthenticateWebAuthnView):
+class PasskeyAgain(ActsOnGet, webauthn.ReauthenticateWebAuthnView):
     def form_invalid(self, form: Any) -> HttpResponse:
         """The same page once more, with what was wrong."""
         for error in form.errors.get("credential", []):

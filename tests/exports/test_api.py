@@ -482,7 +482,32 @@ def test_a_kick_off_whose_url_holds_a_secret_is_refused_since_urls_are_kept(api,
     assert not Job.objects.exists()
 
 
-@pytest.mark.parametrize("path", ["/api/v9/metadata", "/api/v2/nothing", "/data/1", "/auth/nothing"])
+@pytest.mark.parametrize("path", [PATIENT, GROUP])
+def test_head_starts_no_export(world, api, path):
+    world.roster(world.harbor, world.beneficiaries(1))
+
+    response = api.browser.head(path, headers={"Authorization": f"Bearer {api.token}", **KICK_OFF_HEADERS})
+
+    assert (response.status_code, response["Allow"]) == (405, "GET, OPTIONS")
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v2/metadata", "/api/v2/jobs/1", "/auth/welcome", "/auth/connection", "/_health"]
+)
+def test_head_of_what_is_only_looked_at_is_as_good_as_get(world, api, path):
+    api.kick_off()
+    path = path.replace("/1", f"/{Job.objects.get().pk}") if "jobs" in path else path
+    headers = {"Authorization": f"Bearer {api.token}"}
+
+    head, get = api.browser.head(path, headers=headers), api.browser.get(path, headers=headers)
+
+    assert head.status_code == get.status_code < 300
+    assert head.get("Content-Type") == get.get("Content-Type")
+    assert head.get("X-Progress") == get.get("X-Progress")
+
+
+@pytest.mark.parametrize("path", ["/api/v9/metadata", "/api/v2/nothing", "/data/1"])
 def test_a_path_that_is_not_there_is_answered_as_fhir(client, path):
     response = client.get(path)
 

@@ -22,6 +22,7 @@ from exports.models import Job
 from tests.attribution.archives import NAME, zipped
 from tests.exports.finished import finished_job, lines, spliced
 from tests.journeys.conftest import PROXY_NETWORK, required_program
+from tests.journeys.installation import wait_until
 from tests.journeys.person import Person
 from tests.nginx import Nginx, nginx
 from tests.world import HOME_ADDRESS, OTHER_ADDRESS, World
@@ -92,6 +93,7 @@ def test_nginx_lets_nobody_past_claimsgate(gate):
         _the_protected_location_cannot_be_reached(gate, has_token=has_token)
     _plain_http_is_sent_to_https_and_only_rosters_may_be_large(gate)
     _no_log_holds_a_query_or_a_token(gate)
+    _no_line_of_a_log_is_forged(gate)
 
     assert downloads() == 0
     assert not RosterFile.objects.filter(organization=gate.world.harbor, beneficiary_count__gt=0).exists()
@@ -126,6 +128,18 @@ def large_archive() -> bytes:
     with zipfile.ZipFile(io.BytesIO(made)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     return zipped(members, zipfile.ZIP_STORED).getvalue()
+
+
+def _no_line_of_a_log_is_forged(gate: Gate) -> None:
+    before = gate.nginx.access_log()
+
+    gate.http.get("/nginx%0aFAKE%20LINE%1b%5b31m")
+
+    # The pieces that nginx writes last may still be in its hands.
+    wait_until(lambda: gate.nginx.access_log() != before, "it is logged")
+    (line,) = gate.nginx.access_log().removeprefix(before).splitlines()
+    assert "/nginx%0aFAKE%20LINE%1b%5b31m 404 " in line
+    assert line.isprintable()
 
 
 def _the_stored_bytes_come_with_what_claimsgate_says_of_them(gate: Gate) -> None:

@@ -273,6 +273,19 @@ def test_after_a_change_of_the_secret_key_the_old_one_still_opens_seals(newcomer
 # --- Recovery codes ---------------------------------------------------------------------------------------------------
 
 
+def test_head_uses_up_nothing_that_is_shown_once(newcomer, visitor):
+    """Mail servers and proxies look at links by HEAD."""
+    refused = newcomer.head(APP)
+    set_up_app(newcomer)
+
+    heads = [newcomer.head(f"{PASSKEYS}/new"), newcomer.head("/account/second-step/codes")]
+    heads.append(visitor.head("/sign-in/passkey"))
+
+    assert [each.status_code for each in (refused, *heads)] == [405] * 4
+    assert "GET" in refused["Allow"]
+    assert len(recovery_codes_of(newcomer)) == 10
+
+
 def test_a_recovery_code_works_once(newcomer, visitor, world, read):
     set_up_app(newcomer)
     codes = recovery_codes_of(newcomer)
