@@ -19,6 +19,7 @@ from django.core.cache import caches
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client as Browser
+from django.test import override_settings
 
 from attribution import cohorts
 from attribution.models import Mbi
@@ -290,8 +291,8 @@ def then(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Then]
 def _undone(then, monkeypatch) -> Iterator[None]:
     """Each test begins with what the update has left."""
     monkeypatch.setattr(caches["default"], "key_prefix", str(uuid.uuid4()))
-    monkeypatch.setattr(settings, "PASSWORD_HASHERS", ["django.contrib.auth.hashers.PBKDF2PasswordHasher"])
-    with transaction.atomic():
+    hashers = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=hashers), transaction.atomic():
         yield
         transaction.set_rollback(True)
 
