@@ -119,6 +119,11 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Writing a file may take minutes: what must not wait for that is in another queue, and for other workers. A worker that
+# is started without --queues takes from both.
+WRITING_QUEUE = "writing"
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", WRITING_QUEUE)}
+CELERY_TASK_ROUTES = {"exports.tasks.write": {"queue": WRITING_QUEUE}}
 # A kick-off must not hang on a broker that is away: recovery sends the message again.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2}
 # A task that takes longer gives its work back; a minute later its process is ended.

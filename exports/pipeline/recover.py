@@ -15,7 +15,6 @@ class Recovered:
     """What the workers have to be told again."""
 
     to_plan: list[int]  # jobs
-    to_write: list[int]  # organizations that have something to be written
     to_finish: list[Job]
 
 
@@ -27,10 +26,8 @@ def recover() -> Recovered:
     in_progress = Job.objects.filter(status=Job.Status.IN_PROGRESS)
     to_plan = _unplanned()
     _free_the_shards_of_the_dead()
-    waiting = Shard.objects.filter(status=Shard.Status.WAITING, job__in=in_progress)
     return Recovered(
         to_plan,
-        to_write=list(waiting.order_by("job__organization").values_list("job__organization", flat=True).distinct()),
         to_finish=list(in_progress.exclude(pk__in=Shard.objects.unwritten().values("job"))),
     )
 
@@ -55,8 +52,10 @@ def _free_the_shards_of_the_dead() -> None:
     for shard in tried.select_for_update(of=("self",), skip_locked=True):
         attempts = f"A file could not be written in {settings.EXPORT_ATTEMPTS} attempts."
         fail(shard.job, f"{attempts} {shard.last_error}".strip())
-    Shard.objects.filter(status=Shard.Status.WRITING, lease_until__lt=Now()).update(
-        status=Shard.Status.WAITING, lease_holder=None, lease_until=None, sent_at=None
+    # One that is being handed in at this moment is not dead.
+    dead = Shard.objects.filter(status=Shard.Status.WRITING, lease_until__lt=Now()).select_for_update(skip_locked=True)
+    Shard.objects.filter(pk__in=dead.values("pk")).update(
+        status=Shard.Status.WAITING, lease_holder=None, lease_until=None
     )
 
 

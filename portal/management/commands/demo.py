@@ -47,10 +47,10 @@ class Command(BaseCommand):
                 environment = {"PUBLIC_URL": os.environ.get("PUBLIC_URL") or base_url}
                 self._prepare_database(console)
                 # They come up while the claims are made.
-                started.append(processes.start_worker(folder, environment=environment))
                 started.append(processes.start_server(folder, port=options["port"], environment=environment))
+                started += processes.start_workers(folder, environment=environment)
                 sandbox_facts = self._prepare_sandbox(console)
-                processes.wait_until_up(base_url, started[1])
+                processes.wait_until_up(base_url, started[0])
                 export = self._export(console, base_url, sandbox_facts)
                 if not options["once"]:
                     self._tell(console, base_url, sandbox_facts)
