@@ -39,15 +39,13 @@ def write() -> None:
     shard = turns.take_next(holder)
     if shard is None:
         return
-    # Whoever has taken something calls the next worker before writing, and itself after it: the calls go on while there
-    # is work.
+    # The next worker is called before this one writes, and this one itself afterwards, however it went.
     call_writers()
     try:
-        job = writing.write_taken(shard, holder)
+        if job := writing.write_taken(shard, holder):
+            finishing.finish(job)
     finally:
         call_writers()
-    if job:
-        finishing.finish(job)
 
 
 @shared_task
@@ -83,8 +81,8 @@ def call_planner(job_id: int) -> None:
 def call_writers() -> None:
     """See to it that a message waits for a worker while something may be written.
 
-    One is enough, however much there is to write: whoever takes it calls the next. While it waits, all workers are
-    busy. A message that was lost does not wait, and so the next to call sends another.
+    One is enough, however much there is to write: whoever takes it calls the next, and while it waits, all workers are
+    busy. A message that was lost does not wait, so whoever comes here next sends another.
     """
     if not _is_waiting(settings.WRITING_QUEUE) and turns.is_something_next():
         _send(write)

@@ -160,7 +160,8 @@ CACHES = {
 EXPORT_LIFETIME = dt.timedelta(hours=env.int("EXPORT_LIFETIME_HOURS", default=24))
 EXPORT_FILE_BYTES = env.int("EXPORT_FILE_BYTES", default=2**30)  # of NDJSON, before compression
 EXPORT_WORKERS_PER_ORGANIZATION = env.int("EXPORT_WORKERS_PER_ORGANIZATION", default=2)
-# How long a worker may be silent before another takes its shard, and a message unanswered before it is sent again.
+# How long a worker may be silent before another takes its shard; how long a message to plan may be unanswered before it
+# is sent again, and a file that failed rests.
 EXPORT_LEASE = dt.timedelta(seconds=env.int("EXPORT_LEASE_SECONDS", default=15))
 EXPORT_MESSAGE_PATIENCE = dt.timedelta(seconds=env.int("EXPORT_MESSAGE_PATIENCE_SECONDS", default=30))
 EXPORT_ATTEMPTS = env.int("EXPORT_ATTEMPTS", default=5)

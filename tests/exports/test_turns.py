@@ -4,6 +4,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection
@@ -247,6 +248,29 @@ def test_a_message_that_is_lost_is_made_up_for_by_the_next_file_or_by_recovery(w
     tasks.recover()
 
     assert (after_a_file, len(broker)) == (1, 1)
+
+
+def test_a_file_that_was_lost_after_it_was_written_is_called_for_again(world, planned, broker, monkeypatch):
+    job = planned(world.harbor, 1)
+    settle = Mock(side_effect=lambda _, lengths: list(lengths))
+    monkeypatch.setattr(tasks.finishing.storage, "settle", settle)
+    length = bytes_left(job)
+
+    tasks.write()
+
+    assert (len(broker), bytes_left(job)) == (1, length)
+
+
+def test_who_had_to_leave_workers_to_another_is_called_when_that_one_cancels(world, planned, broker, settings):
+    settings.EXPORT_WORKERS_PER_ORGANIZATION = 1
+    planned(world.harbor, 3), planned(world.mesa, 3)
+    take(), take()
+    tasks.call_writers()
+    before = len(broker)
+
+    kickoff.cancel(Job.objects.get(organization=world.mesa), by=world.stranger)
+
+    assert (before, len(broker)) == (0, 1)
 
 
 def test_a_file_that_fails_does_not_end_the_calls(world, planned, broker, monkeypatch):
