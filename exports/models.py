@@ -112,12 +112,14 @@ class Job(models.Model):
             models.Index(fields=["expires_at"], condition=Q(status="completed"), name="job_expiring"),
             # By these two the next shard is chosen; see exports/pipeline/turns.py.
             models.Index(
-                fields=["organization", "bytes_left", "created_at"],
+                fields=["organization", "bytes_left", "id"],
                 condition=Q(status="in_progress"),
                 name="job_soonest_done",
             ),
             models.Index(
-                fields=["organization", "created_at"], condition=Q(status="in_progress"), name="job_longest_waiting"
+                fields=["organization", "created_at", "id"],
+                condition=Q(status="in_progress"),
+                name="job_longest_waiting",
             ),
         ]
 

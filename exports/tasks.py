@@ -106,7 +106,7 @@ def _is_waiting(queue: str) -> bool:
     with current_app.connection_or_acquire() as connection:
         try:
             connection.ensure_connection(**settings.CELERY_TASK_PUBLISH_RETRY_POLICY)
-            declared = current_app.amqp.queues[queue].bind(connection.default_channel).queue_declare()
+            declared: Any = current_app.amqp.queues[queue].bind(connection.default_channel).queue_declare()
         except (OperationalError, *connection.connection_errors, *connection.channel_errors):
             return False
         return bool(declared.message_count)

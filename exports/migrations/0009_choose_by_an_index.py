@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             model_name="job",
             index=models.Index(
                 condition=Q(("status", "in_progress")),
-                fields=["organization", "bytes_left", "created_at"],
+                fields=["organization", "bytes_left", "id"],
                 name="job_soonest_done",
             ),
         ),
@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             model_name="job",
             index=models.Index(
                 condition=Q(("status", "in_progress")),
-                fields=["organization", "created_at"],
+                fields=["organization", "created_at", "id"],
                 name="job_longest_waiting",
             ),
         ),

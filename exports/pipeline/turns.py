@@ -7,6 +7,7 @@ the files of a huge one, and organizations share the workers.
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -18,29 +19,32 @@ from exports.pipeline.transactions import brief
 _CHOOSING_LOCK = 0x53484152
 
 # Of each organization one job is looked at, and of that job one shard, each found by an index: how long that takes
-# depends on how many organizations wait, and not on how many jobs and shards.
+# depends on how many organizations wait, and not on how many jobs and shards. The rows are ordered by all columns of the
+# index that is meant, whatever PostgreSQL believes to know of the table at the moment.
 _FIRST_IN_LINE = """
 WITH RECURSIVE organization AS (
-    (SELECT organization_id AS id FROM exports_job WHERE status = 'in_progress' ORDER BY organization_id LIMIT 1)
-    UNION ALL
-    SELECT (
+    (
+        SELECT organization_id AS id FROM exports_job
+        WHERE status = 'in_progress' ORDER BY organization_id, bytes_left, id LIMIT 1
+    ) UNION ALL SELECT (
         SELECT organization_id FROM exports_job
-        WHERE status = 'in_progress' AND organization_id > organization.id ORDER BY organization_id LIMIT 1
+        WHERE status = 'in_progress' AND organization_id > organization.id
+        ORDER BY organization_id, bytes_left, id LIMIT 1
     ) FROM organization WHERE organization.id IS NOT NULL
 ), line AS MATERIALIZED (
     SELECT organization.id AS organization_id, chosen.*
     FROM organization CROSS JOIN LATERAL (
         (
-            SELECT 1 AS place, job.created_at, job.bytes_left, job.id AS job_id, first.id AS shard_id
+            SELECT 1 AS place, job.bytes_left, job.id AS job_id, first.id AS shard_id
             FROM exports_job job CROSS JOIN LATERAL ({first_shard}) first
             WHERE job.organization_id = organization.id AND job.status = 'in_progress'
                 AND job.created_at < statement_timestamp() - %(patience)s
             ORDER BY job.created_at, job.id LIMIT 1
         ) UNION ALL (
-            SELECT 2 AS place, job.created_at, job.bytes_left, job.id AS job_id, first.id AS shard_id
+            SELECT 2 AS place, job.bytes_left, job.id AS job_id, first.id AS shard_id
             FROM exports_job job CROSS JOIN LATERAL ({first_shard}) first
             WHERE job.organization_id = organization.id AND job.status = 'in_progress'
-            ORDER BY job.bytes_left, job.created_at, job.id LIMIT 1
+            ORDER BY job.bytes_left, job.id LIMIT 1
         ) ORDER BY place LIMIT 1
     ) chosen
     WHERE organization.id IS NOT NULL
@@ -53,7 +57,7 @@ WITH RECURSIVE organization AS (
 SELECT line.shard_id
 FROM line LEFT JOIN writers ON writers.organization_id = line.organization_id
 WHERE coalesce(writers.count, 0) < %(workers)s OR (SELECT count(*) FROM line) = 1
-ORDER BY coalesce(writers.count, 0), line.place, line.bytes_left, line.created_at, line.job_id
+ORDER BY coalesce(writers.count, 0), line.place, line.bytes_left, line.job_id
 LIMIT 1
 """.format(  # noqa: S608  # no value comes from outside
     first_shard="""
@@ -87,8 +91,9 @@ def _first_in_line() -> int | None:
     none is given more than so many. Among the jobs of one, the one that is soonest done goes first, but one that has
     waited longer than PATIENCE goes before it, the oldest first.
     """
+    values: dict[str, Any] = {"patience": Job.PATIENCE, "workers": settings.EXPORT_WORKERS_PER_ORGANIZATION}
     with connection.cursor() as cursor:
-        cursor.execute(_FIRST_IN_LINE, {"patience": Job.PATIENCE, "workers": settings.EXPORT_WORKERS_PER_ORGANIZATION})
+        cursor.execute(_FIRST_IN_LINE, values)
         found = cursor.fetchone()
     return found[0] if found else None
 
