@@ -19,8 +19,8 @@ from exports.pipeline.transactions import brief
 _CHOOSING_LOCK = 0x53484152
 
 # Of each organization one job is looked at, and of that job one shard, each found by an index: how long that takes
-# depends on how many organizations wait, and not on how many jobs and shards. The rows are ordered by all columns of the
-# index that is meant, whatever PostgreSQL believes to know of the table at the moment.
+# depends on how many organizations wait, and not on how many jobs and shards. The rows are ordered by all columns of
+# the index that is meant, whatever PostgreSQL believes to know of the table at the moment.
 _FIRST_IN_LINE = """
 WITH RECURSIVE organization AS (
     (
