@@ -2,13 +2,13 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from django.db import connection, transaction
-from django.test import override_settings
 
+from exports import storage
 from exports.models import Job, Shard
 from exports.pipeline import turns
 from exports.tasks import call_writers
@@ -48,14 +48,12 @@ def figures(folder: Path) -> Iterator[Figure]:
 def _choosing(client: BulkClient) -> Figure:
     """Taking the next of so many shards: the lock, the choice and the record of it."""
     status = client.start(_since(1))  # no worker runs: its job stays as it is
-    jobs = _many_jobs()
+    jobs = _planned(store.planned(store.FIFTY), shards=SHARDS_EACH)
     try:
         count = Shard.objects.filter(job__in=jobs, status=Shard.Status.WAITING).count()
         times = in_turn(choices=_choose, requests=partial(ask, client, status))
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM exports_shard WHERE job_id = ANY(%s)", [jobs])
-            cursor.execute("DELETE FROM exports_job WHERE id = ANY(%s)", [jobs])
+        _forget(jobs)
         Job.objects.unfinished().update(status=Job.Status.CANCELLED)
     value = ratio(times, "choices", "requests")
     return at_most(f"choosing a file with {count:,} waiting, in status requests", value, 1, times)
@@ -72,13 +70,16 @@ def _together(clients: list[BulkClient]) -> Figure:
 
     def each_after_the_other() -> None:
         for client, path in exports:
-            _wait([_job(client.start(path))])
+            jobs.append(_started(client, path))
+            _wait(jobs[-1:])
 
     def at_once() -> None:
-        _wait([_job(client.start(path)) for client, path in exports])
+        jobs.extend(_started(client, path) for client, path in exports)
+        _wait(jobs)
 
+    jobs: list[int] = []
     times = in_turn(apart=each_after_the_other, together=at_once)
-    _forget(Job.objects.filter(status=Job.Status.COMPLETED, request_url__contains="_since=2001"))
+    _forget(jobs)
     name = f"{len(exports)} exports of {len(clients)} organizations started at once, against one after the other"
     return at_most(name, ratio(times, "together", "apart"), 1.1, times)
 
@@ -92,20 +93,20 @@ def _behind(client: BulkClient) -> Figure:
 
 def _seconds(client: BulkClient) -> float:
     began = time.perf_counter()
-    job = _job(client.start(_since(1)))
-    _wait([job])
+    jobs = [_started(client, _since(1))]
+    _wait(jobs)
     taken = time.perf_counter() - began
-    _forget([job])
+    _forget(jobs)
     return taken
 
 
 def _seconds_behind_many(client: BulkClient) -> float:
-    with transaction.atomic(), override_settings(EXPORT_FILE_BYTES=2**30):
-        jobs = [store.planned(store.A_MEGABYTE, types=("ExplanationOfBenefit",)) for _ in range(PLANNED)]
+    with transaction.atomic():
+        jobs = _planned(store.planned(store.A_MEGABYTE, types=("ExplanationOfBenefit",)), shards=1)
     call_writers()
     try:
         taken = _seconds(client)
-        assert Job.objects.unfinished().filter(pk__in=[job.pk for job in jobs]).count() > PLANNED / 2, "no line"
+        assert Job.objects.unfinished().filter(pk__in=jobs).count() > PLANNED / 2, "there was no line"
     finally:
         _wait(jobs)
         _forget(jobs)
@@ -116,13 +117,14 @@ def _since(day: int) -> str:
     return f"api/v2/Patient/$export?_since=2001-01-{day:02}T00:00:00Z"
 
 
-def _job(job_url: str) -> Job:
-    return Job.objects.get(pk=job_url.rpartition("/")[2])
+def _started(client: BulkClient, path: str) -> int:
+    """The number of a new job."""
+    return int(client.start(path).rpartition("/")[2])
 
 
-def _wait(jobs: list[Job]) -> None:
+def _wait(jobs: list[int]) -> None:
     """Until all are finished; asked of the database, since status requests would want the cores."""
-    mine = Job.objects.filter(pk__in=[job.pk for job in jobs])
+    mine = Job.objects.filter(pk__in=jobs)
     until = time.monotonic() + PATIENCE_SECONDS
     while mine.unfinished().exists():
         assert time.monotonic() < until, f"{mine.unfinished().count()} exports are not finished"
@@ -130,36 +132,38 @@ def _wait(jobs: list[Job]) -> None:
     assert not mine.exclude(status=Job.Status.COMPLETED).exists()
 
 
-def _forget(jobs: Iterable[Job]) -> None:
-    for job in jobs:
-        store.forget(job)
-
-
-def _many_jobs() -> list[int]:
-    """PLANNED copies of a planned job, with SHARDS_EACH shards each; their numbers."""
-    job = store.planned(store.FIFTY)
-    copied = {
+def _planned(job: Job, *, shards: int) -> list[int]:
+    """The numbers of PLANNED copies of a planned job, each with its first shard so many times."""
+    alike = {
         model: ", ".join(field.column for field in model._meta.local_concrete_fields if field.column not in differs)
         for model, differs in ((Job, {"id"}), (Shard, {"id", "job_id", "number", "file_name"}))
     }
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            INSERT INTO exports_job ({copied[Job]})
-            SELECT {copied[Job]} FROM exports_job, generate_series(1, %s) WHERE id = %s RETURNING id
+            INSERT INTO exports_job ({alike[Job]})
+            SELECT {alike[Job]} FROM exports_job, generate_series(1, %s) WHERE id = %s RETURNING id
             """,
             [PLANNED, job.pk],
         )
         jobs = [pk for (pk,) in cursor.fetchall()]
         cursor.execute(
             f"""
-            INSERT INTO exports_shard ({copied[Shard]}, job_id, number, file_name)
-            SELECT {copied[Shard]}, copy, place, gen_random_uuid() || '.ndjson'
+            INSERT INTO exports_shard ({alike[Shard]}, job_id, number, file_name)
+            SELECT {alike[Shard]}, copy, place, gen_random_uuid() || '.ndjson'
             FROM exports_shard, unnest(%s) copy, generate_series(1, %s) place
             WHERE job_id = %s AND number = 0
             """,
-            [jobs, SHARDS_EACH, job.pk],
+            [jobs, shards, job.pk],
         )
         cursor.execute("ANALYZE exports_job, exports_shard")
     store.forget(job)
     return jobs
+
+
+def _forget(jobs: list[int]) -> None:
+    for job in jobs:
+        storage.remove_all(job)
+    with connection.cursor() as cursor:
+        for table, column in (("outputfile", "job_id"), ("shard", "job_id"), ("job", "id")):
+            cursor.execute(f"DELETE FROM exports_{table} WHERE {column} = ANY(%s)", [jobs])
