@@ -40,7 +40,7 @@ def test_twenty_exports_of_one_organization_started_together(site):
 
     jobs = [site.start_job(export_since(year)) for year in range(2001, 2021)]
 
-    wait_until_completed(jobs, within=3 * DEADLINE_SECONDS)
+    wait_until_completed(jobs, within=6 * DEADLINE_SECONDS)
 
 
 def test_an_export_started_a_moment_later(site):
@@ -75,11 +75,11 @@ def test_exports_cancelled_at_random_moments_hold_nobody_up(site):
     hit = 0
 
     for number in range(CANCELLED):
-        cancelled = site.start_job(export_since(2001))
-        beside = site.start_job(export_since(2002))
+        cancelled = site.start_job(export_since(2001, "Patient"))
+        beside = site.start_job(export_since(2002, "Patient"))
         time.sleep(chance.uniform(0, 0.6))
         hit += site.http.delete(f"/api/v2/jobs/{cancelled.pk}").status_code == 202
-        following = site.start_job(export_since(2003))
+        following = site.start_job(export_since(2003, "Patient"))
         wait_until_completed([following, beside], what=f"cancellation {number + 1}")
 
     assert hit > CANCELLED / 2, "most were finished before they were cancelled"
@@ -93,9 +93,9 @@ def two_workers(site: Installation, pace: float = 0) -> list[Worker]:
     return workers
 
 
-def export_since(year: int) -> str:
-    """The path of an export of several files."""
-    return f"/api/v2/Patient/$export?_type=Patient&_since={year}-01-01T00:00:00Z"
+def export_since(year: int, types: str = "Patient,ExplanationOfBenefit") -> str:
+    """The path of an export of everything: some twenty files, and four of Patients alone."""
+    return f"/api/v2/Patient/$export?_type={types}&_since={year}-01-01T00:00:00Z"
 
 
 def wait_until_completed(jobs: list[Job], *, within: float = DEADLINE_SECONDS, what: str = "") -> None:
