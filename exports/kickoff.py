@@ -90,6 +90,8 @@ def cancel(
             job=job.pk,
         )
         transaction.on_commit(tasks.call_expire)
+        # While it waited, others may have had to leave workers to it.
+        transaction.on_commit(tasks.call_writers)
     return cancelled
 
 

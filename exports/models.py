@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
-from django.db.models import Case, Count, Exists, Min, OuterRef, Q, Subquery, Sum, When
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Count, Min, Q, Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from attribution.models import RosterFile
@@ -28,27 +28,6 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def unfinished(self) -> "JobQuerySet":
         return self.filter(status__in=Job.UNFINISHED)
-
-    def in_turn(self, workers_per_organization: int) -> "JobQuerySet":
-        """Those that have something to write, the one that should be served next first.
-
-        Organizations take turns: who has the fewest workers comes first, and none has more than so many. Among the
-        jobs of one, what is soon done goes before what takes long, but nothing waits for that longer than PATIENCE.
-        """
-        shards = Shard.objects.filter(job__organization=OuterRef("organization")).busy().order_by()
-        workers = shards.values("job__organization").annotate(count=Count("pk")).values("count")
-        left = Shard.objects.filter(job=OuterRef("pk")).unwritten().order_by()
-        bytes_left = left.values("job").annotate(sum=Sum("raw_length")).values("sum")
-        return (
-            self.filter(Exists(Shard.objects.filter(job=OuterRef("pk")).free()), status=Job.Status.IN_PROGRESS)
-            .annotate(
-                workers=Coalesce(Subquery(workers), 0),
-                has_waited=Case(When(created_at__lt=Now() - Job.PATIENCE, then=0), default=1),
-                bytes_left=Subquery(bytes_left),
-            )
-            .filter(workers__lt=workers_per_organization)
-            .order_by("workers", "has_waited", "bytes_left", "created_at", "pk")
-        )
 
     def oldest_load(self) -> int | None:
         """The oldest load that one of them goes by."""
@@ -116,6 +95,9 @@ class Job(models.Model):
     failure = models.CharField(max_length=500, blank=True)
     plan_attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, help_text="When a worker was last told to plan it.")
+    bytes_left = models.PositiveBigIntegerField(
+        db_default=0, help_text="Bytes of NDJSON to go through that are not in a file yet: which job is soonest done."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     planned_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -131,6 +113,17 @@ class Job(models.Model):
                 fields=["created_at"], condition=Q(status__in=["pending", "in_progress"]), name="job_unfinished"
             ),
             models.Index(fields=["expires_at"], condition=Q(status="completed"), name="job_expiring"),
+            # By these two the next shard is chosen; see exports/pipeline/turns.py.
+            models.Index(
+                fields=["organization", "bytes_left", "id"],
+                condition=Q(status="in_progress"),
+                name="job_soonest_done",
+            ),
+            models.Index(
+                fields=["organization", "created_at", "id"],
+                condition=Q(status="in_progress"),
+                name="job_longest_waiting",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -215,7 +208,8 @@ class Shard(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     lease_holder = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
-    sent_at = models.DateTimeField(null=True, help_text="When a worker was last told of it.")
+    retry_at = models.DateTimeField(null=True, help_text="It failed, and nobody takes it before then.")
+    sent_at = models.DateTimeField(null=True, help_text="Not used any more: nobody is told of a shard.")
     bytes_written = models.PositiveBigIntegerField(default=0)
     last_error = models.CharField(max_length=200, blank=True, help_text="What went wrong at the last attempt.")
 
@@ -224,7 +218,11 @@ class Shard(models.Model):
     class Meta:
         ordering = ["job", "number"]
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="shard_number_once")]
-        indexes = [models.Index(fields=["job"], condition=~Q(status="written"), name="shard_unwritten")]
+        indexes = [
+            models.Index(fields=["job"], condition=~Q(status="written"), name="shard_unwritten"),
+            models.Index(fields=["job", "number"], condition=Q(status="waiting"), name="shard_waiting"),
+            models.Index(fields=["job"], condition=Q(status="writing"), name="shard_writing"),
+        ]
 
     def __str__(self) -> str:
         return f"shard {self.number} of job {self.job_id}"
@@ -236,7 +234,7 @@ class Shard(models.Model):
             """
             UPDATE exports_shard shard
             SET status = 'writing', lease_holder = %(holder)s, lease_until = statement_timestamp() + %(lease)s,
-                attempts = attempts + 1, bytes_written = 0
+                attempts = attempts + 1, bytes_written = 0, retry_at = NULL
             FROM exports_job job
             WHERE shard.id = %(id)s AND job.id = shard.job_id AND job.status = 'in_progress'
                 AND (shard.status = 'waiting' OR shard.status = 'writing' AND shard.lease_until < statement_timestamp())
@@ -263,6 +261,9 @@ class Shard(models.Model):
                 SELECT id, job_id, file_name, resource_type,
                        %(resource_count)s, %(raw_length)s, %(stored_length)s, '', statement_timestamp()
                 FROM written WHERE %(resource_count)s > 0
+            ), counted AS (
+                UPDATE exports_job job SET bytes_left = greatest(0, job.bytes_left - written.raw_length)
+                FROM written WHERE job.id = written.job_id
             )
             SELECT FROM written
             """,
@@ -275,11 +276,17 @@ class Shard(models.Model):
             },
         )
 
-    def let_go(self, *, holder: uuid.UUID, error: str) -> None:
-        """Give the lease back after a failure, so that the shard can be taken again at once."""
-        Shard.objects.filter(pk=self.pk, status=self.Status.WRITING, lease_holder=holder).update(
-            status=self.Status.WAITING, lease_holder=None, lease_until=None, bytes_written=0, last_error=error
+    def let_go(self, *, holder: uuid.UUID, error: str = "", rest: dt.timedelta = dt.timedelta()) -> bool:
+        """Give the lease back, so that the shard can be taken again after a rest; False if it was lost before."""
+        released = Shard.objects.filter(pk=self.pk, status=self.Status.WRITING, lease_holder=holder).update(
+            status=self.Status.WAITING,
+            lease_holder=None,
+            lease_until=None,
+            retry_at=Now() + rest,
+            bytes_written=0,
+            last_error=error,
         )
+        return bool(released)
 
     def renew(self, *, holder: uuid.UUID, lease: dt.timedelta, bytes_written: int) -> bool:
         """Keep the lease; False when it was lost or the job is no longer wanted."""

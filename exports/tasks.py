@@ -5,9 +5,11 @@ the database decides when the worker asks. Every task may run twice and does its
 """
 
 import logging
+import uuid
 from typing import Any
 
-from celery import Task, shared_task
+from celery import Task, current_app, shared_task
+from django.conf import settings
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
@@ -27,17 +29,24 @@ logger = logging.getLogger(__name__)
 @shared_task
 def plan(job_id: int) -> None:
     planning.plan(job_id)
-    job = Job.objects.get(pk=job_id)
-    call_writers(job.organization_id)
-    finishing.finish(job)
+    call_writers()
+    finishing.finish(Job.objects.get(pk=job_id))
 
 
 @shared_task
 def write() -> None:
-    if job := writing.write_next():
-        # Whoever has written has the next one called: the calls go on while there is work.
-        call_writers(job.organization_id)
-        finishing.finish(job)
+    """Write one file. The task ends with it, so that time limits and a worker's end go by the file."""
+    holder = uuid.uuid4()
+    shard = turns.take_next(holder)
+    if shard is None:
+        return
+    # The next worker is called before this one writes, and this one itself afterwards, however it went.
+    call_writers()
+    try:
+        if job := writing.write_taken(shard, holder):
+            finishing.finish(job)
+    finally:
+        call_writers()
 
 
 @shared_task
@@ -46,9 +55,7 @@ def recover() -> None:
     for job_id in recovered.to_plan:
         with isolated("The planning of job", job_id):
             call_planner(job_id)
-    for organization_id in recovered.to_write:
-        with isolated("The writing for organization", organization_id):
-            call_writers(organization_id)
+    call_writers()
     for job_id in recovered.to_finish:
         # The storage may be out of reach for one; it is tried again.
         with isolated("The end of job", job_id):
@@ -71,9 +78,13 @@ def call_planner(job_id: int) -> None:
     _send(plan, job_id)
 
 
-def call_writers(organization_id: int) -> None:
-    """Tell as many workers as may write for an organization that something is to be written."""
-    for _ in range(turns.call(organization_id)):
+def call_writers() -> None:
+    """See to it that a message waits for a worker while something may be written.
+
+    One is enough, however much there is to write: whoever takes it calls the next, and while it waits, all workers are
+    busy. A message that was lost does not wait, so whoever comes here next sends another.
+    """
+    if not _is_waiting(settings.WRITING_QUEUE) and turns.is_something_next():
         _send(write)
 
 
@@ -88,3 +99,14 @@ def _send(task: "Task[..., Any]", *arguments: int) -> None:
         task.delay(*arguments)
     except OperationalError:
         logger.warning("The broker cannot be reached; %s%s will be sent again.", task.name, arguments)
+
+
+def _is_waiting(queue: str) -> bool:
+    """Whether a message is in the queue that no worker has taken. Where that cannot be known, none is."""
+    with current_app.connection_or_acquire() as connection:
+        try:
+            connection.ensure_connection(**settings.CELERY_TASK_PUBLISH_RETRY_POLICY)
+            declared: Any = current_app.amqp.queues[queue].bind(connection.default_channel).queue_declare()
+        except (OperationalError, *connection.connection_errors, *connection.channel_errors):
+            return False
+        return bool(declared.message_count)

@@ -1,4 +1,4 @@
-"""The processes of a running Claimsgate: the application server and the worker, started and ended together.
+"""The processes of a running Claimsgate: the application server and the workers, started and ended together.
 
 They end with the process that started them, however it ends: each is on a tether (portal/tether.py).
 """
@@ -23,6 +23,7 @@ from django.conf import settings
 from portal import tether
 
 SERVER_THREADS = 64
+EVERYTHING_ELSE = "celery"  # the queue of what is not the writing of files
 # A moment more than a process has to end by itself.
 STOPPING_SECONDS = tether.ENDING_SECONDS + 2
 STARTING_SECONDS = 60
@@ -91,16 +92,31 @@ class Process:
         self._process.wait()
 
 
-def start_worker(log_folder: Path, *, environment: Mapping[str, str] | None = None, concurrency: int = 3) -> Process:
-    """A Celery worker that runs the periodic tasks, too: more processes than one organization may keep busy."""
+def start_workers(log_folder: Path, *, environment: Mapping[str, str] | None = None, writers: int = 2) -> list[Process]:
+    """Two Celery workers: one writes files, so many at a time; the other does all else, and never waits for a file."""
+    return [
+        _worker("writer", log_folder, environment, "--queues", settings.WRITING_QUEUE, "--concurrency", str(writers)),
+        start_worker(log_folder, environment=environment, concurrency=1, queues=EVERYTHING_ELSE),
+    ]
+
+
+def start_worker(
+    log_folder: Path, *, environment: Mapping[str, str] | None = None, concurrency: int = 1, queues: str = ""
+) -> Process:
+    """A Celery worker that runs the periodic tasks, too; it takes from these queues, or from all."""
     schedule = log_folder / "celerybeat-schedule"
+    options = ["--concurrency", str(concurrency), "--beat", "--schedule", str(schedule)]
+    return _worker("worker", log_folder, environment, *options, *(["--queues", queues] if queues else []))
+
+
+def _worker(name: str, log_folder: Path, environment: Mapping[str, str] | None, *options: str) -> Process:
     return Process(
-        "worker",
+        name,
         [
-            *("celery", "--app", "portal", "worker", "--loglevel", "INFO", "--concurrency", str(concurrency)),
-            *("--beat", "--schedule", str(schedule), "--without-gossip", "--without-mingle"),
+            *("celery", "--app", "portal", "worker", "--hostname", f"{name}@%h", "--loglevel", "INFO"),
+            *("--without-gossip", "--without-mingle", *options),
         ],
-        log=log_folder / "worker.log",
+        log=log_folder / f"{name}.log",
         # Whoever starts it has run the checks of the settings: with them a worker takes half as long again to start.
         environment={"CELERY_SKIP_CHECKS": "1", **(environment or {})},
     )

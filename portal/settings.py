@@ -121,6 +121,11 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Writing a file may take minutes: what must not wait for that is in another queue, and for other workers. A worker that
+# is started without --queues takes from both.
+WRITING_QUEUE = "writing"
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", WRITING_QUEUE)}
+CELERY_TASK_ROUTES = {"exports.tasks.write": {"queue": WRITING_QUEUE}}
 # A kick-off must not hang on a broker that is away: recovery sends the message again.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2}
 # A task that takes longer gives its work back; a minute later its process is ended.
@@ -163,7 +168,8 @@ CACHES = {
 EXPORT_LIFETIME = dt.timedelta(hours=env.int("EXPORT_LIFETIME_HOURS", default=24))
 EXPORT_FILE_BYTES = env.int("EXPORT_FILE_BYTES", default=2**30)  # of NDJSON, before compression
 EXPORT_WORKERS_PER_ORGANIZATION = env.int("EXPORT_WORKERS_PER_ORGANIZATION", default=2)
-# How long a worker may be silent before another takes its shard, and a message unanswered before it is sent again.
+# How long a worker may be silent before another takes its shard; how long a message to plan may be unanswered before it
+# is sent again, and a file that failed rests.
 EXPORT_LEASE = dt.timedelta(seconds=env.int("EXPORT_LEASE_SECONDS", default=15))
 EXPORT_MESSAGE_PATIENCE = dt.timedelta(seconds=env.int("EXPORT_MESSAGE_PATIENCE_SECONDS", default=30))
 EXPORT_ATTEMPTS = env.int("EXPORT_ATTEMPTS", default=5)

@@ -1,7 +1,7 @@
 """The last step of a job: when nothing is left to write, its files may be fetched."""
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.db.models.functions import Now
 
 from exports import storage
@@ -32,6 +32,9 @@ def finish(job: Job) -> bool:
 def _write_again(job: Job, names: list[str]) -> None:
     these = Q(job=job, job__status=Job.Status.IN_PROGRESS)
     OutputFile.objects.filter(these, name__in=names).delete()
-    Shard.objects.filter(these, file_name__in=names).update(
+    shards = Shard.objects.filter(these, file_name__in=names)
+    shards.update(
         status=Shard.Status.WAITING, bytes_written=0, last_error="The file was lost after it had been written."
     )
+    left = job.shards.unwritten().aggregate(left=Sum("raw_length", default=0))["left"]
+    Job.objects.filter(pk=job.pk).update(bytes_left=left)

@@ -25,13 +25,14 @@ def plan(job_id: int) -> bool:
             return False
         # Loads come one after the other, so the newest that can be seen has all others before it.
         job.as_of_load = Load.objects.order_by("-id").first()
-        Shard.objects.bulk_create(_shards(job))
+        shards = Shard.objects.bulk_create(_shards(job))
         return job.advance(
             from_=Job.Status.PENDING,
             to=Job.Status.IN_PROGRESS,
             as_of_load=job.as_of_load,
             transaction_time=job.as_of_load.loaded_at if job.as_of_load else NOTHING_LOADED_YET,
             planned_at=Now(),
+            bytes_left=sum(shard.raw_length for shard in shards),
         )
 
 

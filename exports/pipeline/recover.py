@@ -20,7 +20,6 @@ class Recovered:
     """What the workers have to be told again."""
 
     to_plan: list[int]  # jobs
-    to_write: list[int]  # organizations that have something to be written
     to_finish: list[int]  # jobs
 
 
@@ -31,11 +30,9 @@ def recover() -> Recovered:
     _fail_what_was_tried_too_often()
     _free_the_shards_of_the_dead()
     in_progress = Job.objects.filter(status=Job.Status.IN_PROGRESS)
-    waiting = Shard.objects.filter(status=Shard.Status.WAITING, job__in=in_progress)
     unwritten = Shard.objects.unwritten().values("job")
     return Recovered(
         to_plan,
-        to_write=list(waiting.order_by("job__organization").values_list("job__organization", flat=True).distinct()),
         to_finish=list(in_progress.exclude(pk__in=unwritten).order_by("pk").values_list("pk", flat=True)),
     )
 
@@ -99,6 +96,8 @@ def _free_the_shards_of_the_dead() -> None:
     dead = Shard.objects.filter(status=Shard.Status.WRITING, lease_until__lt=Now())
     for shard_id in list(dead.values_list("pk", flat=True)):
         with isolated("Shard", shard_id), brief():
-            dead.filter(pk=shard_id).update(
-                status=Shard.Status.WAITING, lease_holder=None, lease_until=None, sent_at=None
+            # One that is being handed in at this moment is not dead.
+            locked = dead.filter(pk=shard_id).select_for_update(skip_locked=True)
+            Shard.objects.filter(pk__in=locked.values("pk")).update(
+                status=Shard.Status.WAITING, lease_holder=None, lease_until=None
             )

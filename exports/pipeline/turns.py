@@ -1,17 +1,16 @@
-"""Whose turn it is: which shard a worker that asks should write, and how many workers to call.
+"""Whose turn it is: which file a worker that asks should write.
 
-Messages to workers carry no shard. The database decides when a worker asks, so that a small export does not stand in
-line behind the files of a huge one, and one organization never has all the workers.
+Messages to workers name no file. The database decides when a worker asks, so that a small export does not wait behind
+the files of a huge one, and organizations share the workers.
 """
 
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
-from django.db.models.functions import Now
 
 from exports.models import Job, Shard
 from exports.pipeline.transactions import brief
@@ -19,31 +18,84 @@ from exports.pipeline.transactions import brief
 # Any number, the same for every worker: they choose one after the other.
 _CHOOSING_LOCK = 0x53484152
 
+# Of each organization one job is looked at, and of that job one shard, each found by an index: how long that takes
+# depends on how many organizations wait, and not on how many jobs and shards. The rows are ordered by all columns of
+# the index that is meant, whatever PostgreSQL believes to know of the table at the moment.
+_FIRST_IN_LINE = """
+WITH RECURSIVE organization AS (
+    (
+        SELECT organization_id AS id FROM exports_job
+        WHERE status = 'in_progress' ORDER BY organization_id, bytes_left, id LIMIT 1
+    ) UNION ALL SELECT (
+        SELECT organization_id FROM exports_job
+        WHERE status = 'in_progress' AND organization_id > organization.id
+        ORDER BY organization_id, bytes_left, id LIMIT 1
+    ) FROM organization WHERE organization.id IS NOT NULL
+), line AS MATERIALIZED (
+    SELECT organization.id AS organization_id, chosen.*
+    FROM organization CROSS JOIN LATERAL (
+        (
+            SELECT 1 AS place, job.bytes_left, job.id AS job_id, first.id AS shard_id
+            FROM exports_job job CROSS JOIN LATERAL ({first_shard}) first
+            WHERE job.organization_id = organization.id AND job.status = 'in_progress'
+                AND job.created_at < statement_timestamp() - %(patience)s
+            ORDER BY job.created_at, job.id LIMIT 1
+        ) UNION ALL (
+            SELECT 2 AS place, job.bytes_left, job.id AS job_id, first.id AS shard_id
+            FROM exports_job job CROSS JOIN LATERAL ({first_shard}) first
+            WHERE job.organization_id = organization.id AND job.status = 'in_progress'
+            ORDER BY job.bytes_left, job.id LIMIT 1
+        ) ORDER BY place LIMIT 1
+    ) chosen
+    WHERE organization.id IS NOT NULL
+), writers AS (
+    SELECT job.organization_id, count(*) AS count
+    FROM exports_shard shard JOIN exports_job job ON job.id = shard.job_id
+    WHERE shard.status = 'writing' AND shard.lease_until >= statement_timestamp() AND job.status = 'in_progress'
+    GROUP BY job.organization_id
+)
+SELECT line.shard_id
+FROM line LEFT JOIN writers ON writers.organization_id = line.organization_id
+WHERE coalesce(writers.count, 0) < %(workers)s OR (SELECT count(*) FROM line) = 1
+ORDER BY coalesce(writers.count, 0), line.place, line.bytes_left, line.job_id
+LIMIT 1
+""".format(  # noqa: S608  # no value comes from outside
+    first_shard="""
+        SELECT shard.id FROM exports_shard shard
+        WHERE shard.job_id = job.id AND shard.status = 'waiting'
+            AND (shard.retry_at IS NULL OR shard.retry_at <= statement_timestamp())
+        ORDER BY shard.number LIMIT 1
+    """
+)
+
 
 def take_next(holder: uuid.UUID) -> Shard | None:
-    """Take the shard whose turn it is, for a worker that will write it."""
+    """Take the shard whose turn it is, for a worker that will write it; None if nothing may be written now."""
     with _choosing():
-        job = Job.objects.in_turn(settings.EXPORT_WORKERS_PER_ORGANIZATION).first()
-        shard = job.shards.free().select_related("job").order_by("number").first() if job else None
-        taken = shard is not None and shard.take(holder=holder, lease=settings.EXPORT_LEASE)
-    return shard if taken else None
+        shard_id = _first_in_line()
+        # What cannot be taken was cancelled a moment ago, and is not in line any more.
+        while shard_id and not Shard(pk=shard_id).take(holder=holder, lease=settings.EXPORT_LEASE):
+            shard_id = _first_in_line()
+    return Shard.objects.select_related("job").get(pk=shard_id) if shard_id else None
 
 
-def call(organization_id: int) -> int:
-    """How many workers to call for an organization now; they count as called until a while has passed."""
-    waiting = Shard.objects.filter(
-        job__organization=organization_id, job__status=Job.Status.IN_PROGRESS, status=Shard.Status.WAITING
-    )
-    if not waiting.exists():
-        return 0
-    with _choosing():
-        # A message that was sent and not followed by a start for so long is taken to be lost.
-        is_called = Q(sent_at__gte=Now() - settings.EXPORT_MESSAGE_PATIENCE)
-        busy = Shard.objects.filter(job__organization=organization_id).busy().count()
-        vacant = settings.EXPORT_WORKERS_PER_ORGANIZATION - busy - waiting.filter(is_called).count()
-        uncalled = waiting.exclude(is_called).order_by("job__created_at", "job", "number")
-        chosen = list(uncalled.values_list("pk", flat=True)[: max(0, vacant)])
-        return Shard.objects.filter(pk__in=chosen).update(sent_at=Now())
+def is_something_next() -> bool:
+    """Whether a worker that asked now would be given something to write."""
+    return _first_in_line() is not None
+
+
+def _first_in_line() -> int | None:
+    """The shard that should be written next.
+
+    Organizations take turns: the one with the fewest workers comes first, and while several have something to write,
+    none is given more than so many. Among the jobs of one, the one that is soonest done goes first, but one that has
+    waited longer than PATIENCE goes before it, the oldest first.
+    """
+    values: dict[str, Any] = {"patience": Job.PATIENCE, "workers": settings.EXPORT_WORKERS_PER_ORGANIZATION}
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_IN_LINE, values)
+        found = cursor.fetchone()
+    return found[0] if found else None
 
 
 @contextmanager

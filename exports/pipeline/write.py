@@ -14,7 +14,6 @@ from exports import storage
 from exports.claims.cutting import ServiceDates, cut
 from exports.claims.splice import Splice
 from exports.models import Job, Shard
-from exports.pipeline import turns
 from exports.pipeline.plan import selection_of, source_of
 from exports.pipeline.transactions import brief
 
@@ -80,17 +79,11 @@ def write(shard_id: int) -> Job | None:
     holder = uuid.uuid4()
     with brief(waits_for_disk=False):
         taken = shard.take(holder=holder, lease=settings.EXPORT_LEASE)
-    return _write(shard, holder) if taken else None
+    return write_taken(shard, holder) if taken else None
 
 
-def write_next() -> Job | None:
-    """Write the shard whose turn it is; the job whose shard was written, or None."""
-    holder = uuid.uuid4()
-    shard = turns.take_next(holder)
-    return _write(shard, holder) if shard else None
-
-
-def _write(shard: Shard, holder: uuid.UUID) -> Job | None:
+def write_taken(shard: Shard, holder: uuid.UUID) -> Job | None:
+    """Write a shard that the holder has taken; its job, or None if the shard was lost or is not wanted any more."""
     try:
         with (
             _giving_back(shard, holder),
@@ -102,10 +95,11 @@ def _write(shard: Shard, holder: uuid.UUID) -> Job | None:
             _copy(shard, splice, heartbeat)
             splice.finish()
         handed_in = _hand_in(shard, holder, splice)
-    except LeaseLostError:
+    except LeaseLostError as lost:
+        logger.info("%s", lost)
         handed_in = False
     if not handed_in:
-        _clear_away(shard)
+        _clear_away(shard, holder)
     elif not splice.resource_count:
         # The filters have left nothing, and nobody is told of an empty file.
         storage.remove(shard.job_id, shard.file_name)
@@ -131,11 +125,19 @@ def _copy(shard: Shard, splice: Splice, heartbeat: Heartbeat) -> None:
 
 @contextlib.contextmanager
 def _giving_back(shard: Shard, holder: uuid.UUID) -> Iterator[None]:
-    """Whatever goes wrong inside, the shard can be taken again at once."""
+    """Whatever goes wrong inside, the shard can be taken again: after a rest, or at once if its worker has to end.
+
+    Raises LeaseLostError for anything that goes wrong with a file that nobody wants any more: it may have been removed.
+    """
     try:
         yield
     except LeaseLostError:
         raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"[:200]
+        if _is_wanted(shard) and shard.let_go(holder=holder, error=reason, rest=settings.EXPORT_MESSAGE_PATIENCE):
+            raise
+        raise LeaseLostError(f"{shard} is no longer ours to write. {reason}") from error
     except BaseException as error:
         shard.let_go(holder=holder, error=f"{type(error).__name__}: {error}"[:200])
         raise
@@ -152,8 +154,13 @@ def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice) -> bool:
         )
 
 
-def _clear_away(shard: Shard) -> None:
-    """Leave no file of a job that has been cancelled; one that another worker writes is the same file."""
-    shard.job.refresh_from_db(fields=["status"])
-    if shard.job.status not in (Job.Status.IN_PROGRESS, Job.Status.COMPLETED):
+def _clear_away(shard: Shard, holder: uuid.UUID) -> None:
+    """Leave no file of a job that has been cancelled, and then no lease; another worker's file has the same name."""
+    if not _is_wanted(shard):
         storage.remove(shard.job_id, shard.file_name)
+    shard.let_go(holder=holder)
+
+
+def _is_wanted(shard: Shard) -> bool:
+    shard.job.refresh_from_db(fields=["status"])
+    return shard.job.status in (Job.Status.IN_PROGRESS, Job.Status.COMPLETED)

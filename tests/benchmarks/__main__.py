@@ -22,12 +22,12 @@ def main(names: list[str]) -> int:
     with settings.SERVICES.running():
         django.setup()
         call_command("migrate", verbosity=0)
-        from tests.benchmarks import downloads, exports, filters, jobs, loads, scale, tokens
+        from tests.benchmarks import downloads, exports, filters, jobs, loads, scale, tokens, turns
         from tests.benchmarks.measuring import keep
 
         groups = {
             module.__name__.rpartition(".")[2]: module.figures
-            for module in (exports, filters, jobs, loads, downloads, tokens, scale)
+            for module in (exports, filters, jobs, turns, loads, downloads, tokens, scale)
         }
         if unknown := set(names) - set(groups):
             sys.stderr.write(f"There is no group {', '.join(unknown)}; there are: {', '.join(groups)}.\n")

@@ -14,7 +14,7 @@ from exports.models import Job, OutputFile, Shard
 from exports.pipeline.plan import selection_of
 from exports.sources import SOURCES
 from exports.tasks import call_writers
-from portal.processes import start_worker
+from portal.processes import start_workers
 from tests.benchmarks import store
 from tests.benchmarks.measuring import Figure, at_least, at_most, in_turn, ratio
 
@@ -74,19 +74,20 @@ def _two_workers(folder: Path) -> Iterator[Figure]:
 
 def _seconds_by_a_worker(folder: Path, *, concurrency: int) -> float:
     """From the call of the workers to the last file's record; the worker has started before."""
-    worker = start_worker(folder, concurrency=concurrency, environment={"EXPORT_WORKERS_PER_ORGANIZATION": "2"})
+    workers = start_workers(folder, writers=concurrency)
     try:
         _until_written(store.planned(store.FIFTY))
         length = store.bytes_of(_planned(store.WHOLE))
         with override_settings(EXPORT_FILE_BYTES=length // FILES + 1):
             return _until_written(_planned(store.WHOLE))
     finally:
-        worker.stop()
+        for worker in workers:
+            worker.stop()
 
 
 def _until_written(job: Job) -> float:
     began = time.time()
-    call_writers(job.organization_id)
+    call_writers()
     while Shard.objects.filter(job=job).unwritten().exists():
         time.sleep(0.25)  # the work needs the cores; the record tells when it was done
     taken = OutputFile.objects.filter(job=job).latest("written_at").written_at.timestamp() - began

@@ -33,9 +33,18 @@ LAST, ONE_IN = "bench, one in twenty", 20
 TYPES = ("Patient", "Coverage", "ExplanationOfBenefit")
 
 WHOLE, TENTH, FIFTY, HALF_OF_100_MB, A_GIGABYTE = "A8001", "A8002", "A8003", "A8004", "A8012"
+A_MEGABYTE, ANOTHER = "A8013", "A8014"
 GROWTH = {"A8010": 19, "A8011": 187, A_GIGABYTE: 1_870}  # about 10, 100 and 1,000 MB
 # Organization -> how many of the people are its own, spread over the store as an organization's people are.
-ORGANIZATIONS = {WHOLE: PEOPLE, TENTH: PEOPLE // 10, FIFTY: 50, HALF_OF_100_MB: 94, **GROWTH}
+ORGANIZATIONS = {
+    WHOLE: PEOPLE,
+    TENTH: PEOPLE // 10,
+    FIFTY: 50,
+    HALF_OF_100_MB: 94,
+    A_MEGABYTE: 2,
+    ANOTHER: 2,
+    **GROWTH,
+}
 
 
 def prepare() -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection
@@ -201,7 +202,7 @@ def test_a_job_that_takes_too_long_fails_with_the_reason(harbor_job, settings):
     recovered = recover.recover()
 
     harbor_job.refresh_from_db()
-    assert recovered == recover.Recovered([], [], [])
+    assert recovered == recover.Recovered([], [])
     assert harbor_job.status == Job.Status.FAILED
     assert "1 day" in harbor_job.failure
 
@@ -215,7 +216,8 @@ def test_a_file_that_was_lost_before_the_job_is_finished_is_written_again(harbor
     harbor_job.refresh_from_db()
 
     too_early = finish.finish(harbor_job)
-    again = write.write_next()
+    holder = uuid.uuid4()
+    again = write.write_taken(turns.take_next(holder), holder)
     finished = finish.finish(harbor_job)
 
     assert (too_early, again, finished) == (False, harbor_job, True)
@@ -253,11 +255,73 @@ def test_a_cancelled_job_leaves_no_file_and_is_not_taken_up_again(world, harbor_
     monkeypatch.setattr(storage, "writing", cancelled_while_writing)
 
     assert write.write(second.pk) is None
+    second.refresh_from_db()
+    assert (second.status, second.lease_holder) == (Shard.Status.WAITING, None)
     expire.expire()
 
+    harbor_job.refresh_from_db()
+    assert harbor_job.files_removed_at is not None
     assert _files(harbor_job) == []
     assert not OutputFile.objects.exists()
-    assert recover.recover() == recover.Recovered([], [], [])
+    assert recover.recover() == recover.Recovered([], [])
+
+
+def test_files_that_are_removed_under_the_worker_of_a_cancelled_job_are_no_error(
+    world, harbor_job, monkeypatch, caplog
+):
+    plan.plan(harbor_job.pk)
+    shard = harbor_job.shards.first()
+
+    def cancelled_while_copying(*arguments):
+        _copy(*arguments)
+        kickoff.cancel(Job.objects.get(pk=harbor_job.pk), by=world.delegate)
+        expire.expire()
+
+    _copy = write._copy
+    monkeypatch.setattr(write, "_copy", cancelled_while_copying)
+    assert write.write(shard.pk) is None
+
+    shard.refresh_from_db()
+    assert (shard.status, shard.lease_holder, shard.file_name) == (Shard.Status.WAITING, None, shard.file_name)
+    assert not [record for record in caplog.records if record.exc_info or record.levelname != "INFO"]
+    harbor_job.refresh_from_db()
+    assert harbor_job.files_removed_at is None, "it was cleared away while a worker was writing"
+    expire.expire()
+    harbor_job.refresh_from_db()
+    assert harbor_job.files_removed_at is not None
+    assert _files(harbor_job) == []
+
+
+def test_a_worker_whose_lease_another_has_taken_leaves_that_one_alone(harbor_job, settings, monkeypatch):
+    plan.plan(harbor_job.pk)
+    shard = harbor_job.shards.first()
+    other = uuid.uuid4()
+
+    def taken_over_while_copying(*arguments):
+        _copy(*arguments)
+        Shard.objects.filter(pk=shard.pk).update(lease_holder=other)
+
+    _copy = write._copy
+    monkeypatch.setattr(write, "_copy", taken_over_while_copying)
+    assert write.write(shard.pk) is None
+
+    shard.refresh_from_db()
+    assert (shard.status, shard.lease_holder) == (Shard.Status.WRITING, other)
+
+
+def test_what_cannot_be_written_rests_and_what_is_interrupted_does_not(harbor_job, monkeypatch):
+    plan.plan(harbor_job.pk)
+    failing, interrupted = harbor_job.shards.all()
+
+    for shard, error in ((failing, OSError("a test")), (interrupted, SystemExit("a test"))):
+        monkeypatch.setattr(write, "_copy", Mock(side_effect=error))
+        with pytest.raises(type(error)):
+            write.write(shard.pk)
+
+    assert turns.take_next(uuid.uuid4()) == interrupted
+    assert turns.take_next(uuid.uuid4()) is None
+    failing.refresh_from_db()
+    assert (failing.status, failing.last_error) == (Shard.Status.WAITING, "OSError: a test")
 
 
 def test_a_cancelled_job_is_not_planned(world, harbor_job):
@@ -276,19 +340,17 @@ def test_recovery_sends_a_lost_message_again_but_not_a_fresh_one(harbor_job, set
     assert lost.to_plan == [harbor_job.pk]
 
 
-def test_recovery_takes_up_a_shard_whose_worker_died(world, harbor_job, settings):
+def test_recovery_takes_up_a_shard_whose_worker_died(harbor_job, settings):
     plan.plan(harbor_job.pk)
-    turns.call(world.harbor.pk)
     dead, alive = harbor_job.shards.all()
     dead.take(holder=uuid.uuid4(), lease=dt.timedelta(seconds=-1))
     alive.take(holder=uuid.uuid4(), lease=settings.EXPORT_LEASE)
 
-    recovered = recover.recover()
+    before = turns.is_something_next()
+    recover.recover()
 
-    assert recovered.to_write == [world.harbor.pk]
-    dead.refresh_from_db()
-    assert dead.status == Shard.Status.WAITING
-    assert turns.call(world.harbor.pk) == 1
+    assert not before
+    assert [turns.take_next(uuid.uuid4()), turns.take_next(uuid.uuid4())] == [dead, None]
 
 
 def test_recovery_finishes_a_job_whose_last_worker_died_before_it_could(harbor_job):
@@ -303,10 +365,10 @@ def test_a_shard_that_fails_again_and_again_fails_the_job_with_the_reason(harbor
     plan.plan(harbor_job.pk)
     Shard.objects.update(attempts=settings.EXPORT_ATTEMPTS, last_error="OSError: No space left on device")
 
-    recovered = recover.recover()
+    recover.recover()
 
     harbor_job.refresh_from_db()
-    assert recovered.to_write == []
+    assert not turns.is_something_next()
     assert harbor_job.status == Job.Status.FAILED
     assert "No space left on device" in harbor_job.failure
 

@@ -56,7 +56,7 @@ class Running:
         return f"http://localhost:{port}"
 
     def start_worker(self) -> processes.Process:
-        self.worker = processes.start_worker(self.folder, environment=self.environment, concurrency=1)
+        self.worker = processes.start_worker(self.folder, environment=self.environment)
         return self.worker
 
     def manage(self, *arguments: str) -> str:

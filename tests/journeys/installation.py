@@ -50,12 +50,12 @@ class Stored:
 class Worker:
     """A worker process, which copies at a pace that can be changed at any time."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], *, pace: float) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], *, pace: float, queues: str = "") -> None:
         self._folder = folder
         folder.mkdir(parents=True)
         self.set_pace(pace)
         self.process = processes.start_worker(
-            folder, environment={**environment, "TEST_PACE_FOLDER": str(folder)}, concurrency=1
+            folder, environment={**environment, "TEST_PACE_FOLDER": str(folder)}, queues=queues
         )
 
     def set_pace(self, piece: float = 0, closing: float = 0) -> None:
@@ -220,8 +220,8 @@ class Installation:
 
     # --- Workers ---
 
-    def start_worker(self, pace: float = 0, **environment: str) -> Worker:
-        """Another worker; it starts while the test goes on."""
+    def start_worker(self, pace: float = 0, *, queues: str = "", **environment: str) -> Worker:
+        """Another worker, which takes from all queues or from these; it starts while the test goes on."""
         folder = self.folder / "workers" / str(next(self._numbers))
         settings = {
             **self._environment,
@@ -231,7 +231,7 @@ class Installation:
             "EXPORTS_DIR": str(self.exports),
             **environment,
         }
-        self.workers.append(Worker(folder, settings, pace=pace))
+        self.workers.append(Worker(folder, settings, pace=pace, queues=queues))
         return self.workers[-1]
 
     def lasting_worker(self) -> Worker:

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from exports.models import Job, Shard
+from portal.processes import EVERYTHING_ELSE
 from tests.exports.store import load, patient
 from tests.journeys.installation import FOR_EVER, Installation, refreshed, wait_until, waits_for_table
 from tests.world import OrganizationFactory
@@ -37,7 +38,7 @@ def test_an_export_called_off_before_it_was_planned_is_not_planned(site):
 
 
 def test_an_export_called_off_before_it_was_written_is_not_written(site):
-    site.start_worker(EXPORT_WORKERS_PER_ORGANIZATION="0")
+    site.start_worker(queues=EVERYTHING_ELSE)
     job = site.start_job()
     wait_until(lambda: refreshed(job).status == Job.Status.IN_PROGRESS, "it is planned")
 

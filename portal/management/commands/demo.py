@@ -62,7 +62,7 @@ class Command(BaseCommand):
         # They come up while the claims are made.
         server = processes.start_server(folder, port=options["port"], environment=environment)
         started.append(server)
-        started.append(processes.start_worker(folder, environment=environment))
+        started += processes.start_workers(folder, environment=environment)
         sandbox_facts = self._prepare_sandbox(console)
         processes.wait_until_up(base_url, server)
         export = self._export(console, base_url, sandbox_facts)

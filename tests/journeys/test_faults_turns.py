@@ -1,0 +1,108 @@
+"""Nothing waits while a worker is idle: exports started together, in turn, behind many, beside a cancelled one.
+
+Whoever has to wait for a lease, for a message that is sent again, or for recovery, waits longer than each test allows.
+"""
+
+import random
+import sys
+import time
+
+import pytest
+
+from exports.models import Job
+from portal.processes import EVERYTHING_ELSE
+from tests.journeys.installation import Installation, Worker, refreshed, wait_until
+
+pytestmark = pytest.mark.journey
+
+# As in production; and recovery does not come to help.
+AS_IN_PRODUCTION = {
+    "EXPORT_LEASE_SECONDS": "15",
+    "EXPORT_MESSAGE_PATIENCE_SECONDS": "30",
+    "EXPORT_WORKERS_PER_ORGANIZATION": "2",
+    "TEST_RECOVERY_SECONDS": "3600",
+}
+DEADLINE_SECONDS = 10
+CANCELLED = 20
+QUEUED = 256
+
+
+def test_four_exports_of_one_client_started_together(site):
+    two_workers(site)
+
+    jobs = [site.start_job(export_since(year)) for year in range(2001, 2005)]
+
+    wait_until_completed(jobs)
+
+
+def test_twenty_exports_of_one_organization_started_together(site):
+    two_workers(site)
+
+    jobs = [site.start_job(export_since(year)) for year in range(2001, 2021)]
+
+    wait_until_completed(jobs, within=6 * DEADLINE_SECONDS)
+
+
+def test_an_export_started_a_moment_later(site):
+    two_workers(site, pace=0.01)
+    first = site.start_job(export_since(2002))
+    time.sleep(0.5)
+
+    second = site.start_job(export_since(2001))
+
+    wait_until_completed([first, second])
+
+
+def test_a_small_export_behind_many_of_another_organization(site):
+    two_workers(site, pace=0.02)
+    site.start_worker(queues=EVERYTHING_ELSE, **AS_IN_PRODUCTION)
+    queued = [site.start_job(export_since(1901 + number % 100)) for number in range(QUEUED)]
+    wait_until(lambda: not Job.objects.filter(status=Job.Status.PENDING).exists(), "all are planned")
+    site.sign_in(site.api_of_mesa)
+
+    small = site.start_job()
+    wait_until_completed([small])
+
+    left = Job.objects.unfinished().filter(pk__in=[job.pk for job in queued]).count()
+    assert left > QUEUED / 2, "there was no line"
+
+
+def test_exports_cancelled_at_random_moments_hold_nobody_up(site):
+    seed = random.randrange(2**32)
+    sys.stdout.write(f"The moments of the cancellations come from seed {seed}.\n")
+    chance = random.Random(seed)
+    workers = two_workers(site, pace=0.005)
+    hit = 0
+
+    for number in range(CANCELLED):
+        cancelled = site.start_job(export_since(2001, "Patient"))
+        beside = site.start_job(export_since(2002, "Patient"))
+        time.sleep(chance.uniform(0, 0.6))
+        hit += site.http.delete(f"/api/v2/jobs/{cancelled.pk}").status_code == 202
+        following = site.start_job(export_since(2003, "Patient"))
+        wait_until_completed([following, beside], what=f"cancellation {number + 1}")
+
+    assert hit > CANCELLED / 2, "most were finished before they were cancelled"
+    for worker in workers:
+        assert "Traceback" not in worker.log
+
+
+def two_workers(site: Installation, pace: float = 0) -> list[Worker]:
+    workers = [site.start_worker(pace, **AS_IN_PRODUCTION) for _ in range(2)]
+    wait_until(lambda: all(worker.is_ready for worker in workers), "both are there")
+    return workers
+
+
+def export_since(year: int, types: str = "Patient,ExplanationOfBenefit") -> str:
+    """The path of an export of everything: some twenty files, and four of Patients alone."""
+    return f"/api/v2/Patient/$export?_type={types}&_since={year}-01-01T00:00:00Z"
+
+
+def wait_until_completed(jobs: list[Job], *, within: float = DEADLINE_SECONDS, what: str = "") -> None:
+    def left() -> int:
+        return sum(refreshed(job).is_unfinished for job in jobs)
+
+    began = time.monotonic()
+    wait_until(lambda: not left(), f"{what} {len(jobs)} exports were finished".strip(), within=within)
+    sys.stdout.write(f"{what} {time.monotonic() - began:.2f} s\n")
+    assert {job.status for job in jobs} == {Job.Status.COMPLETED}
