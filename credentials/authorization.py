@@ -45,6 +45,7 @@ def _write_down(client: Client, request: Request) -> None:
             request=request._request,  # noqa: SLF001  # the way DRF offers
             reason="insufficient_scope",
             path=request.path,
+            is_proven=True,
         )
     except limits.LimitReachedError as reached:
         raise TooManyCallsError(reached.excess) from reached
