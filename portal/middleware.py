@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponseBase
 
-from credentials import audit
+from credentials import audit, database
 from credentials.models import User
 from portal import personal_events, sessions
 
@@ -31,6 +31,8 @@ class SessionLimitsMiddleware:
                 _end(request)
             elif not any(request.headers.get(name) for name in BACKGROUND):
                 sessions.note_activity(request)
+            # What comes next is the body, and it may come slowly.
+            database.give_back()
         return self.get_response(request)
 
 

@@ -71,6 +71,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "credentials.middleware.RequestIdMiddleware",
     "credentials.middleware.ClientAddressMiddleware",
+    "portal.outages.OutagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -108,7 +109,28 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 # --- PostgreSQL -----------------------------------------------------------------------------------------------------
 
 DATABASES = {"default": env.db_url("DATABASE_URL") if DATABASE_URL else SERVICES.database()}
-DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+DATABASES["default"] |= {
+    "ENGINE": "portal.postgresql",
+    # Nothing here may need a session that outlives its transaction: PgBouncer lends it for no longer.
+    "DISABLE_SERVER_SIDE_CURSORS": True,
+    "OPTIONS": {
+        # A machine that is gone says nothing: these are the seconds and milliseconds after which it is taken to be.
+        "connect_timeout": 5,
+        "tcp_user_timeout": 15_000,
+        **DATABASES["default"].get("OPTIONS", {}),
+    },
+}
+# Of each server process; see docs/decisions/0009. A call that gets no connection in time is told to come again.
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=16)
+DATABASE_POOL_WAIT_SECONDS = env.float("DATABASE_POOL_WAIT_SECONDS", default=3)
+DATABASE_POOL = {
+    "min_size": 1,
+    "max_size": DATABASE_POOL_SIZE,
+    "timeout": DATABASE_POOL_WAIT_SECONDS,
+    "reconnect_timeout": DATABASE_POOL_WAIT_SECONDS,
+    # Each time so many seconds go by in which one was never needed, one is closed.
+    "max_idle": 3,
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Broker, worker and cache ---------------------------------------------------------------------------------------
@@ -411,4 +433,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redaction"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # It would write several lines for each request.
+    "loggers": {"psycopg.pool": {"level": "WARNING"}},
 }
