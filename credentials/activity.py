@@ -8,6 +8,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
+from credentials import database
 from credentials.models import AuditEvent, Client, User
 from credentials.models.audit_event import AuditEventQuerySet
 
@@ -73,14 +76,29 @@ def csv_lines(events: AuditEventQuerySet) -> Iterator[str]:
     """The events as CSV, a line each after the header. No cell is a formula to a spreadsheet."""
     lines = csv.writer(_Passing())
     yield lines.writerow(COLUMNS)
-    for event in events.iterator(_AT_A_TIME):
+    for event in _portions(events):
         yield lines.writerow([_cell(value) for value in facts(event).values()])
 
 
 def ndjson_lines(events: AuditEventQuerySet) -> Iterator[str]:
     """The events as JSON, a line each."""
-    for event in events.iterator(_AT_A_TIME):
+    for event in _portions(events):
         yield json.dumps(facts(event), ensure_ascii=False) + "\n"
+
+
+def _portions(events: AuditEventQuerySet) -> Iterator[AuditEvent]:
+    """All of `events`, which are ordered by `latest_first`. Between its portions no connection is held: a reader may be
+    slow, and there may be many.
+    """
+    rest = events
+    while portion := list(rest[:_AT_A_TIME]):
+        database.give_back()
+        yield from portion
+        if len(portion) < _AT_A_TIME:
+            return
+        last = portion[-1]
+        before = Q(occurred_at__lt=last.occurred_at) | Q(id__lt=last.pk)
+        rest = events.filter(before, occurred_at__lte=last.occurred_at)
 
 
 class _Passing:

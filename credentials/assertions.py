@@ -120,7 +120,7 @@ def accepted(shown: Presented, request: HttpRequest) -> Proof | None:
             return shown
     else:
         refused = shown
-    told = {"kid": shown.kid} if isinstance(shown, Proof) else {}
+    told: dict[str, Any] = {"kid": shown.kid} if isinstance(shown, Proof) else {}
     refusals.record(
         audit.Action.TOKEN_REFUSED,
         client_id=refused.client.client_id if refused.client else "",

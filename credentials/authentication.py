@@ -1,5 +1,6 @@
 """How the API knows its caller: a bearer token, and the gate's word on every request."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework import exceptions
@@ -23,14 +24,15 @@ class BearerAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Client, AccessToken] | None:
         header = request.headers.get("Authorization")
-        if header is None:
-            return None
-        presented = schemes.presented(header, "bearer")
         address = client_address(request._request)  # noqa: SLF001  # the way DRF offers
-        token = _find(presented, address) if presented else None
         try:
+            if header is None:
+                _count(limits.unproven_calls(address))
+                return None
+            presented = schemes.presented(header, "bearer")
+            token = _find(presented, address) if presented else None
             if token is None:
-                _count_stranger(address)
+                _count(limits.failures(None, address))
                 raise exceptions.AuthenticationFailed("Invalid Token")
             _refuse_if_ended(token, request)
             _refuse_at_the_gate(token.application, address, request, is_listed=token.is_from_listed_address)
@@ -50,9 +52,9 @@ def _find(token: str, address: str) -> Any:
     return found.filter(token_checksum=token_checksum(token)).first()
 
 
-def _count_stranger(address: str) -> None:
-    """Count a call with a token that nobody was given. Raises LimitReachedError."""
-    if excess := limits.spend(limits.failures(None, address)):
+def _count(budgets: Sequence[limits.Budget]) -> None:
+    """Count a call of a stranger. Raises LimitReachedError."""
+    if excess := limits.spend(budgets):
         raise limits.LimitReachedError(excess)
 
 

@@ -46,6 +46,7 @@ def _write_down(client: Client, request: Request) -> None:
             request=request._request,  # noqa: SLF001  # the way DRF offers
             reason=Reason.INSUFFICIENT_SCOPE,
             path=request.path,
+            is_proven=True,
         )
     except limits.LimitReachedError as reached:
         raise TooManyCallsError(reached.excess) from reached

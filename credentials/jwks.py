@@ -24,7 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
-from credentials import addresses, keys
+from credentials import addresses, database, keys
 from credentials.models import ClientKeySet
 
 logger = logging.getLogger(__name__)
@@ -149,6 +149,8 @@ def _kept(key_set: ClientKeySet, kid: str, policy: Policy) -> _Kept:
     kept: _Kept | None = cache.get(name)
     if kept and time.time() < kept["fresh_until"] and any(_has(jwk, kid) for jwk in kept["jwks"]):
         return kept
+    # From here on it may take as long as the client's server likes.
+    database.give_back()
     if cache.add(turn, _FETCHING, APART):
         kept = _fetched(key_set, kept, policy)
         cache.set(name, kept, KEPT_AT_MOST + APART)

@@ -1,7 +1,8 @@
 """How many calls are let through in a window of five minutes, counted by all servers together.
 
-Calls that prove who they are and calls that do not are counted apart, and those that do not never by the client alone:
-so nobody can use up what a client has, or lock it out, by knowing its id. See docs/decisions/0012.
+Calls that prove who they are are counted by the client, wherever they come from: many clients may share an address.
+Calls that do not are counted apart, by their address, and never by the client alone: so nobody can use up what a client
+has, or lock it out, by knowing its id. See docs/decisions/0012.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
-from credentials.models import CallCount, Client
+from credentials.models import CallCount, Client, User
 
 logger = logging.getLogger(__name__)
 
@@ -66,28 +67,34 @@ class LimitReachedError(Exception):
         self.excess = excess
 
 
-def api_calls(client: Client | None, address: str) -> list[Budget]:
-    """Calls of the API, by the client that has proven who it is, if there is one."""
-    of_client = [Budget(f"api.client:{client.pk}", settings.LIMIT_API_CALLS_PER_CLIENT)] if client else []
-    return [*of_client, Budget(f"api.address:{network(address)}", settings.LIMIT_API_CALLS_PER_ADDRESS)]
+def api_calls(caller: Client | User) -> list[Budget]:
+    """Calls of the API by a client, or a person, that has proven who it is: from wherever it calls."""
+    kind = "client" if isinstance(caller, Client) else "person"
+    return [Budget(f"api.{kind}:{caller.pk}", settings.LIMIT_API_CALLS_PER_CLIENT)]
 
 
-def token_calls(client: Client, address: str) -> list[Budget]:
+def unproven_calls(address: str) -> list[Budget]:
+    """Calls of the API that say nothing of who is calling."""
+    return [Budget(f"api.address:{network(address)}", settings.LIMIT_API_CALLS_PER_ADDRESS)]
+
+
+def token_calls(client: Client) -> list[Budget]:
     """Calls of the token endpoint and its sisters, by a client that has proven who it is."""
-    return [
-        Budget(f"token.client:{client.pk}", settings.LIMIT_TOKEN_CALLS_PER_CLIENT),
-        Budget(f"token.address:{network(address)}", settings.LIMIT_TOKEN_CALLS_PER_ADDRESS),
-    ]
+    return [Budget(f"token.client:{client.pk}", settings.LIMIT_TOKEN_CALLS_PER_CLIENT)]
 
 
-def failures(client_id: str | None, address: str) -> list[Budget]:
-    """Calls that proved nothing, or whose client may not pass: by the id that they gave, if they did."""
+def failures(client_id: str | None, address: str, *, is_proven: bool = False) -> list[Budget]:
+    """Calls that proved nothing, or whose client may not pass: by the id that they gave, if they did.
+
+    Those of a client that `is_proven`, and may pass, say nothing against its address.
+    """
     place = network(address)
     of_address = Budget(f"failures.address:{place}", settings.LIMIT_FAILURES_PER_ADDRESS)
     if client_id is None:
         return [of_address]
     named = hashlib.sha256(client_id.encode(errors="replace")).hexdigest()[:16]
-    return [Budget(f"failures.both:{named}:{place}", settings.LIMIT_FAILURES_PER_CLIENT_AND_ADDRESS), of_address]
+    of_both = Budget(f"failures.both:{named}:{place}", settings.LIMIT_FAILURES_PER_CLIENT_AND_ADDRESS)
+    return [of_both] if is_proven else [of_both, of_address]
 
 
 def slow_hashes(address: str) -> list[Budget]:

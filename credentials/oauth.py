@@ -168,7 +168,7 @@ class Validator(OAuth2Validator):
 
     def _spend(self, client: Client) -> None:
         """Count a call of a client that has proven itself. Raises TooManyRequestsError."""
-        if excess := limits.spend(limits.token_calls(client, client_address(self.http_request))):
+        if excess := limits.spend(limits.token_calls(client)):
             refusals.record_excess(
                 audit.Action.TOKEN_REFUSED,
                 excess,

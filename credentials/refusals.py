@@ -24,14 +24,22 @@ ADDRESSES_A_MINUTE = 10
 
 
 def record(
-    action: audit.Action, *, client_id: str, client: Client | None, request: HttpRequest, reason: Reason, **detail: Any
+    action: audit.Action,
+    *,
+    client_id: str,
+    client: Client | None,
+    request: HttpRequest,
+    reason: Reason,
+    is_proven: bool = False,
+    **detail: Any,
 ) -> None:
     """Write down that a call was refused, and count it at the client that it named, if there is one.
 
-    `client_id` is what the caller gave. The same is done whether or not there is such a client, so that the time it
-    takes tells nothing. Raises LimitReachedError when too many were refused; the first of these is still written down.
+    `client_id` is what the caller gave, and `is_proven` whether it is this client and may pass. The same is done
+    whether or not there is such a client, so that the time it takes tells nothing. Raises LimitReachedError when too
+    many were refused; the first of these is still written down.
     """
-    if excess := limits.spend(limits.failures(client_id or None, client_address(request))):
+    if excess := limits.spend(limits.failures(client_id or None, client_address(request), is_proven=is_proven)):
         record_excess(action, excess, client_id=client_id, client=client, request=request)
         raise limits.LimitReachedError(excess)
     _count(action, client_id=client_id, client=client, request=request, reason=reason, **detail)

@@ -6,7 +6,7 @@ from rest_framework.throttling import BaseThrottle
 
 from credentials import limits
 from credentials.middleware import client_address
-from credentials.models import Client
+from credentials.models import Client, User
 
 
 class TooManyCallsError(exceptions.Throttled):
@@ -22,7 +22,8 @@ class CallThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: object) -> bool:  # noqa: ARG002  # DRF's signature
         """Raise TooManyCallsError, which knows more than a False could tell."""
-        client = request.user if isinstance(request.user, Client) else None
-        if excess := limits.spend(limits.api_calls(client, client_address(request._request))):  # noqa: SLF001
+        caller = request.user if isinstance(request.user, Client | User) else None
+        address = client_address(request._request)  # noqa: SLF001  # the way DRF offers
+        if excess := limits.spend(limits.api_calls(caller) if caller else limits.unproven_calls(address)):
             raise TooManyCallsError(excess)
         return True

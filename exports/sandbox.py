@@ -2,14 +2,14 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from itertools import islice
 from typing import Any
 
-from django.db import Error, connection
+from django.db import connection
 from django.utils import timezone
 
 from attribution import synthetic
@@ -199,17 +199,19 @@ def make(
 @contextmanager
 def alone(on_wait: Callable[[], None]) -> Iterator[None]:
     """Inside, nobody else makes sandboxes in this database. `on_wait` is called when someone does now."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_MAKING_LOCK])
-        if not cursor.fetchone()[0]:
-            on_wait()
-            cursor.execute("SELECT pg_advisory_lock(%s)", [_MAKING_LOCK])
+    # A transaction of its own holds the lock, as long as it takes: what belongs to a session is lost behind PgBouncer.
+    holder = connection.copy()
+    holder.set_autocommit(False)
     try:
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', TRUE)")
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_MAKING_LOCK])
+            if not cursor.fetchone()[0]:
+                on_wait()
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_LOCK])
         yield
     finally:
-        # A connection that was lost has let go of it already.
-        with suppress(Error), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MAKING_LOCK])
+        holder.close()
 
 
 def _first_roster(size: Size) -> RosterFile | None:

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 from typing import Any, cast
 
+import requests
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -25,7 +26,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
-from credentials import audit, invitations
+from credentials import audit, database, invitations
 from credentials.invitations import InvitationOverError
 from credentials.limits import Excess
 from credentials.middleware import client_address
@@ -225,6 +226,11 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
     def authenticate_by_email(self, sociallogin: SocialLogin) -> None:  # noqa: ARG002  # allauth's signature
         """Not here: `pre_social_login` decides."""
         return
+
+    def get_requests_session(self) -> requests.Session:
+        """All calls of a provider go through one of these, and take as long as it likes."""
+        database.give_back()
+        return cast("requests.Session", super().get_requests_session())
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Whose account it is: the one that was linked, or else that of the verified address, to be linked."""

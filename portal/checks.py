@@ -8,6 +8,20 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's name
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+
+# One writes a file, and one says meanwhile that it is alive.
+CONNECTIONS_PER_WORKER_PROCESS = 2
+CONNECTIONS_PER_COMMAND = 2
+# Of the server, of our role and of our database; those that it keeps for administrators are not ours.
+_ALLOWED_CONNECTIONS = """
+    SELECT least(
+        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+            - coalesce(nullif(current_setting('reserved_connections', TRUE), '')::int, 0),
+        nullif(rolconnlimit, -1), nullif(datconnlimit, -1)
+    )
+    FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()
+"""
 
 # The caches that more than one machine can use, of those that come with Claimsgate's requirements.
 SHARED_CACHES = (".RedisCache", ".DatabaseCache")
@@ -59,6 +73,14 @@ def production_settings(**_: Any) -> list[CheckMessage]:
                 id="claimsgate.E007",
             )
         )
+    if settings.DATABASE_POOL_SIZE < 1:
+        found.append(
+            Error(
+                "DATABASE_POOL_SIZE is 0: a server would get no connection to the database.",
+                hint="Leave it out, or give the connections that a server process may have; see docs/production.md.",
+                id="claimsgate.E008",
+            )
+        )
     if "*" in settings.ALLOWED_HOSTS:
         found.append(
             Error(
@@ -80,6 +102,28 @@ def data_folder(**_: Any) -> list[CheckMessage]:
             f"This account can't write to the data folder, {settings.DATA_DIR}: beat would not start.",
             hint="Set CLAIMSGATE_DATA_DIR to a folder that the account owns, outside the code: /srv/claimsgate.",
             id="claimsgate.W020",
+        )
+    ]
+
+
+@register(Tags.database, deploy=True)
+def database_connections(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """With `--database default`: whether the database lets in what even the smallest installation may want."""
+    if not databases or settings.EMBEDDED:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_ALLOWED_CONNECTIONS)
+        allowed: int = cursor.fetchone()[0]
+    wanted = settings.DATABASE_POOL_SIZE + 4 * CONNECTIONS_PER_WORKER_PROCESS + CONNECTIONS_PER_COMMAND
+    if allowed >= wanted:
+        return []
+    return [
+        Warning(
+            f"PostgreSQL lets {allowed} connections in. One server process ({settings.DATABASE_POOL_SIZE}), a worker "
+            f"of 4 processes (8) and a command (2) may want {wanted}.",
+            hint="Raise max_connections or the limit of the role, lower DATABASE_POOL_SIZE, or use PgBouncer. "
+            "docs/production.md says how to count the connections of the whole installation.",
+            id="claimsgate.W003",
         )
     ]
 

@@ -10,7 +10,7 @@ from django.contrib.auth import logout
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
-from credentials import audit
+from credentials import audit, database
 from credentials.models import User
 from portal import answers, personal_events, sessions
 
@@ -58,6 +58,8 @@ class SessionLimitsMiddleware:
                 _end(request)
             elif not any(request.headers.get(name) for name in BACKGROUND):
                 sessions.note_activity(request)
+            # What comes next is the body, and it may come slowly.
+            database.give_back()
         return self.get_response(request)
 
 

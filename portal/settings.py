@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "credentials.middleware.RequestIdMiddleware",
     "portal.middleware.OwnMediaTypeMiddleware",
     "credentials.middleware.ClientAddressMiddleware",
+    "portal.outages.OutagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -109,8 +110,28 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 # --- PostgreSQL -----------------------------------------------------------------------------------------------------
 
 DATABASES = {"default": env.db_url("DATABASE_URL") if DATABASE_URL else SERVICES.database()}
-DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
-DATABASES["default"]["ENGINE"] = "portal.postgresql"  # Django's, but that no time in a row can stop who reads it
+DATABASES["default"] |= {
+    "ENGINE": "portal.postgresql",  # Django's, but that no time in a row can stop who reads it
+    # Nothing here may need a session that outlives its transaction: PgBouncer lends it for no longer.
+    "DISABLE_SERVER_SIDE_CURSORS": True,
+    "OPTIONS": {
+        # A machine that is gone says nothing: these are the seconds and milliseconds after which it is taken to be.
+        "connect_timeout": 5,
+        "tcp_user_timeout": 15_000,
+        **DATABASES["default"].get("OPTIONS", {}),
+    },
+}
+# Of each server process; see docs/decisions/0009. A call that gets no connection in time is told to come again.
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=16)
+DATABASE_POOL_WAIT_SECONDS = env.float("DATABASE_POOL_WAIT_SECONDS", default=3)
+DATABASE_POOL = {
+    "min_size": 1,
+    "max_size": DATABASE_POOL_SIZE,
+    "timeout": DATABASE_POOL_WAIT_SECONDS,
+    "reconnect_timeout": DATABASE_POOL_WAIT_SECONDS,
+    # Each time so many seconds go by in which one was never needed, one is closed.
+    "max_idle": 3,
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Broker, worker and cache ---------------------------------------------------------------------------------------
@@ -356,7 +377,6 @@ LIMIT_WINDOW = dt.timedelta(seconds=env.int("LIMIT_WINDOW_SECONDS", default=300)
 LIMIT_API_CALLS_PER_CLIENT = env.int("LIMIT_API_CALLS_PER_CLIENT", default=3000)
 LIMIT_API_CALLS_PER_ADDRESS = env.int("LIMIT_API_CALLS_PER_ADDRESS", default=6000)
 LIMIT_TOKEN_CALLS_PER_CLIENT = env.int("LIMIT_TOKEN_CALLS_PER_CLIENT", default=300)
-LIMIT_TOKEN_CALLS_PER_ADDRESS = env.int("LIMIT_TOKEN_CALLS_PER_ADDRESS", default=1000)
 LIMIT_FAILURES_PER_CLIENT_AND_ADDRESS = env.int("LIMIT_FAILURES_PER_CLIENT_AND_ADDRESS", default=20)
 LIMIT_FAILURES_PER_ADDRESS = env.int("LIMIT_FAILURES_PER_ADDRESS", default=100)
 LIMIT_SIGN_INS_PER_PERSON_AND_ADDRESS = env.int("LIMIT_SIGN_INS_PER_PERSON_AND_ADDRESS", default=10)
@@ -431,4 +451,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redaction"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # It would write several lines for each request.
+    "loggers": {"psycopg.pool": {"level": "WARNING"}},
 }

@@ -8,6 +8,7 @@ import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.utils.http import parse_header_parameters
 
+from portal import postgresql
 from portal.redaction import RedactionFilter
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -33,6 +34,7 @@ class Application(WSGIHandler):
 
 django.setup(set_prefix=False)
 application = Application()
+postgresql.share_connections()
 
 # gunicorn's loggers have handlers of their own, past those of the settings; paths are in its lines, whatever they hold.
 for name in ("gunicorn.access", "gunicorn.error"):

@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from django.db import connections
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 from isal import igzip
 
-from credentials import audit
+from credentials import audit, database
 from credentials.models import Client, User
 from exports import storage
 from exports.api import outcomes
@@ -41,6 +40,10 @@ class _Representation:
         return cls(True, file.stored_length, f'"{name}-gzip"') if is_gzip else cls(False, file.raw_length, f'"{name}"')
 
 
+class FilesOutOfReachError(RuntimeError):
+    """The disk or S3 does not answer at the moment; the file is taken to be there."""
+
+
 class UnsatisfiableRangeError(ValueError):
     """The range begins behind the end of the file."""
 
@@ -52,16 +55,19 @@ class NotAcceptableError(ValueError):
 def respond(request: HttpRequest, file: OutputFile, *, by: Client | User, saved_as: str = "") -> HttpResponseBase:
     """A response with the file's NDJSON: 200, 206, 302, 304, 406, 412 or 416.
 
-    What goes out is written down. Raises Http404 when retention has just removed the file.
+    What goes out is written down. Raises Http404 when retention has just removed the file, and FilesOutOfReachError.
     """
+    # S3 may take its time, and the body of a slow client an hour.
+    database.give_back()
     try:
         response = _response(request, file, saved_as)
     except FileNotFoundError as error:
         raise Http404("The file is no longer there.") from error
+    except OSError as error:
+        raise FilesOutOfReachError(str(error)) from error
     if request.method == "GET" and response.status_code in {200, 206, 302}:
         _write_down(request, file, by)
-    if response.streaming:
-        _give_back_the_database()
+    database.give_back()
     return response
 
 
@@ -206,6 +212,7 @@ def _sha256(file: OutputFile) -> str:
     if not file.sha256:
         file.sha256 = storage.sha256(file.job_id, file.name)
         OutputFile.objects.filter(pk=file.pk).update(sha256=file.sha256)
+        database.give_back()
     return file.sha256
 
 
@@ -219,17 +226,6 @@ def _write_down(request: HttpRequest, file: OutputFile, by: Client | User) -> No
         job=file.job_id,
         file=file.name,
     )
-
-
-def _give_back_the_database() -> None:
-    """Let go of this thread's connections before the body goes out, which may take a slow client an hour.
-
-    Django itself would keep them until then, and 64 threads with slow clients could leave PostgreSQL without room.
-    The thread's next request opens another, which takes some milliseconds.
-    """
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
 
 
 class _Inflated:

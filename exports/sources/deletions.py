@@ -2,11 +2,11 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
 
 import msgspec
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from attribution.models import RosterEntry
 from exports.claims import splice
@@ -32,8 +32,7 @@ class Deletions:
         return [Part(*EVERYBODY, resource_count, sum(body.raw_length for body in bodies))] if bodies else []
 
     def pieces(self, selection: Selection) -> Iterator[Piece]:
-        by_beneficiary = groupby(_chosen(selection), attrgetter("beneficiary_id"))
-        while batch := {whose: list(deletions) for whose, deletions in islice(by_beneficiary, BATCH)}:
+        for batch in _batches(_chosen(selection)):
             present = _present(selection, batch)
             bundles = [
                 _bundle(selection.resource_type, gone, deletions[-1].load.loaded_at)
@@ -44,8 +43,17 @@ class Deletions:
                 yield Piece(splice.deflate(b"".join(bundles), len(bundles)))
 
 
-def _chosen(selection: Selection) -> Iterator[Deletion]:
-    """The deletions that a selection may be told of, by beneficiary, the latest last."""
+def _batches(chosen: QuerySet[Deletion]) -> Iterator[dict[int, list[Deletion]]]:
+    """The deletions by beneficiary, the latest of each last, of some beneficiaries at a time."""
+    whose, last = chosen.order_by("beneficiary_id").values_list("beneficiary_id", flat=True).distinct(), 0
+    while some := list(whose.filter(beneficiary_id__gt=last)[:BATCH]):
+        last = some[-1]
+        of_some = chosen.filter(beneficiary_id__in=some).order_by("beneficiary_id", "load_id").select_related("load")
+        yield {each: list(deletions) for each, deletions in groupby(of_some, attrgetter("beneficiary_id"))}
+
+
+def _chosen(selection: Selection) -> QuerySet[Deletion]:
+    """The deletions that a selection may be told of."""
     on_roster = RosterEntry.objects.filter(roster=selection.roster_id, beneficiary=OuterRef("beneficiary"))
     chosen = Deletion.objects.filter(
         Exists(on_roster),
@@ -60,7 +68,7 @@ def _chosen(selection: Selection) -> Iterator[Deletion]:
             RosterEntry.objects.filter(roster=selection.earlier_roster_id, beneficiary=OuterRef("beneficiary"))
         )
         chosen = chosen.filter(on_earlier if selection.on_earlier_roster else ~on_earlier)
-    return chosen.select_related("load").order_by("beneficiary_id", "load_id").iterator(chunk_size=BATCH)
+    return chosen
 
 
 def _gone(selection: Selection, deletions: Sequence[Deletion]) -> set[str]:
@@ -84,7 +92,7 @@ def _present(selection: Selection, beneficiary_ids: Mapping[int, object]) -> dic
         load__lte=selection.as_of_load_id,
     )
     found: dict[int, set[str]] = {}
-    for whose, body in chunks.values_list("beneficiary_id", "body").iterator(chunk_size=BATCH):
+    for whose, body in chunks.values_list("beneficiary_id", "body"):
         found.setdefault(whose, set()).update(map(resource_id, splice.inflate(body).splitlines()))
     return found
 

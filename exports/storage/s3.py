@@ -10,11 +10,13 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 from django.conf import settings
 from django.utils.functional import cached_property
 from django.utils.http import content_disposition_header
@@ -75,12 +77,12 @@ class S3Files(S3Storage):  # type: ignore[misc]  # has no types
 
     def opened(self, job_id: int, name: str, part: range | None = None) -> BinaryIO:
         wanted: dict[str, Any] = {} if part is None else {"Range": f"bytes={part.start}-{part.stop - 1}"}
-        with _missing_as_file_not_found():
+        with _as_errors_of_files():
             answer = self._client.get_object(Bucket=self.bucket_name, Key=self._key(job_id, name), **wanted)
         return cast("BinaryIO", _Stream(answer["Body"]))
 
     def sha256(self, job_id: int, name: str) -> str:
-        with _missing_as_file_not_found():
+        with _as_errors_of_files():
             head = self._client.head_object(Bucket=self.bucket_name, Key=self._key(job_id, name))
         return head["Metadata"]["sha256"]
 
@@ -162,11 +164,16 @@ class _Stream:
 
 
 @contextlib.contextmanager
-def _missing_as_file_not_found() -> Iterator[None]:
+def _as_errors_of_files() -> Iterator[None]:
+    """What a disk would raise: FileNotFoundError, and OSError while S3 is out of reach or overloaded."""
     try:
         yield
+    except (HTTPClientError, NoConnectionError) as error:
+        raise OSError("S3 does not answer.") from error
     except ClientError as error:
         # An answer to HEAD has no body that could say more than the status.
         if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
             raise FileNotFoundError("S3 has no such object.") from error
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise OSError("S3 cannot answer at the moment.") from error
         raise

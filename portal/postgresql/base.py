@@ -1,4 +1,6 @@
-"""Django's PostgreSQL, but that a time which only PostgreSQL knows stops nobody who reads it (DATABASES, ENGINE).
+"""Django's backend for PostgreSQL (DATABASES, ENGINE), with two differences.
+
+Its pool notices at once that the server was restarted. And a time that only PostgreSQL knows stops nobody who reads it.
 
 PostgreSQL has years before Christ, years after 9999 and infinity; Python has none of them, and psycopg raises for the
 whole answer in which one stands: one such row would be an error for every page and task that meets it. Here it is read
@@ -10,6 +12,7 @@ constraints; this is for what got in all the same.
 import datetime as dt
 from typing import Any
 
+import psycopg
 from django.db.backends.postgresql import base
 from psycopg import DataError
 from psycopg.abc import Buffer
@@ -31,6 +34,28 @@ class DatabaseWrapper(base.DatabaseWrapper):
         adapters.register_loader("timestamp", _KnownTimeOfNoZone)
         adapters.register_loader("date", _KnownDate)
         return {**parameters, "context": adapters}
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """A connection that works, from the pool if this process has one. Raises psycopg.OperationalError."""
+        connection = super().get_new_connection(conn_params)
+        if self.pool is None or _works(connection):
+            return connection
+        # PostgreSQL was restarted: the pool looks at all that it holds, or each dead connection would cost a request.
+        self.pool.putconn(connection)
+        self.pool.check()
+        connection = super().get_new_connection(conn_params)
+        if not _works(connection):
+            self.pool.putconn(connection)
+            raise psycopg.OperationalError("The server closes connections that have just been made.")
+        return connection
+
+
+def _works(connection: Any) -> bool:
+    try:
+        connection.execute("")
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _in_zone(zone: dt.tzinfo | None) -> type[TimestamptzLoader]:

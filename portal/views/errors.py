@@ -1,11 +1,13 @@
 """What went wrong: a page for people, and for programs an answer in their own words (portal/answers.py)."""
 
+import sys
+
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.template import loader
 from django.views import csrf, defaults
 
 from credentials.middleware import request_id
-from portal import answers
+from portal import answers, outages
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -28,7 +30,9 @@ def form_out_of_date(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Our own mistakes. It asks nothing of the database, which may be what is broken."""
+    """Our own mistakes, and outages that other middleware met. It asks nothing of the database."""
+    if outages.is_outage(sys.exc_info()[1]):
+        return outages.response(request)
     number = request_id(request)
     if told := answers.error(request, 500, f"Something went wrong on our side. Request {number}."):
         return told

@@ -19,7 +19,7 @@ from tests.world import HOME_ADDRESS
 
 REQUESTS = 300
 HASHES = 20_000
-LIMITS = ("LIMIT_TOKEN_CALLS_PER_CLIENT", "LIMIT_TOKEN_CALLS_PER_ADDRESS")
+LIMITS = ("LIMIT_TOKEN_CALLS_PER_CLIENT",)
 
 
 def figures(folder: Path) -> Iterator[Figure]:

@@ -67,6 +67,15 @@ def test_it_costs_the_same_for_many_clients(world, django_assert_max_num_queries
         assert len(browser.get(PATH).json()["clients"]) == count
 
 
+def test_a_person_cannot_ask_without_end_and_does_not_pay_for_others_at_the_address(world, settings):
+    settings.LIMIT_API_CALLS_PER_CLIENT = settings.LIMIT_API_CALLS_PER_ADDRESS = 2
+    browsers = [browser_of(person) for person in (world.delegate, world.colleague)]
+
+    answers = [browser.get(PATH).status_code for browser in browsers for _ in range(3)]
+
+    assert answers == [200, 200, 429] * 2
+
+
 def test_it_cannot_be_asked_without_end(settings, db):
     settings.LIMIT_API_CALLS_PER_ADDRESS = 1
     browser = Browser(REMOTE_ADDR=HOME_ADDRESS)

@@ -98,22 +98,52 @@ def test_one_client_does_not_pay_for_another(api, world, settings):
     assert other.get(JOB).status_code == 404
 
 
-def test_calls_from_one_address_are_counted_together(api, world, settings):
-    settings.LIMIT_API_CALLS_PER_ADDRESS = 2
-    other = world.api_client(name="Vendor").sign_in()
-    api.sign_in()
+@pytest.mark.usefixtures("_store")
+def test_clients_that_prove_themselves_do_not_pay_for_others_at_their_address(api, world, settings):
+    settings.LIMIT_API_CALLS_PER_ADDRESS = settings.LIMIT_FAILURES_PER_ADDRESS = 1
+    clients = [world.api_client(name=f"Client {number}").sign_in() for number in range(3)]
+    strangers = [Browser(REMOTE_ADDR=HOME_ADDRESS).get(METADATA).status_code for _ in range(2)]
+    guesses = [api.ask_for_token(secret=WRONG).status_code for _ in range(2)]
 
-    assert [api.get(JOB).status_code, other.get(JOB).status_code, api.get(JOB).status_code] == [404, 404, 429]
-    assert Browser(REMOTE_ADDR=OTHER_ADDRESS).get(METADATA).status_code == 200
+    answers = [client.get(JOB).status_code for client in clients for _ in range(2)]
+
+    assert (strangers, guesses) == ([200, 429], [401, 429])
+    assert answers == [404] * 6
+    assert [client.ask_for_token().status_code for client in clients] == [200] * 3
 
 
-def test_calls_without_a_token_are_counted_by_address(settings, db):
+@pytest.mark.parametrize(("path", "passes"), [(METADATA, 200), (JOB, 401)])
+def test_calls_without_a_token_are_counted_by_address(settings, db, path, passes):
     settings.LIMIT_API_CALLS_PER_ADDRESS = 1
 
     def ask(address: str) -> int:
-        return Browser(REMOTE_ADDR=address).get(METADATA).status_code
+        return Browser(REMOTE_ADDR=address).get(path).status_code
 
-    assert [ask("2606:4700::1"), ask("2606:4700::2"), ask("2606:4700:0:1::1")] == [200, 429, 200]
+    assert [ask("2606:4700::1"), ask("2606:4700::2"), ask("2606:4700:0:1::1")] == [passes, 429, passes]
+
+
+def test_a_stolen_token_counts_at_the_address_where_it_is_used(api, settings):
+    settings.LIMIT_FAILURES_PER_ADDRESS = 2
+    thief = ApiClient(api.client, api.secret, address=OTHER_ADDRESS)
+    thief.token = api.sign_in().token
+
+    assert [thief.get(JOB).status_code for _ in range(3)] == [403, 403, 429]
+
+    assert api.get(JOB).status_code == 404
+    other = ApiClient(Client(client_id="somebody"), WRONG, address=OTHER_ADDRESS)
+    assert other.ask_for_token().status_code == 429
+
+
+def test_a_scope_that_does_not_suffice_says_nothing_against_the_address(api, world, settings):
+    settings.LIMIT_FAILURES_PER_ADDRESS = 1
+    world.roster(world.harbor, world.beneficiaries(1))
+    api.sign_in()
+    api.client.access_tokens.update(scope="system/Patient.rs")
+
+    refused = [api.kick_off("/api/v2/Group/all/$export?_type=Coverage").status_code for _ in range(3)]
+
+    assert refused == [403] * 3
+    assert api.ask_for_token(secret=WRONG).status_code == 401
 
 
 @pytest.mark.django_db(transaction=True)
@@ -235,7 +265,7 @@ def test_a_client_that_calls_too_often_is_written_down_once(api, settings):
 
 @pytest.mark.usefixtures("_store")
 def test_a_limit_of_zero_is_none(api, settings):
-    settings.LIMIT_TOKEN_CALLS_PER_CLIENT = settings.LIMIT_TOKEN_CALLS_PER_ADDRESS = 0
+    settings.LIMIT_TOKEN_CALLS_PER_CLIENT = 0
 
     assert {api.ask_for_token().status_code for _ in range(5)} == {200}
 
@@ -250,7 +280,7 @@ def test_while_the_cache_is_away_postgresql_counts(api, settings):
 def test_counts_of_windows_that_are_over_are_forgotten(api, settings):
     settings.CACHES = OF_THIS_PROCESS
     api.ask_for_token()
-    assert CallCount.objects.count() == 2
+    assert CallCount.objects.count() == 1
 
     CallCount.objects.update(ends_at=timezone.now() - dt.timedelta(seconds=1))
     tasks.forget_ended_tokens()

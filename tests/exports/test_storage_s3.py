@@ -5,9 +5,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
+from django.conf import settings
+from django.test import override_settings
 
 from exports import storage
+from exports.storage import s3
+from tests.ports import free_port
 from tests.s3 import CREDENTIALS, S3Server, s3_server
 
 NAME = "00000000-0000-4000-8000-000000000000.ndjson"
@@ -160,3 +165,15 @@ def test_a_signed_url_gives_a_part_too(on_s3):
         part = b"".join(answer.iter_raw())
     assert answer.status_code == 206
     assert part == storage.opened(7, NAME, range(10, 20)).read()
+
+
+def test_while_s3_is_out_of_reach_a_file_is_not_taken_to_be_missing(on_s3, monkeypatch):
+    server = on_s3()
+    write()
+    broken = server.storage()
+    broken["OPTIONS"]["endpoint_url"] = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setattr(s3, "CONNECTIONS", s3.CONNECTIONS.merge(Config(retries={"max_attempts": 1})))
+    with override_settings(STORAGES={**settings.STORAGES, "exports": broken}):
+        for ask in (storage.opened, storage.sha256):
+            with pytest.raises(OSError, match="S3 does not answer"):
+                ask(7, NAME)

@@ -19,6 +19,7 @@ from tests.credentials.key_server import KeyServer, make_authority
 from tests.credentials.signing import ec_key, jwk, key_set
 from tests.journeys import forked
 from tests.journeys.installation import Installation, Worker
+from tests.pgbouncer import pgbouncer
 from tests.ports import free_port
 
 # The journeys' clients call from this machine, behind a proxy that says where they really are.
@@ -35,7 +36,7 @@ class Running:
         self.environment = {
             "CLAIMSGATE_EMBEDDED": "on",
             "DJANGO_SETTINGS_MODULE": "tests.journeys.served",
-            "DATABASE_URL": _database_url(),
+            "DATABASE_URL": self.database_url(),
             "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
             "EXPORTS_DIR": str(folder / "exports"),
             "TRUSTED_PROXIES": PROXY_NETWORK,
@@ -46,6 +47,11 @@ class Running:
         self.others: list[processes.Process] = []
         self.worker = self.start_worker() if has_worker else None
         processes.wait_until_up(self.base_url, self.server)
+
+    @staticmethod
+    def database_url() -> str:
+        """Where the processes find the tests' own database."""
+        return _database_url()
 
     def start_another_server(self, environment: Mapping[str, str] | None = None) -> str:
         """The base URL of one more node, over the same database and broker."""
@@ -123,8 +129,22 @@ def chromium(_browser) -> Iterator[Browser]:
         context.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _behind_pgbouncer(django_db_setup) -> Iterator[None]:
+    """With TEST_PGBOUNCER set, servers, workers and commands reach the database through it. This process does not."""
+    if not os.environ.get("TEST_PGBOUNCER"):
+        yield
+        return
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pgbouncer(required_program("pgbouncer"), connection.settings_dict) as url,
+    ):
+        patch.setattr(Running, "database_url", staticmethod(lambda: url))
+        yield
+
+
 @pytest.fixture(scope="session")
-def _lasting_server(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Running]:
+def _lasting_server(_behind_pgbouncer, django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Running]:
     """For all journeys that need no settings of their own. What it keeps of one test stands in its folder."""
     folder = tmp_path_factory.mktemp("lasting")
     with django_db_blocker.unblock():

@@ -28,6 +28,7 @@ from exports.models import Job
 from portal import processes
 from portal.embedded import Embedded
 from tests.exports.store import arrival, load, patient
+from tests.ports import free_port
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, ApiClient, World
 
 PATIENCE_SECONDS = 60
@@ -50,12 +51,17 @@ class Stored:
 class Worker:
     """A worker process, which copies at a pace that can be changed at any time."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], *, pace: float, queues: str = "") -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str], *, pace: float, concurrency: int = 1, queues: str = ""
+    ) -> None:
         self._folder = folder
         folder.mkdir(parents=True)
         self.set_pace(pace)
         self.process = processes.start_worker(
-            folder, environment={**environment, "TEST_PACE_FOLDER": str(folder)}, queues=queues
+            folder,
+            environment={**environment, "TEST_PACE_FOLDER": str(folder)},
+            concurrency=concurrency,
+            queues=queues,
         )
 
     def set_pace(self, piece: float = 0, closing: float = 0) -> None:
@@ -139,6 +145,7 @@ class Installation:
         self.exports = folder / "exports"
         self.port = port
         self.workers: list[Worker] = []
+        self._nodes: list[processes.Process] = []
         self._lasting: Worker | None = None
         self._ended: list[Worker] = []
         self._numbers = itertools.count(1)
@@ -173,7 +180,8 @@ class Installation:
                 yield
             finally:
                 self.end_workers()
-                self.server.kill()
+                for node in (self.server, *self._nodes):
+                    node.kill()
 
     @contextlib.contextmanager
     def as_database(self) -> Iterator[None]:
@@ -218,9 +226,16 @@ class Installation:
         assert len(stored) > PEOPLE / 10
         return stored
 
+    def start_another_server(self) -> str:
+        """The base URL of one more node; it ends with the installation."""
+        port, folder = free_port(), self.folder / f"node-{len(self._nodes) + 2}"
+        self._nodes.append(processes.start_server(folder, port=port, environment=self._environment))
+        processes.wait_until_up(f"http://localhost:{port}", self._nodes[-1])
+        return f"http://localhost:{port}"
+
     # --- Workers ---
 
-    def start_worker(self, pace: float = 0, *, queues: str = "", **environment: str) -> Worker:
+    def start_worker(self, pace: float = 0, *, concurrency: int = 1, queues: str = "", **environment: str) -> Worker:
         """Another worker, which takes from all queues or from these; it starts while the test goes on."""
         folder = self.folder / "workers" / str(next(self._numbers))
         settings = {
@@ -231,7 +246,7 @@ class Installation:
             "EXPORTS_DIR": str(self.exports),
             **environment,
         }
-        self.workers.append(Worker(folder, settings, pace=pace, queues=queues))
+        self.workers.append(Worker(folder, settings, pace=pace, concurrency=concurrency, queues=queues))
         return self.workers[-1]
 
     def lasting_worker(self) -> Worker:

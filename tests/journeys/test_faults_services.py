@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -71,9 +72,24 @@ def test_a_database_that_is_restarted_costs_nothing(site, worker, mode):
     worker.set_pace(0)
     site.wait_for_completion_of(job)
 
-    assert meanwhile.status_code >= 500
+    assert (meanwhile.status_code, meanwhile.headers["Retry-After"]) == (503, "5")
+    assert meanwhile.json()["issue"][0]["code"] == "transient"
     assert worker.is_running
     site.check_undisturbed(job)
+
+
+def test_after_a_restart_of_the_database_no_call_is_given_a_dead_connection(site):
+    job = site.start_job()
+    # So that the server has as many connections as it may have.
+    with ThreadPoolExecutor(64) as threads:
+        many = list(threads.map(lambda _: site.ask_for(job).status_code, range(256)))
+
+    site.stop_postgres("fast")
+    site.start_services()
+    afterwards = [site.ask_for(job).status_code for _ in range(20)]
+
+    assert set(many) == {202}
+    assert set(afterwards) == {202}
 
 
 def test_a_full_disk_leaves_no_half_file_and_the_export_goes_on_when_there_is_room(site, tmp_path):

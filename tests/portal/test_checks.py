@@ -1,8 +1,9 @@
 """`manage.py check --deploy` says what is missing, and what to do."""
 
 import pytest
+from django.db import connection
 
-from portal.checks import data_folder, production_settings, trusted_proxies
+from portal.checks import data_folder, database_connections, production_settings, trusted_proxies
 
 GOOD = {
     "EMBEDDED": False,
@@ -31,6 +32,7 @@ def test_good_settings_are_met_with_silence(production):
         ("DATABASE_URL", "", "claimsgate.E001"),
         ("SECRET_KEY", "", "claimsgate.E002"),
         ("CELERY_BROKER_URL", "", "claimsgate.E003"),
+        ("DATABASE_POOL_SIZE", 0, "claimsgate.E008"),
         ("ALLOWED_HOSTS", ["*"], "claimsgate.E004"),
         ("CACHES", {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}, "claimsgate.E007"),
         ("CACHES", {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}, "claimsgate.E007"),
@@ -62,6 +64,21 @@ def test_a_data_folder_that_is_not_there_is_named_with_a_hint(production, tmp_pa
 
     assert message.id == "claimsgate.W020"
     assert str(tmp_path / "missing") in message.msg
+
+
+@pytest.mark.parametrize(("limit", "identities"), [(-1, []), (26, []), (25, ["claimsgate.W003"])])
+def test_a_database_that_lets_too_few_in_is_named_with_what_is_wanted(production, db, limit, identities):
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER ROLE current_user CONNECTION LIMIT {limit}")
+
+    messages = database_connections(databases=["default"])
+
+    assert [message.id for message in messages] == identities
+    assert all("lets 25 connections in" in message.msg and "may want 26" in message.msg for message in messages)
+
+
+def test_without_a_database_that_was_named_nothing_is_asked(production):
+    assert database_connections() == database_connections(databases=None) == []
 
 
 @pytest.mark.parametrize(
