@@ -116,6 +116,8 @@ def test_every_location_of_nginx_is_served():
         if comparison == "~":
             matching = [route for route in routes() if any(re.search(path, each) for each in filled(route))]
             assert matching, f"nothing is served at {path}"
+        elif path.startswith("@"):  # what nginx answers by itself
+            assert f" {path};" in NGINX
         elif "internal;" in content:
             assert path == "/protected-exports/"
         else:

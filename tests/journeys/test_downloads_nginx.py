@@ -25,6 +25,7 @@ from tests.journeys.conftest import PROXY_NETWORK, required_program
 from tests.journeys.installation import wait_until
 from tests.journeys.person import Person
 from tests.nginx import Nginx, nginx
+from tests.ports import free_port
 from tests.world import HOME_ADDRESS, OTHER_ADDRESS, World
 
 pytestmark = pytest.mark.journey
@@ -115,6 +116,30 @@ def test_a_delegate_uploads_a_large_roster_and_everything_else_stays_small(gate)
     assert (roster.status, roster.beneficiary_count) == (RosterFile.Status.PUBLISHED, PEOPLE)
     assert f"{PEOPLE:,}" in shown.text
     assert (elsewhere.status_code, "X-Request-Id" in elsewhere.headers) == (413, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type", "word"),
+    [
+        ("/api/v2/metadata", "application/fhir+json", "transient"),
+        ("/data/1/2.ndjson", "application/fhir+json", "transient"),
+        ("/auth/welcome", "application/fhir+json", "transient"),
+        ("/auth/token", "application/json", "temporarily_unavailable"),
+        ("/admin-api/organizations", "application/json", "error"),
+    ],
+)
+def test_programs_are_told_in_their_own_words_when_claimsgate_cannot_be_reached(tmp_path, path, media_type, word):
+    program = required_program("nginx", "/usr/sbin/nginx")
+
+    with nginx(program, tmp_path / "nginx", upstream_port=free_port(), exports=tmp_path) as it:
+        away = httpx.get(it.base_url + path, verify=it.trust())
+        too_large = httpx.post(it.base_url + path, content=b"x" * 1_100_000, verify=it.trust())
+
+    assert (away.status_code, away.headers["Content-Type"], away.headers["Retry-After"]) == (503, media_type, "5")
+    assert word in away.text
+    assert (too_large.status_code, too_large.headers["Content-Type"]) == (413, media_type)
+    assert away.json()
+    assert too_large.json()
 
 
 def large_archive() -> bytes:
