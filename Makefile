@@ -36,6 +36,7 @@ check: $(VENV)/.installed-dev node_modules/.installed
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) -m pytest -n 0 -q tests/house/test_migrations.py
 	$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 
 # Ratios, measured side by side; the raw runs and summary.json are left in var/bench/.

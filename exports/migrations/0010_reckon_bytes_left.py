@@ -11,6 +11,6 @@ WHERE shards.job_id = job.id AND job.status = 'in_progress'
 
 
 class Migration(migrations.Migration):
-    dependencies = [("exports", "0009_choose_by_an_index")]
+    dependencies = [("exports", "0009_order_jobs_by_bytes_left")]
 
     operations = [migrations.RunSQL(RECKON, migrations.RunSQL.noop)]

@@ -1,6 +1,7 @@
-"""Django's backend for PostgreSQL (DATABASES, ENGINE), with two differences.
+"""Django's backend for PostgreSQL (DATABASES, ENGINE), with three differences.
 
-Its pool notices at once that the server was restarted. And a time that only PostgreSQL knows stops nobody who reads it.
+Its pool notices at once that the server was restarted. Migrations give up rather than make everybody wait. And a time
+that only PostgreSQL knows stops nobody who reads it.
 
 PostgreSQL has years before Christ, years after 9999 and infinity; Python has none of them, and psycopg raises for the
 whole answer in which one stands: one such row would be an error for every page and task that meets it. Here it is read
@@ -10,10 +11,11 @@ constraints; this is for what got in all the same.
 """
 
 import datetime as dt
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from django.db.backends.postgresql import base
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 from psycopg import DataError
 from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap
@@ -24,8 +26,27 @@ EARLIEST = dt.datetime(101, 1, 1, tzinfo=dt.UTC)
 LATEST = dt.datetime(9900, 1, 1, tzinfo=dt.UTC)
 
 
+# How long a migration waits for a lock. While it waits, everybody who wants the table after it waits, too.
+LOCK_TIMEOUT = "5s"
+
+
+class SchemaEditor(DatabaseSchemaEditor):
+    """One that changes nothing if it does not get its locks soon: whoever migrates tries again.
+
+    Outside a transaction (indexes that are built concurrently) it waits as long as others take: nobody waits for it.
+    """
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        if self.atomic_migration:
+            self.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+        return self
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection, of Django's pool or not."""
+
+    SchemaEditorClass = SchemaEditor
 
     def get_connection_params(self) -> dict[str, Any]:
         parameters: dict[str, Any] = super().get_connection_params()

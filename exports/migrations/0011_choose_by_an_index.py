@@ -1,30 +1,17 @@
+"""The indexes by which the next file is chosen. They are built while exports go on, so not in a transaction."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("exports", "0008_mend_since")]
+    atomic = False
+
+    dependencies = [("exports", "0010_reckon_bytes_left")]
 
     operations = [
-        migrations.AddField(
-            model_name="job",
-            name="bytes_left",
-            field=models.PositiveBigIntegerField(
-                db_default=0,
-                help_text="Bytes of NDJSON to go through that are not in a file yet: which job is soonest done.",
-            ),
-        ),
-        migrations.AddField(
-            model_name="shard",
-            name="retry_at",
-            field=models.DateTimeField(help_text="It failed, and nobody takes it before then.", null=True),
-        ),
-        migrations.AlterField(
-            model_name="shard",
-            name="sent_at",
-            field=models.DateTimeField(help_text="Not used any more: nobody is told of a shard.", null=True),
-        ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="job",
             index=models.Index(
                 condition=Q(("status", "in_progress")),
@@ -32,7 +19,7 @@ class Migration(migrations.Migration):
                 name="job_soonest_done",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="job",
             index=models.Index(
                 condition=Q(("status", "in_progress")),
@@ -40,11 +27,11 @@ class Migration(migrations.Migration):
                 name="job_longest_waiting",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="shard",
             index=models.Index(condition=Q(("status", "waiting")), fields=["job", "number"], name="shard_waiting"),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="shard",
             index=models.Index(condition=Q(("status", "writing")), fields=["job"], name="shard_writing"),
         ),
