@@ -56,7 +56,7 @@ def test_an_export_started_a_moment_later(site):
 
 def test_a_small_export_behind_many_of_another_organization(site):
     workers = two_workers(site, pace=0.02)
-    queued = [site.start_job(export_since(1901 + number % 100)) for number in range(QUEUED)]
+    queued = [site.start_job(path) for path in larger_ones_first(QUEUED)[:QUEUED]]
     site.sign_in(site.api_of_mesa)
 
     small = site.start_job()
@@ -101,7 +101,7 @@ def export_since(year: int, types: str = "Patient") -> str:
 
 def larger_ones_first(count: int) -> list[str]:
     """The paths of so many exports of some twenty files, and of as many of four files."""
-    years = range(2001, 2001 + count)
+    years = [1901 + number % 100 for number in range(count)]
     return [export_since(year, types) for types in ("Patient,ExplanationOfBenefit", "Patient") for year in years]
 
 
