@@ -69,6 +69,28 @@ LIMIT 1
 )
 
 
+# Each organization's oldest job that nobody has tried to plan, that of the one with the fewest at work first.
+_TO_PLAN_FIRST = """
+SELECT oldest.id FROM (
+    SELECT DISTINCT ON (organization_id) organization_id, created_at, id FROM exports_job
+    WHERE status = 'pending' AND plan_attempts = 0 ORDER BY organization_id, created_at, id
+) oldest
+ORDER BY (
+    SELECT count(*) FROM exports_job job
+    WHERE job.organization_id = oldest.organization_id AND job.status = 'in_progress'
+), oldest.created_at, oldest.id
+LIMIT 1
+"""
+
+
+def to_plan_first() -> int | None:
+    """The job that should be planned next. One whose planning has failed is left to its own message."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TO_PLAN_FIRST)
+        found = cursor.fetchone()
+    return found[0] if found else None
+
+
 def take_next(holder: uuid.UUID) -> Shard | None:
     """Take the shard whose turn it is, for a worker that will write it; None if nothing may be written now."""
     with _choosing():
