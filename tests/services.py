@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from pytest_django.plugin import blocking_manager_key
 
-from portal import embedded
+from portal import embedded, postgresql
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -32,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from django.conf import settings
 
+    # Tests that load the server's application go on with a connection for each of their threads.
+    postgresql.share_connections = lambda: None
     # People's passwords are hashed slowly on purpose; the cast has no secrets to keep.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Nothing here has to outlive a power failure.
