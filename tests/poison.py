@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest import mock
 
 from django.db import connection
+from django.db.backends.postgresql import base as djangos
 from django.db.backends.postgresql.psycopg_any import register_tzloader
 from django.db.models import Model
 from psycopg.pq import Format
+
+from portal.postgresql import base as ours
 
 BEFORE_CHRIST = "0001-12-31 18:30:00+00 BC"
 
@@ -47,5 +51,9 @@ def read_as_psycopg_does() -> Iterator[None]:
     adapters = connection.connection.adapters
     kept = adapters.get_loader(adapters.types["timestamptz"].oid, Format.TEXT)
     register_tzloader(connection.timezone, connection.connection)
-    yield
+    # A loop makes a new connection where the former one failed.
+    with mock.patch.object(
+        ours.DatabaseWrapper, "get_connection_params", djangos.DatabaseWrapper.get_connection_params
+    ):
+        yield
     adapters.register_loader("timestamptz", kept)

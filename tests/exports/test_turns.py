@@ -142,7 +142,9 @@ def test_a_worker_that_died_does_not_count(world, planned, settings):
     assert mesas.shards.filter(status=Shard.Status.WAITING).exists()
 
 
-@pytest.mark.parametrize("how", [kickoff.cancel, lambda job, **_: recover.fail(job, "a test")], ids=["cancel", "fail"])
+@pytest.mark.parametrize(
+    "how", [kickoff.cancel, lambda job, **_: recover.fail(job.pk, "a test")], ids=["cancel", "fail"]
+)
 def test_a_job_that_is_over_holds_nothing(world, planned, settings, how):
     settings.EXPORT_WORKERS_PER_ORGANIZATION = 1
     over, harbors, mesas = planned(world.harbor, 3), planned(world.harbor, 4), planned(world.mesa, 5)

@@ -28,7 +28,7 @@ WORDS_THAT_MATTER = {
 _CHANGING = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})"), "<time>"),
-    (re.compile(r"(?<=/)\d+(?=/|$|\s)|(?<=xport )\d+"), "<number>"),
+    (re.compile(r"(?<=/)\d+(?=/|$|\s)|(?<=xport )\d+|(?<=Person )\d+"), "<number>"),
 )
 
 
