@@ -18,5 +18,5 @@ USER claimsgate
 EXPOSE 8000
 # All addresses of the container; docs/production.md says who may reach them.
 CMD ["gunicorn", "portal.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--worker-class", "gthread", \
-    "--threads", "64", "--no-control-socket", "--access-logfile", "-", "--access-logformat", \
+    "--threads", "64", "--keep-alive", "75", "--no-control-socket", "--access-logfile", "-", "--access-logformat", \
     "%(t)s %({claimsgate.client_address}e)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"]

@@ -23,6 +23,8 @@ from django.conf import settings
 from portal import tether
 
 SERVER_THREADS = 64
+# Longer than clients and nginx keep a connection that is idle: a call must not meet one that is just being closed.
+KEEP_ALIVE_SECONDS = 75
 EVERYTHING_ELSE = "celery"  # the queue of what is not the writing of files
 # A moment more than a process has to end by itself.
 STOPPING_SECONDS = tether.ENDING_SECONDS + 2
@@ -129,6 +131,7 @@ def start_server(log_folder: Path, *, port: int, environment: Mapping[str, str] 
         [
             *("gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{port}"),
             *("--worker-class", "gthread", "--threads", str(SERVER_THREADS), "--workers", "1"),
+            *("--keep-alive", str(KEEP_ALIVE_SECONDS)),
             *("--worker-tmp-dir", str(log_folder), "--graceful-timeout", "2"),
             *("--access-logfile", "-", "--access-logformat", ACCESS_LOG),
             # The control socket of newer gunicorns would be written beside the code.

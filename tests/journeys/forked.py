@@ -4,11 +4,13 @@ Each is a fork of a process that has done nothing but load them (multiprocessing
 what `python -m` makes of it, in a session and with an environment of its own.
 """
 
+import contextlib
 import multiprocessing
 import os
 import runpy
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +31,10 @@ class _Child:
         )
         self._process.start()
         self.pid = self._process.pid
+        # Whoever ends it ends the session, which has to be there.
+        with contextlib.suppress(ProcessLookupError):
+            while self._process.exitcode is None and os.getpgid(self.pid) != self.pid:
+                time.sleep(0.001)
 
     def poll(self) -> int | None:
         return self._process.exitcode

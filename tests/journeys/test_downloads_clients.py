@@ -19,6 +19,7 @@ import aiohttp
 import httpx
 import pytest
 import requests
+from django.conf import settings
 from django.db import connection
 
 from credentials.audit import Action
@@ -28,6 +29,7 @@ from exports.models import Job
 from exports.pipeline import expire
 from tests.exports.finished import finished_job, lines, spliced
 from tests.journeys.conftest import required_program
+from tests.journeys.installation import wait_until
 from tests.world import HOME_ADDRESS, World
 
 pytestmark = pytest.mark.journey
@@ -170,11 +172,13 @@ def test_slow_clients_delay_nobody_and_hold_no_connection_to_the_database(gate):
     quiet = _seconds_of_status_calls(it)
 
     with SlowClients(it) as slow:
-        held = _connections_of_others()
+        # The pool keeps one at hand, and closes the others that are not needed one after the other.
+        wait_until(
+            lambda: _connections_of_others() <= settings.DATABASE_POOL["min_size"], "no connection is held", within=60
+        )
         loud = _seconds_of_status_calls(it)
         still_reading = list(slow.bytes_read)
 
-    assert held == 0
     assert all(0 < count < 64 << 20 for count in still_reading)
     assert statistics.median(loud) < 10 * statistics.median(quiet)
     assert max(loud) < 20 * max(quiet)
