@@ -11,6 +11,8 @@ constraints; this is for what got in all the same.
 """
 
 import datetime as dt
+import functools
+import select
 from typing import Any, Self
 
 import psycopg
@@ -50,11 +52,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         parameters: dict[str, Any] = super().get_connection_params()
-        adapters = AdaptersMap(parameters["context"])
-        adapters.register_loader("timestamptz", _in_zone(self.timezone))
-        adapters.register_loader("timestamp", _KnownTimeOfNoZone)
-        adapters.register_loader("date", _KnownDate)
-        return {**parameters, "context": adapters}
+        return {**parameters, "context": _lenient(parameters["context"], self.timezone)}
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """A connection that works, from the pool if this process has one. Raises psycopg.OperationalError."""
@@ -71,12 +69,30 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return connection
 
 
+@functools.cache
+def _lenient(adapters: AdaptersMap, zone: dt.tzinfo | None) -> AdaptersMap:
+    """Django's adapters, with loaders that read every time. Django has one set of them for each zone."""
+    lenient = AdaptersMap(adapters)
+    lenient.register_loader("timestamptz", _in_zone(zone))
+    lenient.register_loader("timestamp", _KnownTimeOfNoZone)
+    lenient.register_loader("date", _KnownDate)
+    return lenient
+
+
 def _works(connection: Any) -> bool:
+    """Whether the server is still at the other end. It is asked only if it has something to say: a farewell, mostly."""
     try:
-        connection.execute("")
+        if _has_something_to_read(connection):
+            connection.execute("")
     except psycopg.OperationalError:
         return False
     return True
+
+
+def _has_something_to_read(connection: Any) -> bool:
+    sockets = select.poll()
+    sockets.register(connection.fileno(), select.POLLIN)
+    return bool(sockets.poll(0))
 
 
 def _in_zone(zone: dt.tzinfo | None) -> type[TimestamptzLoader]:
