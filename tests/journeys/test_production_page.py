@@ -102,7 +102,8 @@ class Reader:
         elif block.language == "env":
             (self.folder / "etc" / "settings.env").write_text(text)
         elif block.heading == PROCESSES and re.match(r"gunicorn|celery .* (worker|beat) ", text):
-            name = next(word for word in ("gunicorn", "worker", "beat") if word in text)
+            name = next(word for word in ("gunicorn", "writer", "worker", "beat") if word in text)
+            assert name not in self.services
             self.services[name] = self.shell.start(text, name)
         else:
             assert block.language == "sh"
@@ -113,7 +114,8 @@ class Reader:
         """Somebody who types is slower than processes are."""
         if "/_health" in text:
             self.services["gunicorn"].wait_for("Booting worker")
-            self.services["worker"].wait_for(" ready.")
+            for worker in ("writer", "worker"):
+                self.services[worker].wait_for(" ready.")
 
     def of(self, beginning: str) -> str:
         """What the block whose last line begins so wrote."""
@@ -161,7 +163,7 @@ def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
     assert (reader.folder / "srv").stat().st_mode & 0o777 == 0o700
     written = {path.name.partition(".")[0] for path in (reader.folder / "srv").iterdir()}
     assert {"exports", "tmp", "static", "celerybeat-schedule"} <= written
-    assert reader.end() == {"gunicorn": 0, "worker": 0, "beat": 0}
+    assert reader.end() == {"gunicorn": 0, "writer": 0, "worker": 0, "beat": 0}
     assert set(REPOSITORY.iterdir()) == beside_the_code
 
 
