@@ -31,11 +31,9 @@ def plan(job_id: int) -> None:
     """Plan a job, and before it one of an organization that has less at work: nobody waits behind another's many."""
     first = turns.to_plan_first()
     if first is not None and first != job_id:
-        try:
+        # It has a message of its own, and recovery.
+        with isolated("The planning of job", first):
             _plan(first)
-        except Exception:
-            # It has a message of its own, and recovery.
-            logger.exception("Job %s cannot be planned yet.", first)
     _plan(job_id)
 
 
