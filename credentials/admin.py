@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 
-from credentials import audit, invitations, key_registration, organizations, revocation, rotation, team
+from credentials.clients import key_registration, revocation, rotation
 from credentials.models import (
     AllowedAddress,
     AuditEvent,
@@ -36,7 +36,9 @@ from credentials.models import (
     User,
 )
 from credentials.models.client import EXPIRES_SOON
-from credentials.team_rules import TeamRefusedError
+from credentials.people import invitations, organizations, team
+from credentials.people.team_rules import TeamRefusedError
+from credentials.trail import audit
 
 
 class LookOnly:

@@ -69,9 +69,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "credentials.middleware.RequestIdMiddleware",
+    "credentials.access.middleware.RequestIdMiddleware",
     "portal.middleware.OwnMediaTypeMiddleware",
-    "credentials.middleware.ClientAddressMiddleware",
+    "credentials.access.middleware.ClientAddressMiddleware",
     "portal.outages.OutagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -360,11 +360,11 @@ OAUTH2_PROVIDER = {
 SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W011"]
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["credentials.authentication.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["credentials.tokens.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_THROTTLE_CLASSES": ["credentials.throttles.CallThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["credentials.access.throttles.CallThrottle"],
     "EXCEPTION_HANDLER": "exports.api.outcomes.answer",
-    "DEFAULT_METADATA_CLASS": "credentials.options.AllowAlone",
+    "DEFAULT_METADATA_CLASS": "credentials.access.options.AllowAlone",
     "DEFAULT_RENDERER_CLASSES": ["exports.api.renderers.FhirJsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "UNAUTHENTICATED_USER": None,

@@ -9,8 +9,8 @@ import pytest
 from django.db import IntegrityError, connection
 from django.utils import timezone
 
-from credentials.audit import Action
 from credentials.models import AuditEvent
+from credentials.trail.audit import Action
 from exports.models import Job
 from tests.exports.store import arrival, exported, load, patient, run
 from tests.world import KICK_OFF_HEADERS, ApiClient, OrganizationFactory

@@ -10,8 +10,8 @@ from django.db import connections
 from django.http import Http404
 from django.test import RequestFactory
 
-from credentials.audit import Action
 from credentials.models import AuditEvent, User
+from credentials.trail.audit import Action
 from exports import storage
 from exports.api import downloads
 from exports.models import OutputFile

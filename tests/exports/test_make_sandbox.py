@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from attribution.models import RosterEntry, RosterFile
 from attribution.programs import model_of
-from credentials.issuing import secret_digest
+from credentials.clients.issuing import secret_digest
 from credentials.models import Client, ClientSecret, Organization
 from exports import sandbox
 from exports.models import Chunk, Load

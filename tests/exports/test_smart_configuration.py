@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.credentials.signing import TOKEN_URL, Signer
+from tests.credentials.tokens.signing import TOKEN_URL, Signer
 
 PATHS = ["/.well-known/smart-configuration", "/api/v2/.well-known/smart-configuration"]
 

@@ -21,8 +21,8 @@ from django.db.models.functions import Now
 
 from attribution import synthetic
 from attribution.models import Beneficiary, Mbi
-from credentials.audit import Action
 from credentials.models import AuditEvent
+from credentials.trail.audit import Action
 from exports.models import Job
 from exports.pipeline import expire
 from exports.sandbox import load_synthetic_claims

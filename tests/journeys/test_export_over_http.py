@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from attribution import synthetic
 from attribution.models import RosterFile
-from credentials import issuing
+from credentials.clients import issuing
 from exports.models import Job, OutputFile
 from exports.sandbox import load_synthetic_claims
 from tests.journeys.conftest import required_program

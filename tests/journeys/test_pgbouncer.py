@@ -13,9 +13,9 @@ import pytest
 from django.db import connection, connections
 from django.forms import ModelChoiceField
 
-from credentials import activity, audit
-from credentials.activity import Filter
 from credentials.models import AuditEvent, Organization
+from credentials.trail import activity, audit
+from credentials.trail.activity import Filter
 from exports import sandbox
 from exports.models import Load
 from tests.exports import ndjson

@@ -21,8 +21,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from credentials import gate
-from credentials.issuing import AddressesRefusedError, NameTakenError, checked_addresses, create_client
+from credentials.access import gate
+from credentials.clients.issuing import AddressesRefusedError, NameTakenError, checked_addresses, create_client
 from credentials.models import Organization
 from exports import sandbox
 from exports.sandbox import NotASandboxError, Size, Standing
