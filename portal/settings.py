@@ -350,11 +350,11 @@ OAUTH2_PROVIDER = {
     "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": True,
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
-    "APPLICATION_ADMIN_CLASS": "credentials.admin.ClientAdmin",
-    "ACCESS_TOKEN_ADMIN_CLASS": "credentials.admin.AccessTokenAdmin",
-    "GRANT_ADMIN_CLASS": "credentials.admin.UnusedAdmin",
-    "ID_TOKEN_ADMIN_CLASS": "credentials.admin.UnusedAdmin",
-    "REFRESH_TOKEN_ADMIN_CLASS": "credentials.admin.UnusedAdmin",
+    "APPLICATION_ADMIN_CLASS": "credentials.admin.client.ClientAdmin",
+    "ACCESS_TOKEN_ADMIN_CLASS": "credentials.admin.access_token.AccessTokenAdmin",
+    "GRANT_ADMIN_CLASS": "credentials.admin.access_token.UnusedAdmin",
+    "ID_TOKEN_ADMIN_CLASS": "credentials.admin.access_token.UnusedAdmin",
+    "REFRESH_TOKEN_ADMIN_CLASS": "credentials.admin.access_token.UnusedAdmin",
 }
 # The check fears a circle of foreign keys; our tokens have none that leads back to the toolkit's tables.
 SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W011"]
