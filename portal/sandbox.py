@@ -11,8 +11,8 @@ from typing import Any
 from credentials.clients.issuing import create_client, secret_digest
 from credentials.clients.rotation import Overlap, rotate_secret
 from credentials.models import Client, Membership, Organization, Program, Role, User
-from exports import sandbox
-from exports.sandbox import Size
+from exports.intake import sandbox
+from exports.intake.sandbox import Size
 from portal import mail_addresses
 
 YEARS = 3

@@ -16,7 +16,7 @@ from django.forms import ModelChoiceField
 from credentials.models import AuditEvent, Organization
 from credentials.trail import activity, audit
 from credentials.trail.activity import Filter
-from exports import sandbox
+from exports.intake import sandbox
 from exports.models import Load
 from tests.exports import ndjson
 from tests.journeys.conftest import required_program

@@ -24,8 +24,8 @@ from rich.text import Text
 from credentials.access import gate
 from credentials.clients.issuing import AddressesRefusedError, NameTakenError, checked_addresses, create_client
 from credentials.models import Organization
-from exports import sandbox
-from exports.sandbox import NotASandboxError, Size, Standing
+from exports.intake import sandbox
+from exports.intake.sandbox import NotASandboxError, Size, Standing
 from portal.processes import ended_by_signals
 
 CLIENT_NAME = "Sandbox"
