@@ -1,7 +1,7 @@
 """Which messages are due to whom. They are written in the transaction of what they tell of, and sent after it.
 
 Everybody who may manage an organization's credentials gets each message once. That is a constraint of the database, so
-it holds however often a task runs and however many workers there are. `portal/emails.py` knows the words.
+it holds however often a task runs and however many workers there are. `portal/mail/emails.py` knows the words.
 """
 
 import datetime as dt

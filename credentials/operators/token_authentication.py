@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
@@ -14,6 +13,10 @@ from credentials.access.throttles import TooManyCallsError
 from credentials.models import OperatorToken, User
 from credentials.operators import operator_tokens
 from credentials.trail import audit, refusals
+
+# Under this key of `request.META`, whoever knows the session says whether it has shown its second step. Without a word
+# it has not; and no header of a request can come under it.
+SECOND_FACTOR_IS_SHOWN = "claimsgate.second_factor_is_shown"
 
 
 class OperatorTokenAuthentication(BaseAuthentication):
@@ -39,10 +42,8 @@ class OperatorSessionAuthentication(SessionAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
         found = super().authenticate(request)
-        if found and settings.OPERATORS_NEED_SECOND_FACTOR:
-            is_shown = import_string(settings.SECOND_FACTOR_IS_SHOWN)
-            if not is_shown(request._request):  # noqa: SLF001  # the way DRF offers
-                raise exceptions.PermissionDenied("Show your second step first: open /admin/ in this browser.")
+        if found and settings.OPERATORS_NEED_SECOND_FACTOR and not request.META.get(SECOND_FACTOR_IS_SHOWN):
+            raise exceptions.PermissionDenied("Show your second step first: open /admin/ in this browser.")
         return found
 
 
