@@ -1,5 +1,6 @@
 """The rooms of the house: a folder is a table of contents, a module fits into the head, a name means one thing."""
 
+import re
 from collections import defaultdict
 from pathlib import Path, PurePath
 
@@ -13,6 +14,8 @@ LINES_AT_MOST = 400
 # Django's own names; and siblings that are alike on purpose: adapters have a base, a model has its page for operators.
 DJANGO_S = {"admin", "apps", "forms", "models", "tasks", "urls", "views"}
 ALIKE = {"base"}
+# A path from the top of the repository, as documents name it.
+PATH = re.compile(r"`([\w.-]+/[\w./*-]*)`")
 
 
 def modules(package: str) -> list[Path]:
@@ -59,3 +62,12 @@ def _alike(place: Path) -> PurePath:
     if parts[1:2] == ["fhir"]:
         parts[2:3] = ["version"]
     return PurePath(*parts)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/glossary.md", "docs/security.md"])
+def test_what_a_document_names_is_there(document):
+    text = (REPOSITORY / document).read_text()
+
+    named = {name for name in PATH.findall(text) if name.split("/")[0] in {*OURS, "templates", "static", "docs"}}
+    assert named
+    assert not {name for name in named if not list(REPOSITORY.glob(name))}
