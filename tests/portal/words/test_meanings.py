@@ -29,8 +29,9 @@ def test_each_reason_is_told_with_what_to_do(reason):
 def test_a_new_reason_without_words_is_a_type_error(tmp_path):
     for name in PURE:
         copy = tmp_path / name
-        copy.parent.mkdir()
-        (copy.parent / "__init__.py").touch()
+        copy.parent.mkdir(parents=True)
+        for package in (copy.parent, copy.parent.parent):
+            (package / "__init__.py").touch()
         shutil.copy(REPOSITORY / name, copy)
     as_it_is = mypy(tmp_path)
     with (tmp_path / "credentials/access/reasons.py").open("a") as file:
