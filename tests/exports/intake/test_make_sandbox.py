@@ -42,7 +42,7 @@ import django
 django.setup()
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from tests.exports.tiny_sandboxes import SIZES
+from tests.exports.intake.tiny_sandboxes import SIZES
 try:
     call_command("make_sandbox", *sys.argv[1:], sizes=SIZES)
 except CommandError as error:
