@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from attribution.models import Beneficiary, RosterFile
 from attribution.problems import Problem
-from credentials.admin import LookOnly
+from credentials.admin.look_only import LookOnly
 
 
 @admin.register(RosterFile)

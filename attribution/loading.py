@@ -20,8 +20,8 @@ from attribution.models import RosterFile
 from attribution.parsers import PARSERS
 from attribution.parsers.base import Roster, UnreadableRoster
 from attribution.problems import KEPT_AT_MOST, Problem, ProblemList
-from credentials import audit
 from credentials.models import Organization, User
+from credentials.trail import audit
 
 __all__ = ["BadFileName", "UnknownEntity", "load_roster"]
 

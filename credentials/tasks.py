@@ -3,9 +3,11 @@ import datetime as dt
 from celery import shared_task
 from django.utils import timezone
 
-from credentials import invitations, notices, refusals
+from credentials import notices
 from credentials.isolation import isolated
 from credentials.models import AccessToken, CallCount, SpentAssertion
+from credentials.people import invitations
+from credentials.trail import refusals
 
 # Long enough that a client which comes with an old token is told that it has expired, not that it never was.
 TOKENS_REMEMBERED = dt.timedelta(days=1)

@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from credentials.admin import LookOnly
+from credentials.admin.look_only import LookOnly
 from exports import kickoff
 from exports.claims.undo import CannotTakeBackError, take_back
 from exports.models import Job, Load, OutputFile, Shard

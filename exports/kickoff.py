@@ -12,8 +12,8 @@ from django.utils import timezone
 from attribution import cohorts
 from attribution.models import RosterFile
 from attribution.programs import model_of
-from credentials import audit
 from credentials.models import Client, Organization, User
+from credentials.trail import audit
 from exports import tasks
 from exports.models import Job
 

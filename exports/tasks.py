@@ -53,7 +53,7 @@ def write() -> None:
     # The next worker is called before this one writes, and this one itself afterwards, however it went.
     call_writers()
     try:
-        if job := writing.write_taken(shard, holder):
+        if job := writing.write(shard, holder):
             finishing.finish(job)
     finally:
         call_writers()

@@ -26,12 +26,14 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
-from credentials import audit, database, invitations
-from credentials.invitations import InvitationOverError
-from credentials.limits import Excess
-from credentials.middleware import client_address
+from credentials import database
+from credentials.access.limits import Excess
+from credentials.access.middleware import client_address
+from credentials.access.reasons import Reason
 from credentials.models import User
-from credentials.reasons import Reason
+from credentials.people import invitations
+from credentials.people.invitations import InvitationOverError
+from credentials.trail import audit
 from portal import attempts, browsers, invited, mail_addresses, personal_events, proof, sealing, sessions, tasks
 
 logger = logging.getLogger(__name__)

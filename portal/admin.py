@@ -15,7 +15,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from credentials.admin import LookOnly
+from credentials.admin.look_only import LookOnly
 from credentials.models import User
 from portal import second_factor, sessions
 

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
 
-from credentials import limits
-from credentials.limits import Budget, Excess
-from credentials.middleware import client_address
+from credentials.access import limits
+from credentials.access.limits import Budget, Excess
+from credentials.access.middleware import client_address
 from credentials.models import User
 
 COOKIE_NAME = "claimsgate_known_browser"

@@ -15,8 +15,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from credentials import invitations
 from credentials.models import Invitation, Notice, Organization
+from credentials.people import invitations
 
 Kind = Notice.Kind
 

@@ -3,8 +3,9 @@
 from django.db import transaction
 from django.http import HttpRequest
 
-from credentials import revocation, team
+from credentials.clients import revocation
 from credentials.models import Client, ClientSecret, Membership, User
+from credentials.people import team
 from exports import kickoff
 from exports.models import Job, JobQuerySet
 

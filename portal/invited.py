@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 
-from credentials.invitations import Key
+from credentials.people.invitations import Key
 
 _KEPT = "invitation"
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from credentials import jwks, key_registration, keys, limits
+from credentials.access import limits
+from credentials.clients import jwks, key_registration, keys
 from credentials.models import Client
 
 # In one window of time. Each try makes this server call another.

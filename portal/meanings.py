@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from credentials.reasons import Reason
+from credentials.access.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from django.contrib.auth import logout
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
-from credentials import audit, database
+from credentials import database
 from credentials.models import User
+from credentials.trail import audit
 from portal import answers, personal_events, sessions
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]

@@ -14,7 +14,7 @@ from django.template import loader
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from credentials.middleware import request_id
+from credentials.access.middleware import request_id
 from exports.api.downloads import FilesOutOfReachError
 from portal import answers
 

@@ -6,9 +6,9 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 
-from credentials import audit
+from credentials.access.reasons import Reason
 from credentials.models import User
-from credentials.reasons import Reason
+from credentials.trail import audit
 
 
 def lock(user: User) -> User:

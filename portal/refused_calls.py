@@ -8,10 +8,11 @@ from django.db.models import IntegerField, Max, Sum
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
 
-from credentials import addresses, audit, gate
+from credentials.access import addresses, gate
+from credentials.access.reasons import Reason
 from credentials.models import AuditEvent, Client, Organization
 from credentials.models.audit_event import AuditEventQuerySet
-from credentials.reasons import Reason
+from credentials.trail import audit
 from portal import meanings
 
 # More rows than these nobody reads; the audit trail has every one.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from credentials.issuing import create_client, secret_digest
+from credentials.clients.issuing import create_client, secret_digest
+from credentials.clients.rotation import Overlap, rotate_secret
 from credentials.models import Client, Membership, Organization, Program, Role, User
-from credentials.rotation import Overlap, rotate_secret
-from exports import sandbox
-from exports.sandbox import Size
+from exports.intake import sandbox
+from exports.intake.sandbox import Size
 from portal import mail_addresses
 
 YEARS = 3

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 
-from credentials import gate
+from credentials.access import gate
 from credentials.models import Membership, Organization, User
 from portal import second_factor
 

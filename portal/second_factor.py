@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from credentials import audit
 from credentials.models import Membership, User
+from credentials.trail import audit
 from portal import personal_events, sessions
 
 

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from credentials.middleware import client_address
+from credentials.access.middleware import client_address
 from credentials.models import User
 
 SIGNED_IN_AT = "signed_in_at"

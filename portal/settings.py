@@ -69,9 +69,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "credentials.middleware.RequestIdMiddleware",
+    "credentials.access.middleware.RequestIdMiddleware",
     "portal.middleware.OwnMediaTypeMiddleware",
-    "credentials.middleware.ClientAddressMiddleware",
+    "credentials.access.middleware.ClientAddressMiddleware",
     "portal.outages.OutagesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -350,21 +350,21 @@ OAUTH2_PROVIDER = {
     "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": True,
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
-    "APPLICATION_ADMIN_CLASS": "credentials.admin.ClientAdmin",
-    "ACCESS_TOKEN_ADMIN_CLASS": "credentials.admin.AccessTokenAdmin",
-    "GRANT_ADMIN_CLASS": "credentials.admin.UnusedAdmin",
-    "ID_TOKEN_ADMIN_CLASS": "credentials.admin.UnusedAdmin",
-    "REFRESH_TOKEN_ADMIN_CLASS": "credentials.admin.UnusedAdmin",
+    "APPLICATION_ADMIN_CLASS": "credentials.admin.client.ClientAdmin",
+    "ACCESS_TOKEN_ADMIN_CLASS": "credentials.admin.access_token.AccessTokenAdmin",
+    "GRANT_ADMIN_CLASS": "credentials.admin.access_token.UnusedAdmin",
+    "ID_TOKEN_ADMIN_CLASS": "credentials.admin.access_token.UnusedAdmin",
+    "REFRESH_TOKEN_ADMIN_CLASS": "credentials.admin.access_token.UnusedAdmin",
 }
 # The check fears a circle of foreign keys; our tokens have none that leads back to the toolkit's tables.
 SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W011"]
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["credentials.authentication.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["credentials.tokens.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_THROTTLE_CLASSES": ["credentials.throttles.CallThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["credentials.access.throttles.CallThrottle"],
     "EXCEPTION_HANDLER": "exports.api.outcomes.answer",
-    "DEFAULT_METADATA_CLASS": "credentials.options.AllowAlone",
+    "DEFAULT_METADATA_CLASS": "credentials.access.options.AllowAlone",
     "DEFAULT_RENDERER_CLASSES": ["exports.api.renderers.FhirJsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "UNAUTHENTICATED_USER": None,

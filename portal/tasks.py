@@ -6,8 +6,9 @@ from celery import Task, shared_task
 from django.core.mail import EmailMessage
 from kombu.exceptions import OperationalError
 
-from credentials import invitations, notices
+from credentials import notices
 from credentials.models import User
+from credentials.people import invitations
 from portal import emails, sessions
 from portal.password_links import new_password_url
 

@@ -14,8 +14,8 @@ def health(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # a view's si
 
 urlpatterns = [
     path("", include("exports.api.urls")),
-    path("auth/", include("credentials.urls")),
-    path("admin-api/", include("credentials.admin_api.urls")),
+    path("auth/", include("credentials.tokens.urls")),
+    path("admin-api/", include("credentials.operators.urls")),
     path("admin/", admin.site.urls),
     path("_health", health),
     path("", include("portal.account_urls")),

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from credentials.audit import Action, detail_of
 from credentials.models import AuditEvent
+from credentials.trail.audit import Action, detail_of
 from portal import meanings
 from portal.times import utc
 

@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 from django.test import TransactionTestCase
 
-from credentials import limits
+from credentials.access import limits
 from tests import prepared, services
 from tests.world import World
 

@@ -15,7 +15,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
-from credentials.issuing import create_client
+from credentials.clients.issuing import create_client
 from credentials.models import Client, Membership, Organization, Program, Role, User
 from portal import sessions
 

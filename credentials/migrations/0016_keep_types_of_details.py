@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
             field=models.JSONField(
                 db_default=models.Value({}, models.JSONField()),
                 default=dict,
-                help_text="What of the detail is no plain text, by its place (a JSON Pointer). See credentials/audit.py.",
+                help_text="What of the detail is no plain text, by its place (a JSON Pointer). See credentials/trail/audit.py.",
             ),
         ),
     ]

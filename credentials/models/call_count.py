@@ -24,7 +24,7 @@ class CallCountQuerySet(models.QuerySet["CallCount"]):
 
 
 class CallCount(models.Model):
-    """How many calls came in a window of time, where the servers share no Redis; see credentials/limits.py."""
+    """How many calls came in a window of time, where the servers share no Redis; see credentials/access/limits.py."""
 
     key = models.CharField(max_length=100)
     ends_at = models.DateTimeField()

@@ -5,7 +5,8 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from credentials import keys, scopes
+from credentials.access import scopes
+from credentials.clients import keys
 from exports.api.versions import VERSIONS, ApiVersion
 
 

@@ -12,8 +12,9 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.utils.http import content_disposition_header
 from isal import igzip
 
-from credentials import audit, database
+from credentials import database
 from credentials.models import Client, User
+from credentials.trail import audit
 from exports import storage
 from exports.api import outcomes
 from exports.models import OutputFile

@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from credentials.authorization import types_in_scope
 from credentials.models import Client
+from credentials.tokens.authorization import types_in_scope
 from exports import kickoff
 from exports.api import downloads
 from exports.api.manifest import manifest

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from exports.models import Job, Shard
+from exports.pipeline import leases
 from exports.pipeline.transactions import brief
 
 # Any number, the same for every worker: they choose one after the other.
@@ -96,7 +97,7 @@ def take_next(holder: uuid.UUID) -> Shard | None:
     with _choosing():
         shard_id = _first_in_line()
         # What cannot be taken was cancelled a moment ago, and is not in line any more.
-        while shard_id and not Shard(pk=shard_id).take(holder=holder, lease=settings.EXPORT_LEASE):
+        while shard_id and not leases.take(Shard(pk=shard_id), holder=holder, lease=settings.EXPORT_LEASE):
             shard_id = _first_in_line()
     return Shard.objects.select_related("job").get(pk=shard_id) if shard_id else None
 

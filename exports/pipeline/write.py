@@ -14,6 +14,7 @@ from exports import storage
 from exports.claims.cutting import ServiceDates, cut
 from exports.claims.splice import Splice
 from exports.models import Job, Shard
+from exports.pipeline import leases
 from exports.pipeline.plan import selection_of, source_of
 from exports.pipeline.transactions import brief
 
@@ -59,8 +60,8 @@ class Heartbeat:
         try:
             while not self._over.wait(HEARTBEAT_SECONDS):
                 with brief(waits_for_disk=False):
-                    kept = self._shard.renew(
-                        holder=self._holder, lease=settings.EXPORT_LEASE, bytes_written=self.bytes_written
+                    kept = leases.renew(
+                        self._shard, holder=self._holder, lease=settings.EXPORT_LEASE, bytes_written=self.bytes_written
                     )
                 if not kept:
                     self._lost = True
@@ -73,16 +74,7 @@ class Heartbeat:
             connection.close()  # this thread's own
 
 
-def write(shard_id: int) -> Job | None:
-    """Write a shard, unless another worker does or has; the job whose shard was written, or None."""
-    shard = Shard.objects.select_related("job").get(pk=shard_id)
-    holder = uuid.uuid4()
-    with brief(waits_for_disk=False):
-        taken = shard.take(holder=holder, lease=settings.EXPORT_LEASE)
-    return write_taken(shard, holder) if taken else None
-
-
-def write_taken(shard: Shard, holder: uuid.UUID) -> Job | None:
+def write(shard: Shard, holder: uuid.UUID) -> Job | None:
     """Write a shard that the holder has taken; its job, or None if the shard was lost or is not wanted any more."""
     try:
         with (
@@ -135,18 +127,21 @@ def _giving_back(shard: Shard, holder: uuid.UUID) -> Iterator[None]:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:200]
-        if _is_wanted(shard) and shard.let_go(holder=holder, error=reason, rest=settings.EXPORT_MESSAGE_PATIENCE):
+        if _is_wanted(shard) and leases.let_go(
+            shard, holder=holder, error=reason, rest=settings.EXPORT_MESSAGE_PATIENCE
+        ):
             raise
         raise LeaseLostError(f"{shard} is no longer ours to write. {reason}") from error
     except BaseException as error:
-        shard.let_go(holder=holder, error=f"{type(error).__name__}: {error}"[:200])
+        leases.let_go(shard, holder=holder, error=f"{type(error).__name__}: {error}"[:200])
         raise
 
 
 def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice) -> bool:
     """Record the finished file; False if the shard is not ours any more."""
     with brief(waits_for_disk=False):
-        return shard.hand_in(
+        return leases.hand_in(
+            shard,
             holder=holder,
             resource_count=splice.resource_count,
             raw_length=splice.raw_length,
@@ -158,7 +153,7 @@ def _clear_away(shard: Shard, holder: uuid.UUID) -> None:
     """Leave no file of a job that has been cancelled, and then no lease; another worker's file has the same name."""
     if not _is_wanted(shard):
         storage.remove(shard.job_id, shard.file_name)
-    shard.let_go(holder=holder)
+    leases.let_go(shard, holder=holder)
 
 
 def _is_wanted(shard: Shard) -> bool:

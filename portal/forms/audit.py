@@ -6,9 +6,9 @@ from typing import Any, cast
 from django import forms
 from django.http import QueryDict
 
-from credentials.activity import Filter
-from credentials.audit import Action
 from credentials.models import AuditEvent, Client, Organization, User
+from credentials.trail.activity import Filter
+from credentials.trail.audit import Action
 from portal import wording
 from portal.forms.rendering import UswdsRenderer
 

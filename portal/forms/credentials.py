@@ -5,7 +5,8 @@ from typing import Any
 
 from django import forms
 
-from credentials import gate, issuing
+from credentials.access import gate
+from credentials.clients import issuing
 from credentials.models import ADDRESSES_AT_MOST, Client, Organization
 from portal.forms.rendering import UswdsRenderer
 

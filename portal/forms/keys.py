@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from credentials import jwks, key_registration, keys
+from credentials.clients import jwks, key_registration, keys
 from credentials.models import Client
 from portal.forms.credentials import AS_TYPED, NAME_LENGTH
 from portal.forms.rendering import UswdsRenderer

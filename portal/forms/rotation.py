@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from credentials.rotation import Overlap
+from credentials.clients.rotation import Overlap
 from portal.forms.choices import Choice
 from portal.forms.rendering import UswdsRenderer
 

@@ -14,8 +14,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from credentials import audit
 from credentials.models import Membership, User
+from credentials.trail import audit
 from portal import browsers, personal_events, second_factor, sessions
 
 

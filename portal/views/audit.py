@@ -8,9 +8,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from credentials import activity
 from credentials.models import AuditEvent
 from credentials.models.audit_event import AuditEventQuerySet
+from credentials.trail import activity
 from portal import paging, wording
 from portal.forms.audit import FilterForm
 from portal.scoping import MemberRequest, member_required

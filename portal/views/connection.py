@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from credentials import addresses, gate
-from credentials.middleware import client_address
+from credentials.access import addresses, gate
+from credentials.access.middleware import client_address
 from credentials.models import Client
 from portal import refused_calls, snippets
 from portal.scoping import MemberRequest, member_required

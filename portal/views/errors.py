@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.template import loader
 from django.views import csrf, defaults
 
-from credentials.middleware import request_id
+from credentials.access.middleware import request_id
 from portal import answers, outages
 
 

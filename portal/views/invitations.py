@@ -14,10 +14,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from credentials import invitations
-from credentials.invitations import InvitationOverError, Key
+from credentials.access.reasons import Reason
 from credentials.models import Invitation, Membership, User
-from credentials.reasons import Reason
+from credentials.people import invitations
+from credentials.people.invitations import InvitationOverError, Key
 from portal import attempts, invited, mail_addresses
 from portal.forms.invitations import AcceptanceForm, NewPersonForm
 

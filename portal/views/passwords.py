@@ -16,8 +16,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from credentials import audit
 from credentials.models import User
+from credentials.trail import audit
 from portal import mail_addresses, personal_events, sessions
 from portal.forms.passwords import FirstPasswordForm
 from portal.views.sign_in import RefusedForms

@@ -19,8 +19,8 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from credentials import audit
 from credentials.models import Membership, User
+from credentials.trail import audit
 from portal import personal_events, second_factor, sessions
 from portal.views.sign_in import ActsOnGet, RefusedForms
 

@@ -18,7 +18,7 @@ from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
-from credentials.reasons import Reason
+from credentials.access.reasons import Reason
 from portal import personal_events
 
 

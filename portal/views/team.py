@@ -9,11 +9,11 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from credentials import invitations
-from credentials import team as verbs
 from credentials.models import Invitation, Membership
-from credentials.team import NotManagingError
-from credentials.team_rules import TeamRefusedError
+from credentials.people import invitations
+from credentials.people import team as verbs
+from credentials.people.team import NotManagingError
+from credentials.people.team_rules import TeamRefusedError
 from portal import ending, second_factor, tasks
 from portal.forms.team import InvitationForm, RemovalForm, RoleForm
 from portal.proof import kept_input, recent_proof_required

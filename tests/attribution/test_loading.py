@@ -11,8 +11,8 @@ from attribution import cohorts, loading
 from attribution.filenames import BadFileName
 from attribution.loading import UnknownEntity, load_roster
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
-from credentials.audit import Action
 from credentials.models import AuditEvent, Organization
+from credentials.trail.audit import Action
 from tests.attribution.archives import (
     CCLF0,
     CCLF8,

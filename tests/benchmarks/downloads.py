@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from attribution.models import RosterFile
-from credentials.issuing import create_client
+from credentials.clients.issuing import create_client
 from credentials.models import Organization, Program, User
 from exports import storage
 from exports.models import Job, OutputFile

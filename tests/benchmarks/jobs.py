@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from credentials.issuing import create_client
+from credentials.clients.issuing import create_client
 from portal import processes
 from portal.bulk_client import BulkClient
 from tests.benchmarks import store

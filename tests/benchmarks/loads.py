@@ -9,8 +9,8 @@ from django.db import connection, transaction
 
 from attribution import synthetic
 from exports.claims.loader import Arrival, loading
-from exports.claims.synthetic import beneficiary_record
-from exports.sandbox import arrivals
+from exports.intake.generator import beneficiary_record
+from exports.intake.sandbox import arrivals
 from tests.benchmarks import store
 from tests.benchmarks.measuring import Figure, at_least, in_turn, ratio
 from tests.benchmarks.psql import Psql

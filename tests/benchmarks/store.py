@@ -15,10 +15,10 @@ from credentials.models import Organization, Program
 from exports import kickoff, storage, tasks
 from exports.claims import splice
 from exports.claims.models import Chunk
-from exports.claims.processes import processes
+from exports.intake.parallel import processes
+from exports.intake.sandbox import load_synthetic_claims
 from exports.models import Job, Load, OutputFile, Shard
 from exports.pipeline import plan, write
-from exports.sandbox import load_synthetic_claims
 from tests.benchmarks.measuring import seconds
 
 SEED = 3

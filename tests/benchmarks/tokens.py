@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from credentials.issuing import create_client, secret_digest
+from credentials.clients.issuing import create_client, secret_digest
 from credentials.models import Organization, Program, User
 from portal import processes
 from tests.benchmarks.measuring import Figure, at_least, at_most, in_turn, ratio

@@ -4,18 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from credentials import (
-    allow_lists,
-    invitations,
-    issuing,
-    key_registration,
-    operator_tokens,
-    organizations,
-    revocation,
-    rotation,
-    team,
-)
-from credentials.audit import Action
+from credentials.clients import allow_lists, issuing, key_registration, revocation, rotation
+from credentials.clients.rotation import Overlap
 from credentials.models import (
     AuditEvent,
     ClientRevokedError,
@@ -26,13 +16,15 @@ from credentials.models import (
     Program,
     Role,
 )
-from credentials.organizations import OrganizationRefusedError, State
-from credentials.rotation import Overlap
-from credentials.team_rules import TeamRefusedError
+from credentials.operators import operator_tokens
+from credentials.people import invitations, organizations, team
+from credentials.people.organizations import OrganizationRefusedError, State
+from credentials.people.team_rules import TeamRefusedError
+from credentials.trail.audit import Action
 from exports import kickoff
 from exports.models import Job
 from tests.credentials.at_once import CALLERS, at_once
-from tests.credentials.signing import ec_key, public_pem
+from tests.credentials.tokens.signing import ec_key, public_pem
 from tests.world import OTHER_ADDRESS
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,8 +11,7 @@ from django.core import mail
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from credentials import invitations, notices, refusals, tasks
-from credentials.audit import Action
+from credentials import notices, tasks
 from credentials.isolation import isolated
 from credentials.models import (
     AccessToken,
@@ -26,6 +25,9 @@ from credentials.models import (
     Role,
     SpentAssertion,
 )
+from credentials.people import invitations
+from credentials.trail import refusals
+from credentials.trail.audit import Action
 from portal import emails
 from tests import poison
 from tests.world import MembershipFactory, OrganizationFactory

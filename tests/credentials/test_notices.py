@@ -6,10 +6,12 @@ import smtplib
 import pytest
 from django.utils import timezone
 
-from credentials import allow_lists, issuing, notices, organizations, revocation, rotation, tasks
+from credentials import notices, tasks
+from credentials.clients import allow_lists, issuing, revocation, rotation
+from credentials.clients.rotation import Overlap
 from credentials.models import Client, ClientSecret, Notice, Organization, Role
-from credentials.organizations import State
-from credentials.rotation import Overlap
+from credentials.people import organizations
+from credentials.people.organizations import State
 from tests.credentials.at_once import CALLERS, at_once
 from tests.world import OTHER_ADDRESS, ApiClient, MembershipFactory
 

@@ -3,9 +3,9 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from credentials import revocation, rotation
+from credentials.clients import revocation, rotation
+from credentials.clients.rotation import Overlap
 from credentials.models import Client, ClientKey, ClientSecret
-from credentials.rotation import Overlap
 
 DAY = dt.timedelta(days=1)
 MINUTE = dt.timedelta(minutes=1)

@@ -5,11 +5,13 @@ from io import StringIO
 
 import pytest
 
-from credentials import importing, jwks, keys, operator_tokens, strict_json
-from credentials.jwks import KeySetUnavailableError, Policy
+from credentials import strict_json
+from credentials.clients import importing, jwks, keys
+from credentials.clients.jwks import KeySetUnavailableError, Policy
 from credentials.models import Organization
-from tests.credentials.key_server import KeyServer
-from tests.credentials.signing import ec_key, jwk
+from credentials.operators import operator_tokens
+from tests.credentials.clients.key_server import KeyServer
+from tests.credentials.tokens.signing import ec_key, jwk
 from tests.world import OTHER_ADDRESS
 
 AMBIGUOUS = {

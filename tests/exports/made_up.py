@@ -3,7 +3,7 @@
 import datetime as dt
 
 from attribution.synthetic import SyntheticPerson
-from exports.claims.synthetic import beneficiary_record
+from exports.intake.generator import beneficiary_record
 from exports.records import BeneficiaryRecord
 
 SEED = 20261122

@@ -6,8 +6,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from attribution.models import RosterFile
-from credentials import invitations
-from credentials.key_registration import add_keys
+from credentials.clients.key_registration import add_keys
 from credentials.models import (
     AccessToken,
     AuditEvent,
@@ -19,9 +18,10 @@ from credentials.models import (
     Organization,
     User,
 )
+from credentials.people import invitations
 from exports.models import Job, Load
 from portal.tasks import send_invitations
-from tests.credentials.signing import ec_key, jwk, key_set
+from tests.credentials.tokens.signing import ec_key, jwk, key_set
 from tests.exports.store import load, patient
 from tests.world import UserFactory
 

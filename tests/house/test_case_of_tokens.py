@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from credentials import operator_tokens, schemes
+from credentials.access import schemes
+from credentials.operators import operator_tokens
 from exports.api import downloads
 from exports.models import Job
 from tests.house.wire import call

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, get_commands, load_command_class
 from gunicorn.config import Config
 
-from credentials import addresses
+from credentials.access import addresses
 from portal import processes
 from tests.services import REPOSITORY
 

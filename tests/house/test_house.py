@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 from openapi_spec_validator import validate
 
-from credentials.admin_api.urls import urlpatterns as admin_api_urls
-from credentials.urls import urlpatterns as auth_urls
+from credentials.operators.urls import urlpatterns as admin_api_urls
+from credentials.tokens.urls import urlpatterns as auth_urls
 from exports.api.urls import urlpatterns as api_urls
 from exports.api.versions import VERSIONS
 from tests.services import REPOSITORY

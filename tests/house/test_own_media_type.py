@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from django.db import transaction
 
-from credentials import operator_tokens
+from credentials.operators import operator_tokens
 from portal import answers
 from portal.wsgi import Application
 from tests.house.wire import MEDIA_TYPES, call, paths_of_programs

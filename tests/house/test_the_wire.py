@@ -19,12 +19,12 @@ from django.test import Client as Browser
 from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
-from credentials import operator_tokens
-from credentials.invitations import invite
-from credentials.key_registration import add_keys, set_key_set_url
+from credentials.clients.key_registration import add_keys, set_key_set_url
 from credentials.models import Membership
+from credentials.operators import operator_tokens
+from credentials.people.invitations import invite
 from exports.models import Job, Shard
-from tests.credentials.signing import ec_key, jwk, key_set
+from tests.credentials.tokens.signing import ec_key, jwk, key_set
 from tests.exports.finished import finished_job, lines
 from tests.house.recording import compare, lines_of, masked, patterns, title_of
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, sign_in

@@ -15,8 +15,8 @@ from django.db import connection, connections
 from playwright.sync_api import Browser, sync_playwright
 
 from portal import processes
-from tests.credentials.key_server import KeyServer, make_authority
-from tests.credentials.signing import ec_key, jwk, key_set
+from tests.credentials.clients.key_server import KeyServer, make_authority
+from tests.credentials.tokens.signing import ec_key, jwk, key_set
 from tests.journeys import forked
 from tests.journeys.installation import Installation, Worker
 from tests.pgbouncer import pgbouncer

@@ -17,13 +17,13 @@ import psutil
 import pytest
 from django.conf import global_settings
 
-from credentials import addresses
-from credentials.audit import Action
-from credentials.key_registration import set_key_set_url
+from credentials.access import addresses
+from credentials.clients.key_registration import set_key_set_url
 from credentials.models import AccessToken, AuditEvent, Client, ClientKeySet
+from credentials.trail.audit import Action
 from exports.models import Job
-from tests.credentials.key_server import KeyServer, make_authority
-from tests.credentials.signing import Signer, by_hand, jwk, public_pem, rsa_key
+from tests.credentials.clients.key_server import KeyServer, make_authority
+from tests.credentials.tokens.signing import Signer, by_hand, jwk, public_pem, rsa_key
 from tests.exports.finished import finished_job, lines, spliced
 from tests.journeys.conftest import Running
 from tests.journeys.person import Person

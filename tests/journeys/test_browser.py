@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from attribution import synthetic
 from credentials.models import Client
+from exports.intake.sandbox import load_synthetic_claims
 from exports.models import Job
-from exports.sandbox import load_synthetic_claims
 from tests.authenticators import code
 from tests.journeys.visitor import PATIENCE_MILLISECONDS, Visitor, give_app
 from tests.world import PASSWORD, World

@@ -9,9 +9,10 @@ from django.test import Client as Browser
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from credentials import audit, key_registration
+from credentials.clients import key_registration
 from credentials.models import AuditEvent, Client, ClientSecret
-from tests.credentials.signing import ec_key, jwk, key_set, private_pem, public_pem
+from credentials.trail import audit
+from tests.credentials.tokens.signing import ec_key, jwk, key_set, private_pem, public_pem
 from tests.journeys.visitor import Visitor
 from tests.world import World, sign_in
 

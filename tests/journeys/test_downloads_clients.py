@@ -22,8 +22,8 @@ import requests
 from django.conf import settings
 from django.db import connection
 
-from credentials.audit import Action
 from credentials.models import AuditEvent
+from credentials.trail.audit import Action
 from exports import storage
 from exports.models import Job
 from exports.pipeline import expire

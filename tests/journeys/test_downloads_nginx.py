@@ -16,8 +16,8 @@ from django.urls import reverse
 
 from attribution import synthetic
 from attribution.models import RosterFile
-from credentials.audit import Action
 from credentials.models import AuditEvent
+from credentials.trail.audit import Action
 from exports.models import Job
 from tests.attribution.archives import NAME, zipped
 from tests.exports.finished import finished_job, lines, spliced

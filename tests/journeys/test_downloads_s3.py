@@ -21,11 +21,11 @@ from django.db.models.functions import Now
 
 from attribution import synthetic
 from attribution.models import Beneficiary, Mbi
-from credentials.audit import Action
 from credentials.models import AuditEvent
+from credentials.trail.audit import Action
+from exports.intake.sandbox import load_synthetic_claims
 from exports.models import Job
 from exports.pipeline import expire
-from exports.sandbox import load_synthetic_claims
 from exports.tasks import call_expire
 from tests.exports.finished import finished_job, lines, spliced
 from tests.journeys.conftest import required_program

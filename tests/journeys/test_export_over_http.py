@@ -15,9 +15,9 @@ from django.db import connection, transaction
 
 from attribution import synthetic
 from attribution.models import RosterFile
-from credentials import issuing
+from credentials.clients import issuing
+from exports.intake.sandbox import load_synthetic_claims
 from exports.models import Job, OutputFile
-from exports.sandbox import load_synthetic_claims
 from tests.journeys.conftest import required_program
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, World
 

@@ -13,10 +13,10 @@ import pytest
 from django.db import connection, connections
 from django.forms import ModelChoiceField
 
-from credentials import activity, audit
-from credentials.activity import Filter
 from credentials.models import AuditEvent, Organization
-from exports import sandbox
+from credentials.trail import activity, audit
+from credentials.trail.activity import Filter
+from exports.intake import sandbox
 from exports.models import Load
 from tests.exports import ndjson
 from tests.journeys.conftest import required_program

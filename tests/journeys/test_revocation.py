@@ -5,10 +5,10 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from credentials.audit import Action
 from credentials.models import AuditEvent, Organization
+from credentials.trail.audit import Action
 from exports.models import Job
-from tests.credentials.signing import Signer
+from tests.credentials.tokens.signing import Signer
 from tests.exports.finished import finished_job, lines, spliced
 from tests.journeys.person import Person
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, ApiClient, MembershipFactory, World

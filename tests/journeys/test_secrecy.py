@@ -22,7 +22,7 @@ from credentials.models import Client, ClientSecret
 from portal import tasks
 from portal.celery import app as celery
 from tests.authenticators import code
-from tests.credentials.signing import Signer, private_pem
+from tests.credentials.tokens.signing import Signer, private_pem
 from tests.exports.store import load, patient
 from tests.journeys import leaks
 from tests.journeys.installation import wait_until

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from credentials.key_registration import set_key_set_url
+from credentials.clients.key_registration import set_key_set_url
 from credentials.models import AccessToken
-from tests.credentials.key_server import KeyServer
-from tests.credentials.signing import Signer
+from tests.credentials.clients.key_server import KeyServer
+from tests.credentials.tokens.signing import Signer
 from tests.exports.store import arrival, load, patient
 from tests.journeys.conftest import Running
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, World

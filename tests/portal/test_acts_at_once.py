@@ -8,8 +8,8 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.test import Client as Browser
 
-from credentials.audit import Action
 from credentials.models import AuditEvent
+from credentials.trail.audit import Action
 from portal import sessions
 from tests.authenticators import Passkey, code
 from tests.credentials.at_once import CALLERS, at_once

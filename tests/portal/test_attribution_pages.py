@@ -6,9 +6,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from attribution import synthetic
 from attribution.models import RosterEntry, RosterFile
-from credentials import audit
-from credentials.audit import Action
 from credentials.models import AuditEvent, Organization
+from credentials.trail import audit
+from credentials.trail.audit import Action
 from tests.attribution import archives
 
 ATTRIBUTION = "/organizations/A9994/attribution"

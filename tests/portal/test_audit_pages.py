@@ -11,10 +11,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from credentials import allow_lists, audit, organizations, rotation
-from credentials.audit import Action
+from credentials.clients import allow_lists, rotation
+from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent
-from credentials.rotation import Overlap
+from credentials.people import organizations
+from credentials.trail import audit
+from credentials.trail.audit import Action
 from portal import paging, wording
 
 PAGE = "/organizations/A9994/audit"

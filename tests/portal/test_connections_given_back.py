@@ -9,13 +9,14 @@ from django.test import Client as Browser
 from django.test.client import FakePayload
 from django.urls import reverse
 
-from credentials import activity, jwks
-from credentials.activity import Filter
-from credentials.key_registration import set_key_set_url
+from credentials.clients import jwks
+from credentials.clients.key_registration import set_key_set_url
 from credentials.models import AuditEvent, Organization
+from credentials.trail import activity
+from credentials.trail.activity import Filter
 from exports import storage
 from portal import adapters
-from tests.credentials.signing import Signer
+from tests.credentials.tokens.signing import Signer
 from tests.exports.finished import finished_job
 from tests.world import HOME_ADDRESS, World, sign_in
 

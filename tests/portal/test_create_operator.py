@@ -6,8 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
 
-from credentials.audit import Action
 from credentials.models import AuditEvent, User
+from credentials.trail.audit import Action
 from portal import mail_addresses
 
 EMAIL = "first@gate.example"

@@ -8,8 +8,9 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from credentials import audit, issuing
+from credentials.clients import issuing
 from credentials.models import AuditEvent, Client, Organization
+from credentials.trail import audit
 from tests.world import ApiClient, sign_in
 
 CREDENTIALS = "/organizations/A9994/credentials"

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from credentials import revocation, rotation
-from credentials.audit import Action
+from credentials.clients import revocation, rotation
+from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent, Client, ClientSecret, Organization
-from credentials.rotation import Overlap
+from credentials.trail.audit import Action
 from exports import kickoff
 from exports.models import Job
 

@@ -6,11 +6,11 @@ import re
 import pytest
 from django.utils import timezone
 
-from credentials import issuing, key_registration, rotation
-from credentials.audit import Action
+from credentials.clients import issuing, key_registration, rotation
+from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent, ClientSecret, Organization
-from credentials.rotation import Overlap
-from tests.credentials.signing import ec_key, jwk, key_set
+from credentials.trail.audit import Action
+from tests.credentials.tokens.signing import ec_key, jwk, key_set
 from tests.world import ApiClient
 
 CREDENTIALS = "/organizations/A9994/credentials"

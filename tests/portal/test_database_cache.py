@@ -10,8 +10,8 @@ from django.core.cache import caches
 from django.core.cache.backends.db import DatabaseCache
 from django.core.management import call_command
 
-from credentials import limits
-from credentials.limits import Budget
+from credentials.access import limits
+from credentials.access.limits import Budget
 from credentials.models import CallCount
 from tests.services import REPOSITORY
 

@@ -10,9 +10,10 @@ from email.policy import default
 import pytest
 from aiosmtpd.controller import Controller
 
-from credentials import allow_lists, invitations, issuing, revocation, rotation, team
+from credentials.clients import allow_lists, issuing, revocation, rotation
+from credentials.clients.rotation import Overlap
 from credentials.models import ClientSecret, Notice, Role
-from credentials.rotation import Overlap
+from credentials.people import invitations, team
 from portal import emails, tasks
 from tests.world import OTHER_ADDRESS
 

@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from credentials import audit
 from credentials.models import AuditEvent, Organization
+from credentials.trail import audit
 from exports import tasks
 from exports.claims.undo import take_back
 from exports.models import Job, Load, Shard

@@ -8,12 +8,13 @@ import pytest
 import requests
 from django.test import Client as Browser
 
-from credentials import key_registration, limits
-from credentials.audit import Action
+from credentials.access import limits
+from credentials.clients import key_registration
 from credentials.models import AuditEvent, ClientKey, ClientKeySet, Organization
+from credentials.trail.audit import Action
 from portal import key_trials
-from tests.credentials.key_server import KeyServer
-from tests.credentials.signing import ec_key, jwk, key_set, private_jwk, private_pem, public_pem, rsa_key
+from tests.credentials.clients.key_server import KeyServer
+from tests.credentials.tokens.signing import ec_key, jwk, key_set, private_jwk, private_pem, public_pem, rsa_key
 from tests.world import HOME_ADDRESS
 
 URL = "https://keys.harbor.example/jwks.json"

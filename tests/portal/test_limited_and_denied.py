@@ -5,10 +5,10 @@ import datetime as dt
 import pytest
 from django.test import Client as Browser
 
-from credentials import key_registration
+from credentials.clients import key_registration
 from credentials.models import Organization
 from exports.models import Job
-from tests.credentials.signing import ec_key, public_pem
+from tests.credentials.tokens.signing import ec_key, public_pem
 from tests.world import MembershipFactory, sign_in
 
 HARBOR = "/organizations/A9994"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from credentials import audit
+from credentials.access.reasons import Reason
 from credentials.models import AuditEvent
-from credentials.reasons import Reason
+from credentials.trail import audit
 from portal import meanings, refused_calls, wording
 from tests.services import REPOSITORY
 
-PURE = ("credentials/reasons.py", "portal/meanings.py")
+PURE = ("credentials/access/reasons.py", "portal/meanings.py")
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -32,7 +32,7 @@ def test_a_new_reason_without_words_is_a_type_error(tmp_path):
         (copy.parent / "__init__.py").touch()
         shutil.copy(REPOSITORY / name, copy)
     as_it_is = mypy(tmp_path)
-    with (tmp_path / "credentials/reasons.py").open("a") as file:
+    with (tmp_path / "credentials/access/reasons.py").open("a") as file:
         file.write('    MOON_IN_RETROGRADE = "moon_in_retrograde"\n')
 
     with_another = mypy(tmp_path)

@@ -9,8 +9,9 @@ from django.test import Client as Browser
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import ConnectionError as CacheError
 
-from credentials import oauth, operator_tokens
 from credentials.models import AccessToken
+from credentials.operators import operator_tokens
+from credentials.tokens import oauth
 from exports import storage
 from portal import outages, sessions, standing
 from tests.exports.finished import finished_job

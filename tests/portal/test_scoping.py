@@ -6,12 +6,12 @@ import pytest
 from django.test import Client as Browser
 
 from attribution.models import RosterFile
-from credentials.invitations import invite
-from credentials.key_registration import add_keys, set_key_set_url
+from credentials.clients.key_registration import add_keys, set_key_set_url
 from credentials.models import AuditEvent, Client, ClientKey, ClientSecret, Invitation, Membership, Organization
+from credentials.people.invitations import invite
 from exports.models import Job
 from portal import site_urls
-from tests.credentials.signing import ec_key, jwk, key_set
+from tests.credentials.tokens.signing import ec_key, jwk, key_set
 
 PAGES = {
     "overview": "",

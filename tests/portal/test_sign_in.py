@@ -7,8 +7,8 @@ from django.conf import global_settings
 from django.contrib import auth
 from django.test import Client as Browser
 
-from credentials.audit import Action
 from credentials.models import AuditEvent, Organization
+from credentials.trail.audit import Action
 from portal import mail_addresses
 from tests.world import PASSWORD, UserFactory
 

@@ -8,7 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib import auth
 from django.test import Client as Browser
 
-from credentials import issuing
+from credentials.clients import issuing
 from credentials.models import Client
 from tests.authenticators import Passkey, code
 from tests.portal.test_sign_in_second_step import options_of, set_up_app, set_up_passkey

@@ -4,8 +4,8 @@ import pytest
 from django.contrib import auth
 from django.test import Client as Browser
 
-from credentials.audit import Action
 from credentials.models import AuditEvent, Organization
+from credentials.trail.audit import Action
 from tests.world import PASSWORD
 
 GOOD = {"login": "delegate@harbor.example", "password": PASSWORD}

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.contrib import auth
 from django.test import Client as Browser
 
-from credentials import invitations
-from credentials.audit import Action
 from credentials.models import AuditEvent, Membership, Organization, Role, User
+from credentials.people import invitations
+from credentials.trail.audit import Action
 from portal import mail_addresses
 from portal.openid_connect import Adapter, Provider
 from tests.authenticators import code

@@ -8,8 +8,8 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
-from credentials.audit import Action
 from credentials.models import AuditEvent
+from credentials.trail.audit import Action
 from portal import mail_addresses, tasks
 from tests.world import PASSWORD, UserFactory, sign_in
 

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client as Browser
 
-from credentials.audit import Action
 from credentials.models import AuditEvent, Organization
+from credentials.trail.audit import Action
 from tests.authenticators import STEP, Passkey, code
 from tests.world import PASSWORD, MembershipFactory, sign_in
 

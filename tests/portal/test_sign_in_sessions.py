@@ -7,8 +7,8 @@ from django.contrib import auth
 from django.contrib.sessions.models import Session
 from django.test import Client as Browser
 
-from credentials.audit import Action
 from credentials.models import AuditEvent, Organization
+from credentials.trail.audit import Action
 from portal import browsers, sessions
 from tests.world import PASSWORD, sign_in
 

@@ -12,9 +12,9 @@ from django.core import signing
 from django.test import Client as Browser
 from django.utils import timezone
 
-from credentials import invitations
-from credentials.audit import Action
 from credentials.models import AuditEvent, Client, Invitation, Membership, Organization, Role, User
+from credentials.people import invitations
+from credentials.trail.audit import Action
 from exports.models import Job
 from portal import mail_addresses, tasks
 from portal.views import team as views

@@ -3,8 +3,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.views.decorators.debug import sensitive_variables
 
-from credentials import operator_tokens
-from credentials.management.operators import OperatorCommand
+from credentials.management.operator_command import OperatorCommand
+from credentials.operators import operator_tokens
 
 
 class Command(OperatorCommand):

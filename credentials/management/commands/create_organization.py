@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from credentials import organizations
-from credentials.management.operators import OperatorCommand
+from credentials.management.operator_command import OperatorCommand
 from credentials.models import Program
+from credentials.people import organizations
 
 
 class Command(OperatorCommand):

@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from credentials import importing
-from credentials.management.operators import OperatorCommand
+from credentials.clients import importing
+from credentials.management.operator_command import OperatorCommand
 
 
 class Command(OperatorCommand):

@@ -2,10 +2,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from credentials import invitations
-from credentials.management.operators import OperatorCommand
+from credentials.management.operator_command import OperatorCommand
 from credentials.models import Role
-from credentials.team_rules import TeamRefusedError
+from credentials.people import invitations
+from credentials.people.team_rules import TeamRefusedError
 
 
 class Command(OperatorCommand):

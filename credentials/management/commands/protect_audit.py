@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from credentials import protection
+from credentials.trail import protection
 
 
 class Command(BaseCommand):

@@ -2,8 +2,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from credentials import revocation
-from credentials.management.operators import OperatorCommand
+from credentials.clients import revocation
+from credentials.management.operator_command import OperatorCommand
 
 
 class Command(OperatorCommand):

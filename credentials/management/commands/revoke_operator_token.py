@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from credentials import operator_tokens
-from credentials.management.operators import OperatorCommand
+from credentials.management.operator_command import OperatorCommand
 from credentials.models import OperatorToken
+from credentials.operators import operator_tokens
 
 
 class Command(OperatorCommand):

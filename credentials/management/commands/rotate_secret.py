@@ -3,10 +3,10 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
-from credentials import issuing, rotation
-from credentials.management.operators import OperatorCommand
+from credentials.clients import issuing, rotation
+from credentials.clients.rotation import Overlap
+from credentials.management.operator_command import OperatorCommand
 from credentials.models import ClientRevokedError
-from credentials.rotation import Overlap
 
 
 class Command(OperatorCommand):

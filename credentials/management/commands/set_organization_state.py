@@ -3,9 +3,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from credentials import organizations
-from credentials.management.operators import OperatorCommand
-from credentials.organizations import State, Status, Strategy
+from credentials.management.operator_command import OperatorCommand
+from credentials.people import organizations
+from credentials.people.organizations import State, Status, Strategy
 
 
 class Command(OperatorCommand):

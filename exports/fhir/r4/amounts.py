@@ -6,7 +6,7 @@ from functools import cache
 
 from exports.fhir import codes, systems
 from exports.fhir.r4.elements import Element, coding, concept, money, value, variable
-from exports.records import Amount, Amounts
+from exports.vocabulary import Amount, Amounts
 
 _BENEFIT = (systems.HL7_ADJUDICATION, "benefit", "Benefit Amount")
 _COINSURANCE = (systems.CARIN_ADJUDICATION, "coinsurance", "Coinsurance")

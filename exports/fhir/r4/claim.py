@@ -28,10 +28,7 @@ from exports.fhir.r4.elements import (
     variable,
 )
 from exports.records import (
-    CodeSystem,
     Diagnosis,
-    DiagnosisType,
-    Part,
     PartialClaim,
     PartialInstitutionalClaim,
     PartialLine,
@@ -42,6 +39,7 @@ from exports.records import (
     Procedure,
     Provider,
 )
+from exports.vocabulary import CodeSystem, DiagnosisType, Part
 
 _MEDICARE = "MEDICARE"
 _NORMAL = concept(coding(systems.PROCESS_PRIORITY, "normal", "Normal"))

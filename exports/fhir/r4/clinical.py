@@ -15,7 +15,8 @@ from exports.fhir.r4.elements import (
     provider_reference,
     value,
 )
-from exports.records import CareRole, Claim, CodeSystem, Diagnosis, DiagnosisType, InstitutionalClaim
+from exports.records import Claim, Diagnosis, InstitutionalClaim
+from exports.vocabulary import CareRole, CodeSystem, DiagnosisType
 
 # ICD-10 codes stand twice, under the American system and under the general one, as in CMS's own exports.
 _CLINICAL_SYSTEMS: Mapping[CodeSystem, tuple[str, ...]] = {

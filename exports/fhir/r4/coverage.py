@@ -4,7 +4,8 @@ import datetime as dt
 
 from exports.fhir import systems
 from exports.fhir.r4.elements import Element, coding, concept, extension, extensions, instant, period, present, variable
-from exports.records import CoveragePeriod, Part, Person, ReferenceYear
+from exports.records import CoveragePeriod, Person, ReferenceYear
+from exports.vocabulary import Part
 
 _TYPE = concept(coding(systems.ACT_CODE, "SUBSIDIZ"))
 _SELF = concept(coding(systems.RELATIONSHIP, "self", "Self"))

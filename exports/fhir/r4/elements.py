@@ -10,7 +10,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from exports.fhir import codes, systems
-from exports.records import Coded, Provider
+from exports.records import Provider
+from exports.vocabulary import Coded
 
 Element = dict[str, Any]
 

@@ -18,7 +18,8 @@ from exports.fhir.r4.elements import (
     present,
     variable,
 )
-from exports.records import Claim, ClaimKind, InstitutionalClaim, Part, Person, PharmacyClaim, ProfessionalClaim
+from exports.records import Claim, InstitutionalClaim, Person, PharmacyClaim, ProfessionalClaim
+from exports.vocabulary import ClaimKind, Part
 
 
 @dataclass(frozen=True, slots=True)

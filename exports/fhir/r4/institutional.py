@@ -31,7 +31,8 @@ from exports.fhir.r4.elements import (
     value,
     variable,
 )
-from exports.records import Amount, InstitutionalClaim, Provider, RevenueLine
+from exports.records import InstitutionalClaim, Provider, RevenueLine
+from exports.vocabulary import Amount
 
 _LINE_AMOUNTS = (
     Amount.REVENUE_RATE,

@@ -17,7 +17,8 @@ from exports.fhir.r4.elements import (
     present,
     value,
 )
-from exports.records import Amount, CareRole, PharmacyClaim
+from exports.records import PharmacyClaim
+from exports.vocabulary import Amount, CareRole
 
 _ITEM_AMOUNTS = (
     Amount.COVERED_PLAN_PAYMENT,

@@ -23,7 +23,8 @@ from exports.fhir.r4.elements import (
     value,
     variable,
 )
-from exports.records import Amount, LabResult, ProfessionalClaim, ServiceLine
+from exports.records import LabResult, ProfessionalClaim, ServiceLine
+from exports.vocabulary import Amount
 
 _LINE_AMOUNTS = (
     Amount.LINE_BENEFICIARY_PAYMENT,

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from exports.api.versions import V2, VERSIONS, ApiVersion
-from exports.claim_files.loading import SOURCE_LENGTH, OnProgress, Outcome, RefusedError, load_files
-from exports.claim_files.reading import NothingToLoadError
-from exports.claim_files.spool import SpoolFullError
 from exports.claims.loader import PatientOfAnotherError
+from exports.intake.loading import SOURCE_LENGTH, OnProgress, Outcome, RefusedError, load_files
+from exports.intake.reading import NothingToLoadError
+from exports.intake.spool import SpoolFullError
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 from django.db import transaction
 
-from credentials import audit
 from credentials.models import User
+from credentials.trail import audit
 from portal import mail_addresses
 from portal.password_links import new_password_url
 

@@ -21,11 +21,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from credentials import gate
-from credentials.issuing import AddressesRefusedError, NameTakenError, checked_addresses, create_client
+from credentials.access import gate
+from credentials.clients.issuing import AddressesRefusedError, NameTakenError, checked_addresses, create_client
 from credentials.models import Organization
-from exports import sandbox
-from exports.sandbox import NotASandboxError, Size, Standing
+from exports.intake import sandbox
+from exports.intake.sandbox import NotASandboxError, Size, Standing
 from portal.processes import ended_by_signals
 
 CLIENT_NAME = "Sandbox"

@@ -8,8 +8,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
-from credentials import addresses, allow_lists, gate, issuing
-from credentials.middleware import client_address
+from credentials.access import addresses, gate
+from credentials.access.middleware import client_address
+from credentials.clients import allow_lists, issuing
 from credentials.models import ADDRESSES_AT_MOST, KEYS_AT_MOST, Client
 from portal import ending, handover, standing
 from portal.forms.credentials import SLOTS, AddressesForm, ClientForm

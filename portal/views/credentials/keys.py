@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
-from credentials import key_registration, keys
+from credentials.clients import key_registration, keys
 from credentials.models import KEYS_AT_MOST, Client, ClientKeySet
 from portal import key_trials, snippets
 from portal.forms.keys import KeyForm, KeySetForm

@@ -11,9 +11,9 @@ from django.utils.text import slugify
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
-from credentials import issuing, rotation
+from credentials.clients import issuing, rotation
+from credentials.clients.rotation import Overlap
 from credentials.models import Client
-from credentials.rotation import Overlap
 from portal import ending, handover, snippets, standing
 from portal.forms.rotation import EndingForm, RotationForm
 from portal.proof import recent_proof_required

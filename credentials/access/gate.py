@@ -1,0 +1,90 @@
+"""Who may pass. The token endpoint, the API and the downloads all ask here, on every request.
+
+So a revoked client, a removed address or a denied organization stops at the next request, on every node.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from credentials.access import addresses
+from credentials.access.reasons import Reason
+from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Organization
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why someone may not pass: the reason, and a sentence for the person who reads the client's log."""
+
+    code: Reason
+    message: str
+
+
+def refusal(client: Client, address: str, *, is_listed: bool | None = None) -> Refusal | None:
+    """Why `client` may not pass when it calls from `address` (canonical); None when it may.
+
+    `is_listed` says whether the address is on the client's list, where that is known; otherwise it is looked up.
+    """
+    if refused := standing_refusal(client):
+        return refused
+    if addresses.is_loopback(address) and not allows_loopback(client.organization):
+        return _address_refusal(address)
+    if is_listed is None:
+        is_listed = client.addresses.filter(address=address).exists()
+    if not is_listed:
+        return _address_refusal(address)
+    return None
+
+
+def standing_refusal(client: Client) -> Refusal | None:
+    """Why `client` may pass from nowhere; None when its address decides."""
+    if refused := organization_refusal(client.organization):
+        return refused
+    if client.revoked_at is not None:
+        return Refusal(Reason.CLIENT_REVOKED, "This client has been revoked.")
+    return None
+
+
+def secret_refusal(secret: ClientSecret) -> Refusal | None:
+    """Why a secret that was proven opens nothing; None while it is live."""
+    if secret.is_live:
+        return None
+    if secret.revoked_at is not None:
+        return Refusal(Reason.SECRET_REVOKED, f"This client secret was revoked on {_day(secret.revoked_at)}.")
+    if secret.replaced_at is not None:
+        return Refusal(
+            Reason.SECRET_REPLACED, f"This client secret was replaced on {_day(secret.replaced_at)}. Use the new one."
+        )
+    return Refusal(Reason.SECRET_EXPIRED, f"This client secret expired on {_day(secret.expires_at)}. Make a new one.")
+
+
+def key_refusal(key: ClientKey | ClientKeySet) -> Refusal | None:
+    """Why a key, or a key of a set, whose signature was right opens nothing; None while it is live."""
+    if key.revoked_at is None:
+        return None
+    return Refusal(Reason.KEY_REVOKED, f"This key was revoked on {_day(key.revoked_at)}.")
+
+
+def organization_refusal(organization: Organization) -> Refusal | None:
+    """Why nobody of `organization` may pass; None when they may. People in the portal are asked this, too."""
+    if organization.status == Organization.Status.DENIED:
+        return Refusal(Reason.ORGANIZATION_DENIED, f"ACO (CMS_ID: {organization.entity_id}) is unauthorized")
+    return None
+
+
+def allows_loopback(organization: Organization) -> bool:
+    """True only for a sandbox organization of the embedded demo, whose clients run on this very machine."""
+    return settings.ALLOW_LOOPBACK_FOR_SANDBOX and organization.is_sandbox
+
+
+def _day(moment: dt.datetime) -> str:
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%d}"
+
+
+def _address_refusal(address: str) -> Refusal:
+    if address == addresses.UNKNOWN:
+        return Refusal(
+            Reason.ADDRESS_NOT_ALLOWED, "It cannot be told which address this call comes from, so it is on no list."
+        )
+    return Refusal(Reason.ADDRESS_NOT_ALLOWED, f"{address} is not on this client's list of allowed addresses.")

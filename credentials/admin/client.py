@@ -1,0 +1,145 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from credentials.admin.ending import Ending, question
+from credentials.admin.look_only import LookOnly
+from credentials.clients import revocation, rotation
+from credentials.models import (
+    AllowedAddress,
+    Client,
+    ClientKey,
+    ClientKeySet,
+    ClientSecret,
+    Organization,
+)
+from credentials.models.client import EXPIRES_SOON
+
+
+class AllowedAddressInline(LookOnly, admin.TabularInline[AllowedAddress, Any]):
+    model = AllowedAddress
+    fields = ["slot", "address", "created_at", "created_by"]
+
+
+class ClientSecretInline(LookOnly, admin.TabularInline[ClientSecret, Any]):
+    model = ClientSecret
+    fields = ["hint", "created_at", "created_by", "expires_at", "revoked_at", "last_used_at"]
+
+
+class ClientKeyInline(LookOnly, admin.TabularInline[ClientKey, Any]):
+    model = ClientKey
+    fields = ["name", "kid", "algorithm", "bits", "created_at", "created_by", "revoked_at", "last_used_at"]
+
+
+class ClientKeySetInline(LookOnly, admin.TabularInline[ClientKeySet, Any]):
+    model = ClientKeySet
+    fields = ["url", "created_at", "created_by", "revoked_at", "last_used_at"]
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Clients by how they stand; see Client.state."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  # Django's signature
+        return [*((str(state), str(state.label)) for state in Client.State), ("unused", "Never used")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
+        now, wanted = timezone.now(), self.value()
+        if wanted is None:
+            return queryset
+        if wanted == Client.State.REVOKED:
+            return queryset.exclude(revoked_at=None)
+        found = queryset.filter(revoked_at=None)
+        if wanted == "unused":
+            return found.filter(last_used_at=None)
+        live = Q(secrets__slot__isnull=False, secrets__expires_at__gt=now)
+        found = found.annotate(
+            ends_at=Max("secrets__expires_at", filter=live),
+            has_key=Exists(ClientKey.objects.live().filter(client=OuterRef("pk")))
+            | Exists(ClientKeySet.objects.live().filter(client=OuterRef("pk"))),
+        )
+        soon = now + EXPIRES_SOON
+        if wanted == Client.State.ACTIVE:
+            return found.filter(Q(has_key=True) | Q(ends_at__gt=soon))
+        of_secrets = found.filter(has_key=False)
+        if wanted == Client.State.EXPIRING:
+            return of_secrets.filter(ends_at__lte=soon)
+        return of_secrets.filter(ends_at=None)
+
+
+class ClientAdmin(Ending, admin.ModelAdmin[Any]):
+    """django-oauth-toolkit registers it; see OAUTH2_PROVIDER in the settings."""
+
+    list_display = ["name", "organization", "client_id", "state", "created", "last_used_at", "failed_attempts"]
+    list_filter = [StateFilter, "organization__program", "organization__is_sandbox"]
+    list_select_related = ["organization"]
+    search_fields = ["name", "client_id", "organization__entity_id"]
+    inlines = [AllowedAddressInline, ClientSecretInline, ClientKeyInline, ClientKeySetInline]
+    fields = [
+        *("organization", "name", "client_id", "state", "created", "created_by"),
+        *(
+            "last_used_at",
+            "last_used_address",
+            "failed_attempts",
+            "last_failed_at",
+            "last_failed_address",
+            "revoked_at",
+        ),
+    ]
+    actions = ["revoke", "rotate"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("secrets", "keys", "key_sets")
+
+    @admin.display(description="state")
+    def state(self, client: Client) -> str:
+        is_denied = client.organization.status == Organization.Status.DENIED
+        return "Access denied" if is_denied and client.revoked_at is None else str(client.state.label)
+
+    def end(self, thing: Client, request: HttpRequest) -> bool:
+        by: Any = request.user
+        return revocation.revoke_client(thing, by=by, request=request)
+
+    def has_rotate_permission(self, request: HttpRequest) -> bool:
+        return self.has_revoke_permission(request)
+
+    @admin.action(description="Rotate the secret of the selected client", permissions=["rotate"])
+    @sensitive_variables("secret")
+    def rotate(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Asks, and on the second time shows the new secret. Sent again, the same form makes no other."""
+        clients = list(queryset[:2])
+        if len(clients) != 1:
+            self.message_user(request, "Select one client: its new secret is shown once.", messages.ERROR)
+            return None
+        client = clients[0]
+        newest = client.secrets.order_by("-created_at", "-pk").values_list("pk", flat=True).first() or 0
+        if "confirmed" not in request.POST:
+            context = {"client": client, "newest": newest, "overlaps": reversed(rotation.Overlap)}
+            return question(self, request, "admin/credentials/rotate.html", context)
+        try:
+            secret = _rotated(client, newest, request)
+        except ValueError as refused:
+            self.message_user(request, f"Nothing was changed. {refused}", messages.ERROR)
+            return None
+        return question(self, request, "admin/credentials/secret.html", {"client": client, "secret": secret})
+
+
+@transaction.atomic
+def _rotated(client: Client, newest: int, request: HttpRequest) -> str:
+    """The new secret. Raises ValueError, also when the form was made for an older secret than the `newest`."""
+    by: Any = request.user
+    Client.objects.locked(client)
+    if request.POST.get("overlap", "") not in map(str, rotation.Overlap.values):
+        raise ValueError("Choose for how long the old secret works on.")
+    if request.POST.get("newest") != str(newest):
+        raise ValueError("The secret has been replaced since the page was opened.")
+    return rotation.rotate_secret(
+        client, overlap=rotation.Overlap(int(request.POST["overlap"])), by=by, request=request
+    )

@@ -1,0 +1,55 @@
+"""Pages of what operators can end, after a question."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.cache import add_never_cache_headers
+
+from credentials.admin.look_only import LookOnly
+from credentials.models import (
+    ClientRevokedError,
+)
+
+
+class Ending(LookOnly):
+    """Look-only pages of what can be ended, after a question, by operators who have the right to change it."""
+
+    actions: Any = ["revoke"]
+
+    def end(self, thing: Any, request: HttpRequest) -> bool:
+        """End one; False when it had ended before."""
+        raise NotImplementedError
+
+    def has_revoke_permission(self: Any, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(f"credentials.change_{self.opts.model_name}"))
+
+    @admin.action(description="Revoke the selected %(verbose_name_plural)s", permissions=["revoke"])
+    def revoke(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Asks, and on the second time ends those that are live."""
+        if "confirmed" not in request.POST:
+            return question(self, request, "admin/credentials/revoke.html", {"things": queryset})
+        ended = sum(self._ended(thing, request) for thing in queryset)
+        if ended:
+            self.message_user(
+                request, f"{ended} revoked. From the next request on they open nothing.", messages.SUCCESS
+            )
+        if left := len(queryset) - ended:
+            self.message_user(request, f"{left} had ended before.", messages.WARNING)
+        return None
+
+    def _ended(self, thing: Any, request: HttpRequest) -> bool:
+        try:
+            return self.end(thing, request)
+        except ClientRevokedError:
+            return False
+
+
+def question(page: Any, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
+    """A page between the list and the deed, within the administration."""
+    shown = {**page.admin_site.each_context(request), "opts": page.opts, **context}
+    response = TemplateResponse(request, template, shown)
+    add_never_cache_headers(response)
+    return response

@@ -1,0 +1,45 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from credentials.admin.ending import question
+from credentials.admin.look_only import LookOnly
+from credentials.models import (
+    Membership,
+)
+from credentials.people import team
+
+
+@admin.register(Membership)
+class MembershipAdmin(LookOnly, admin.ModelAdmin[Membership]):
+    """Who belongs to which organization. People come by invitations."""
+
+    list_display = ["organization", "user", "role", "created_at"]
+    list_filter = ["role", "organization__program"]
+    list_select_related = ["organization", "user"]
+    search_fields = ["organization__entity_id", "organization__name", "user__email", "user__name"]
+    fields = ["organization", "user", "role", "created_at"]
+    actions = ["remove"]
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("credentials.delete_membership"))
+
+    @admin.action(description="Remove the selected member", permissions=["remove"])
+    def remove(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
+        """Asks, and on the second time takes the person out; also the last one who manages credentials."""
+        by: Any = request.user
+        members = list(queryset.select_related("organization", "user")[:2])
+        if len(members) != 1:
+            self.message_user(request, "Select one member: each may have made something.", messages.ERROR)
+            return None
+        member = members[0]
+        if request.POST.get("made") not in {"keep", "revoke"}:
+            context = {"member": member, "made": team.made_by(member.user, member.organization)}
+            return question(self, request, "admin/credentials/remove.html", context)
+        team.remove(member, revoke=request.POST["made"] == "revoke", by=by, as_operator=True, request=request)
+        self.message_user(
+            request, f"{member.user} does not belong to {member.organization} any more.", messages.SUCCESS
+        )
+        return None

@@ -1,0 +1,104 @@
+"""The verbs that change from where a client may call. Each is one transaction with its audit event."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from credentials import notices
+from credentials.access import addresses, gate
+from credentials.models import ADDRESSES_AT_MOST, AllowedAddress, Client, User
+from credentials.trail import audit
+
+
+class AddressesRefusedError(ValueError):
+    """Some of the addresses may not stand on an allow list; `reasons` says why, by the place of each."""
+
+    def __init__(self, reasons: dict[int, str]) -> None:
+        super().__init__(" ".join(reasons.values()))
+        self.reasons = reasons
+
+
+def checked_addresses(given: Sequence[str], *, allows_loopback: bool) -> list[str]:
+    """The canonical form of 1 to 8 public addresses. Raises AddressesRefusedError, with a reason for each bad one."""
+    reasons: dict[int, str] = {}
+    accepted: dict[str, int] = {}
+    for place, text in enumerate(given):
+        if reason := addresses.problem(text, allows_loopback=allows_loopback):
+            reasons[place] = reason
+        elif (address := addresses.canonical(text)) in accepted:
+            reasons[place] = f"{address} is on the list already."
+        else:
+            accepted[address] = place
+    if not given:
+        reasons[0] = "Give at least one address: a client may call from listed addresses only."
+    if len(given) > ADDRESSES_AT_MOST:
+        reasons[ADDRESSES_AT_MOST] = f"A client may have {ADDRESSES_AT_MOST} addresses at most."
+    if reasons:
+        raise AddressesRefusedError(reasons)
+    return list(accepted)
+
+
+@transaction.atomic
+def set_addresses(
+    client: Client, addresses: Sequence[str], *, by: User | None, request: HttpRequest | None = None
+) -> None:
+    """Replace the whole list of allowed addresses. Raises AddressesRefusedError; then nothing has changed."""
+    allowed = checked_addresses(addresses, allows_loopback=gate.allows_loopback(client.organization))
+    Client.objects.locked(client)
+    _replace(client, _listed(client), allowed, by=by, request=request)
+
+
+@transaction.atomic
+def add_address(client: Client, address: str, *, by: User | None, request: HttpRequest | None = None) -> None:
+    """Put one more address on the list. Raises AddressesRefusedError, also when it has eight already."""
+    Client.objects.locked(client)
+    before = _listed(client)
+    _replace(client, before, _checked_anew(client, [*before, address]), by=by, request=request)
+
+
+@transaction.atomic
+def remove_address(client: Client, address: str, *, by: User | None, request: HttpRequest | None = None) -> None:
+    """Take an address off the list, if it is on it. Raises AddressesRefusedError for the last one."""
+    Client.objects.locked(client)
+    before = _listed(client)
+    if address in before:
+        after = _checked_anew(client, [each for each in before if each != address])
+        _replace(client, before, after, by=by, request=request)
+
+
+def write_addresses(client: Client, allowed: Sequence[str], *, by: User | None) -> None:
+    """Put addresses into free slots; the database holds to eight a client, whoever asks."""
+    taken = set(client.addresses.values_list("slot", flat=True))
+    free = (slot for slot in range(1, ADDRESSES_AT_MOST + 1) if slot not in taken)
+    AllowedAddress.objects.bulk_create(
+        AllowedAddress(client=client, slot=slot, address=address, created_by=by)
+        for slot, address in zip(free, allowed, strict=False)
+    )
+
+
+def _listed(client: Client) -> list[str]:
+    return list(client.addresses.values_list("address", flat=True))
+
+
+def _checked_anew(client: Client, wanted: Sequence[str]) -> list[str]:
+    return checked_addresses(wanted, allows_loopback=gate.allows_loopback(client.organization))
+
+
+def _replace(
+    client: Client, before: list[str], after: list[str], *, by: User | None, request: HttpRequest | None
+) -> None:
+    if after == before:
+        return
+    client.addresses.exclude(address__in=after).delete()
+    write_addresses(client, [address for address in after if address not in before], by=by)
+    event = audit.record(
+        audit.Action.ADDRESSES_CHANGED,
+        organization=client.organization,
+        user=by,
+        client=client,
+        request=request,
+        before=before,
+        after=after,
+    )
+    notices.announce(notices.Kind.ADDRESSES_CHANGED, client, event=event, before=before, after=after)

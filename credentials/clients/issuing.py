@@ -1,0 +1,127 @@
+"""The verbs that give credentials. Each is one transaction with its audit events."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from credentials import notices
+from credentials.access import gate
+from credentials.clients import allow_lists, revocation
+from credentials.clients.allow_lists import AddressesRefusedError as AddressesRefusedError
+from credentials.clients.allow_lists import checked_addresses as checked_addresses
+from credentials.clients.allow_lists import set_addresses as set_addresses
+from credentials.clients.revocation import revoke_client as revoke_client
+from credentials.models import SECRET_LIFETIME, SECRETS_AT_MOST, AuditEvent, Client, ClientSecret, Organization, User
+from credentials.trail import audit
+
+# Secret scanners know our secrets and tokens by these; portal/redaction.py does, too.
+SECRET_PREFIX = "cgs_"  # noqa: S105  # a prefix, not a secret
+SECRET_BYTES = 32
+HINT_LENGTH = 4
+
+
+class NameTakenError(ValueError):
+    """The organization has a client of this name."""
+
+
+class TwoSecretsError(ValueError):
+    """The client has two live secrets, and no client may have a third."""
+
+    def __init__(self, client: Client) -> None:
+        live = " and ".join(
+            f"…{secret.hint} (until {secret.expires_at:%Y-%m-%d %H:%M} UTC)"
+            for secret in client.secrets.live().order_by("created_at")
+        )
+        super().__init__(f"“{client.name}” has two secrets already: {live}. End one of them first.")
+
+
+def secret_digest(secret: str) -> bytes:
+    """What is kept of a secret: its SHA-256, 32 bytes. It has 256 random bits, so there is nothing to guess."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+@transaction.atomic
+def create_client(
+    *,
+    organization: Organization,
+    name: str,
+    addresses: Sequence[str],
+    by: User | None,
+    request: HttpRequest | None = None,
+) -> tuple[Client, str]:
+    """A new client and its secret, which nobody can be told again.
+
+    Raises AddressesRefusedError and NameTakenError.
+    """
+    allowed = checked_addresses(addresses, allows_loopback=gate.allows_loopback(organization))
+    try:
+        with transaction.atomic():
+            client = Client.objects.create(organization=organization, name=name, created_by=by)
+    except IntegrityError as error:
+        raise NameTakenError(f"{organization.name} has a client named “{name}” already.") from error
+    allow_lists.write_addresses(client, allowed, by=by)
+    event = audit.record(
+        audit.Action.CLIENT_CREATED,
+        organization=organization,
+        user=by,
+        client=client,
+        request=request,
+        name=name,
+        addresses=allowed,
+    )
+    notices.announce(notices.Kind.CLIENT_CREATED, client, event=event, addresses=allowed)
+    secret, _ = _issue(client, by=by, request=request)
+    return client, secret
+
+
+@transaction.atomic
+def issue_secret(client: Client, *, by: User | None, request: HttpRequest | None = None) -> str:
+    """One more secret for `client`, valid for 90 days. Raises TwoSecretsError and ClientRevokedError."""
+    client = Client.objects.locked(client)
+    secret, event = _issue(client, by=by, request=request)
+    notices.announce(notices.Kind.SECRET_CREATED, client, event=event, hint=secret[-HINT_LENGTH:])
+    return secret
+
+
+def write_secret(client: Client, *, by: User | None) -> tuple[str, ClientSecret]:
+    """A new secret in a free slot; only its digest is kept. For callers who have locked the client and write the event.
+
+    Raises TwoSecretsError.
+    """
+    now = timezone.now()
+    client.secrets.filter(expires_at__lte=now).update(slot=None)
+    taken = set(client.secrets.exclude(slot=None).values_list("slot", flat=True))
+    free = [slot for slot in range(1, SECRETS_AT_MOST + 1) if slot not in taken]
+    if not free:
+        raise TwoSecretsError(client)
+    secret = SECRET_PREFIX + secrets.token_hex(SECRET_BYTES)
+    row = ClientSecret.objects.create(
+        client=client,
+        slot=free[0],
+        digest=secret_digest(secret),
+        hint=secret[-HINT_LENGTH:],
+        created_at=now,
+        created_by=by,
+        expires_at=now + SECRET_LIFETIME,
+    )
+    return secret, row
+
+
+def _issue(client: Client, *, by: User | None, request: HttpRequest | None) -> tuple[str, AuditEvent]:
+    before = revocation.described(client.secrets.live())
+    secret, row = write_secret(client, by=by)
+    event = audit.record(
+        audit.Action.SECRET_CREATED,
+        organization=client.organization,
+        user=by,
+        client=client,
+        request=request,
+        hint=row.hint,
+        before=before,
+        after=revocation.described(client.secrets.live()),
+    )
+    return secret, event

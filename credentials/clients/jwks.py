@@ -1,0 +1,320 @@
+"""Key sets (JWK Set, RFC 7517) at the URLs that clients publish them at: fetched with suspicion, kept for a while.
+
+Whoever registers a URL makes this server call it, so the call can be steered to public addresses only, at the address
+that was checked, and ends after a few seconds and a few thousand bytes, whatever the other side does.
+"""
+
+import contextlib
+import http.client
+import io
+import logging
+import queue
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from http import HTTPStatus
+from typing import Any, TypedDict
+from urllib.parse import SplitResult, urlsplit
+
+from django.core.cache import cache
+from redis.exceptions import RedisError
+
+from credentials import database
+from credentials.access import addresses
+from credentials.clients import keys
+from credentials.models import ClientKeySet
+
+logger = logging.getLogger(__name__)
+
+# Everything together, in seconds: finding the address, connecting, TLS, and reading to the end.
+TIME_LIMIT = 5.0
+SIZE_LIMIT = 64 * 1024
+KEYS_AT_MOST = 64
+URL_LENGTH_AT_MOST = 500
+
+# A key set is fetched at most once in so many seconds, by all nodes together, whatever is asked of it: neither one that
+# may not be kept, nor one that cannot be had, nor unknown key ids make us knock more often.
+APART = 10
+KEPT_WITHOUT_WORD, KEPT_AT_MOST = 300, 3600
+
+# Public by its number, and yet inside of every network of that cloud: the platform services of Azure.
+_NEVER = frozenset({"168.63.129.16"})
+_CONNECT_LIMIT = 2.0
+_MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+_FETCHING, _FETCHED = "fetching", "fetched"
+_MOMENT = 0.05
+
+
+class KeySetUnavailableError(LookupError):
+    """The key set cannot be had or cannot be trusted; the message is for the client's delegate.
+
+    It does not tell names that are unknown from names of machines inside: that would be a way to look around here.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Where key sets may be fetched from. As it stands: over HTTPS, from public addresses."""
+
+    allows_loopback: bool = False  # this machine, too, and from it without TLS
+
+
+STRICT = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The JWKs of a key set, and how long they may be kept (seconds), as far as their server said."""
+
+    jwks: Sequence[Mapping[str, Any]]
+    max_age: int | None
+
+
+class _Kept(TypedDict):
+    """What the cache holds of a key set. `problem` is set instead of keys when it could not be had."""
+
+    jwks: Sequence[Mapping[str, Any]]
+    problem: str | None
+    fresh_until: float
+
+
+def problem(url: str, policy: Policy = STRICT) -> str | None:
+    """Why key sets may not be fetched from `url`, as a sentence; None when they may. Does not call it."""
+    if not url.isascii() or not url.isprintable() or " " in url or len(url) > URL_LENGTH_AT_MOST:
+        return f"A URL has at most {URL_LENGTH_AT_MOST} ASCII characters and no spaces."
+    try:
+        parts, port = urlsplit(url), urlsplit(url).port
+    except ValueError:
+        parts, port = SplitResult("", "", "", "", ""), None
+    if parts.scheme != "https" and not (parts.scheme == "http" and policy.allows_loopback):
+        return "The URL has to begin with https://, so that nobody can exchange the keys on their way."
+    if not parts.hostname or port == 0:
+        return f"“{url}” names no host. A URL looks like https://keys.example.org/jwks.json."
+    if "@" in parts.netloc or "#" in url:
+        return "The URL holds a user name, a password or a part after “#”. Public keys need none of these."
+    return None
+
+
+def find(key_set: ClientKeySet, kid: str, algorithm: str, policy: Policy = STRICT) -> keys.PublicKey | None:
+    """The one key of a client's key set that has this `kid` and fits `algorithm`; None if there is not exactly one.
+
+    Raises KeySetUnavailableError, and KeyRefusedError when the key is there and is not to be trusted.
+    """
+    try:
+        kept = _kept(key_set, kid, policy)
+    except (RedisError, OSError) as error:
+        # Without the cache nothing would keep us from hammering.
+        logger.warning("The cache does not answer (%s): no key sets are fetched.", error)
+        raise KeySetUnavailableError("This server's cache does not answer. Its operator has to see to it.") from error
+    if kept["problem"]:
+        raise KeySetUnavailableError(kept["problem"])
+    found = [jwk for jwk in kept["jwks"] if _has(jwk, kid) and jwk.get("kty") == keys.ALGORITHMS.get(algorithm)]
+    return keys.from_jwk(found[0]) if len(found) == 1 else None
+
+
+def fetch(url: str, policy: Policy = STRICT) -> Fetched:
+    """Call `url` once. Raises KeySetUnavailableError."""
+    if why := problem(url, policy):
+        raise KeySetUnavailableError(why)
+    deadline = time.monotonic() + TIME_LIMIT
+    parts = urlsplit(url)
+    try:
+        with contextlib.closing(_connected(parts, policy, deadline)) as connection:
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "claimsgate"}
+            connection.request("GET", target, headers=headers)
+            with connection.getresponse() as response:
+                status, said = response.status, response.headers
+                body = response.read(SIZE_LIMIT + 1) if status == HTTPStatus.OK else b""
+    except TimeoutError:
+        raise KeySetUnavailableError(f"{url} did not answer within {TIME_LIMIT:g} seconds.") from None
+    except ssl.SSLCertVerificationError as error:
+        raise KeySetUnavailableError(f"The certificate of {url} is not valid: {error.verify_message}.") from None
+    except (OSError, http.client.HTTPException):
+        raise KeySetUnavailableError(f"The connection to {url} failed or broke off.") from None
+    if status != HTTPStatus.OK:
+        raise KeySetUnavailableError(
+            f"{url} answers with status {status}. It has to be 200: redirects are not followed."
+        )
+    return Fetched(_parsed(url, body), _max_age(said))
+
+
+def _kept(key_set: ClientKeySet, kid: str, policy: Policy) -> _Kept:
+    """What is known of a key set, fetched again when it is old or does not hold `kid`, but at most once every APART."""
+    name = f"credentials.jwks.{key_set.pk}"
+    turn = f"{name}.turn"
+    kept: _Kept | None = cache.get(name)
+    if kept and time.time() < kept["fresh_until"] and any(_has(jwk, kid) for jwk in kept["jwks"]):
+        return kept
+    # From here on it may take as long as the client's server likes.
+    database.give_back()
+    if cache.add(turn, _FETCHING, APART):
+        kept = _fetched(key_set, kept, policy)
+        cache.set(name, kept, KEPT_AT_MOST + APART)
+        cache.set(turn, _FETCHED, APART)
+        return kept
+    # Someone else has had the turn: their answer is ours, as soon as it is there.
+    until = time.monotonic() + TIME_LIMIT
+    while cache.get(turn) == _FETCHING and time.monotonic() < until:
+        time.sleep(_MOMENT)
+    return cache.get(name) or _Kept(jwks=[], problem=f"{key_set.url} is just being fetched.", fresh_until=0)
+
+
+def _fetched(key_set: ClientKeySet, before: _Kept | None, policy: Policy) -> _Kept:
+    now = time.time()
+    try:
+        fetched = fetch(key_set.url, policy)
+    except KeySetUnavailableError as error:
+        # What may still be kept is not lost because a stranger's unknown key id made us ask again at a bad moment.
+        if before and now < before["fresh_until"]:
+            return before
+        return _Kept(jwks=[], problem=str(error), fresh_until=0)
+    max_age = KEPT_WITHOUT_WORD if fetched.max_age is None else fetched.max_age
+    return _Kept(jwks=fetched.jwks, problem=None, fresh_until=now + min(max(max_age, APART), KEPT_AT_MOST))
+
+
+def _has(jwk: Mapping[str, Any], kid: str) -> bool:
+    return bool(jwk.get("kid") == kid)
+
+
+def _parsed(url: str, body: bytes) -> Sequence[Mapping[str, Any]]:
+    if len(body) > SIZE_LIMIT:
+        raise KeySetUnavailableError(f"{url} answers with more than {SIZE_LIMIT} bytes.")
+    try:
+        found = keys.jwks_of(body)
+    except keys.PrivateKeyRefusedError:
+        raise KeySetUnavailableError(
+            f"{url} publishes a private key: whoever reads it can act as your system. Make a new pair."
+        ) from None
+    except keys.KeyRefusedError as error:
+        raise KeySetUnavailableError(f"{url} does not answer with a JWK Set (RFC 7517). {error}") from None
+    if len(found) > KEYS_AT_MOST:
+        raise KeySetUnavailableError(f"{url} holds {len(found)} keys; {KEYS_AT_MOST} are allowed.")
+    return found
+
+
+def _max_age(headers: Message) -> int | None:
+    """For how many seconds the answer is fresh (RFC 9111, section 5.2.2); None when the server does not say."""
+    control = headers.get("Cache-Control", "")
+    if re.search(r"\bno-(store|cache)\b", control, re.IGNORECASE):
+        return 0
+    if (match := _MAX_AGE.search(control)) is None:
+        return None
+    age = headers.get("Age", "0").strip()
+    return max(0, int(match.group(1)) - (int(age) if age.isascii() and age.isdigit() and len(age) < 10 else 0))  # noqa: PLR2004
+
+
+# --- The call, to an address that has been checked --------------------------------------------------------------------
+
+
+def _connected(parts: SplitResult, policy: Policy, deadline: float) -> http.client.HTTPConnection:
+    """A connection to the first of the host's allowed addresses that answers. The name is looked up once."""
+    host, is_tls = str(parts.hostname), parts.scheme == "https"
+    port = parts.port or (443 if is_tls else 80)
+    found = _resolved(host, port, deadline)
+    # Plain HTTP is for this machine alone.
+    allowed = [address for address in found if _may_be_called(address, policy, needs_loopback=not is_tls)]
+    if not allowed:
+        raise KeySetUnavailableError(f"{host} does not lead to a public address.")
+    for place, address in enumerate(allowed, start=1):
+        try:
+            tcp = socket.create_connection((address, port), timeout=min(_left(deadline), _CONNECT_LIMIT))
+            break
+        except OSError:
+            if place == len(allowed):
+                raise
+    try:
+        tcp.settimeout(_left(deadline))
+        # The certificate has to be the host's, not the address's.
+        stream = ssl.create_default_context().wrap_socket(tcp, server_hostname=host) if is_tls else tcp
+    except BaseException:
+        tcp.close()
+        raise
+    connection = http.client.HTTPConnection(host, port)
+    connection.default_port = 443 if is_tls else 80  # not repeated in the Host header
+    connection.sock = _TimedSocket(stream, deadline)
+    return connection
+
+
+def _may_be_called(address: str, policy: Policy, *, needs_loopback: bool) -> bool:
+    try:
+        canonical = addresses.canonical(address)
+    except ValueError:
+        return False
+    if canonical in _NEVER or (needs_loopback and not addresses.is_loopback(canonical)):
+        return False
+    return addresses.problem(canonical, allows_loopback=policy.allows_loopback) is None
+
+
+def _resolved(host: str, port: int, deadline: float) -> list[str]:
+    """The addresses of a host. The system's resolver knows no time limit, so it works in a thread that can be left."""
+    answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            found = []
+        answers.put(list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)))
+
+    threading.Thread(target=look_up, daemon=True, name="jwks-resolver").start()
+    try:
+        return answers.get(timeout=_left(deadline))
+    except queue.Empty:
+        raise TimeoutError from None
+
+
+def _left(deadline: float) -> float:
+    """The seconds until `deadline`. Raises TimeoutError."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+class _TimedSocket:
+    """A connected socket, as http.client uses one, that counts every wait against one deadline.
+
+    A socket's own time limit begins anew with each byte, so that a server could hold us for hours.
+    """
+
+    def __init__(self, stream: socket.socket, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+        self._is_being_read = False
+
+    def sendall(self, data: bytes) -> None:
+        self._stream.settimeout(_left(self._deadline))
+        self._stream.sendall(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        self._is_being_read = True
+        return io.BufferedReader(_TimedReader(self._stream, self._deadline))
+
+    def close(self) -> None:
+        """Close the connection, unless what comes over it is still to be read: then its reader does."""
+        if not self._is_being_read:
+            self._stream.close()
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, stream: socket.socket, deadline: float) -> None:
+        super().__init__()
+        self._stream = stream
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._stream.settimeout(_left(self._deadline))
+        return self._stream.recv_into(buffer)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

@@ -1,0 +1,125 @@
+"""The verbs that give a client its public keys and take them back. Each is one transaction with its audit events."""
+
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from credentials.access import gate
+from credentials.clients import jwks, keys
+from credentials.models import KEYS_AT_MOST, AccessToken, Client, ClientKey, ClientKeySet, User
+from credentials.trail import audit
+
+
+class TooManyKeysError(ValueError):
+    """The client would have more live keys than it may have."""
+
+
+class KidTakenError(ValueError):
+    """The client has a live key with this key id."""
+
+
+class UrlRefusedError(ValueError):
+    """Key sets may not be fetched from this URL; the message says why."""
+
+
+def policy_for(client: Client) -> jwks.Policy:
+    """Where this client's key set may be fetched from: for a sandbox of the embedded demo, from this machine, too."""
+    return jwks.Policy(allows_loopback=gate.allows_loopback(client.organization))
+
+
+@transaction.atomic
+def add_keys(
+    client: Client, pasted: str, *, name: str, kid: str = "", by: User | None, request: HttpRequest | None = None
+) -> list[ClientKey]:
+    """Let a client sign with the public keys of a JWK, a JWK Set or PEM text (which has no `kid` of its own).
+
+    Raises keys.KeyRefusedError (PrivateKeyRefusedError, when it is the secret half), KidTakenError, TooManyKeysError
+    and ClientRevokedError; then nothing has changed.
+    """
+    given = keys.read(pasted, kid=kid)
+    client = Client.objects.locked(client)
+    if client.keys.live().count() + len(given) > KEYS_AT_MOST:
+        raise TooManyKeysError(f"A client may have {KEYS_AT_MOST} keys. Revoke those that are not in use any more.")
+    return [_add(client, key, name=name, by=by, request=request) for key in given]
+
+
+@transaction.atomic
+def revoke_key(key: ClientKey, *, by: User | None, request: HttpRequest | None = None) -> bool:
+    """End a key and the tokens that were bought with it. False, and nothing changes, when it had ended before."""
+    client, now = Client.objects.locked(key.client), timezone.now()
+    if not client.keys.live().filter(pk=key.pk).update(revoked_at=now):
+        return False
+    AccessToken.objects.filter(key=key).revoke(now)
+    audit.record(
+        audit.Action.KEY_REVOKED,
+        organization=client.organization,
+        user=by,
+        client=client,
+        request=request,
+        name=key.name,
+        kid=key.kid,
+    )
+    return True
+
+
+@transaction.atomic
+def set_key_set_url(client: Client, url: str, *, by: User | None, request: HttpRequest | None = None) -> bool:
+    """Have a client's keys fetched from `url` from now on, or, when it is empty, from nowhere. False when it is so.
+
+    Tokens that were bought with keys of the former URL end. Raises UrlRefusedError and ClientRevokedError. The URL is
+    not called: jwks.fetch does that, outside of a transaction.
+    """
+    url = url.strip()
+    if url and (why := jwks.problem(url, policy_for(client))):
+        raise UrlRefusedError(why)
+    client, now = Client.objects.locked(client), timezone.now()
+    before = client.key_sets.live().first()
+    if url == (before.url if before else ""):
+        return False
+    if before:
+        ClientKeySet.objects.filter(pk=before.pk).update(revoked_at=now)
+        AccessToken.objects.filter(key_set=before).revoke(now)
+    if url:
+        ClientKeySet.objects.create(client=client, url=url, created_by=by)
+    audit.record(
+        audit.Action.KEY_SET_URL_CHANGED,
+        organization=client.organization,
+        user=by,
+        client=client,
+        request=request,
+        before=before.url if before else "",
+        after=url,
+    )
+    return True
+
+
+def _add(client: Client, key: keys.PublicKey, *, name: str, by: User | None, request: HttpRequest | None) -> ClientKey:
+    try:
+        with transaction.atomic():
+            row = ClientKey.objects.create(
+                client=client,
+                name=name,
+                kid=key.kid,
+                algorithm=key.algorithm,
+                bits=key.bits,
+                jwk=key.jwk,
+                thumbprint=key.thumbprint,
+                created_by=by,
+            )
+    except IntegrityError as error:
+        raise KidTakenError(
+            f"“{client.name}” has a key with the key id “{key.kid}” already. Revoke it first."
+        ) from error
+    audit.record(
+        audit.Action.KEY_ADDED,
+        organization=client.organization,
+        user=by,
+        client=client,
+        request=request,
+        name=name,
+        kid=key.kid,
+        algorithm=key.algorithm,
+        bits=key.bits,
+        thumbprint=key.thumbprint,
+    )
+    return row

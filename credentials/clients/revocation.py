@@ -1,0 +1,101 @@
+"""The verbs that end credentials: from the next request on they open nothing, on every node.
+
+They know nothing of exports. Whoever wants a client's running exports to end with it calls `exports.kickoff.cancel` for
+them in the same transaction; see docs/decisions/0011.
+"""
+
+import datetime as dt
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from credentials import notices
+from credentials.models import AccessToken, Client, ClientSecret, Organization, User
+from credentials.models.client import ClientSecretQuerySet
+from credentials.trail import audit
+
+
+@transaction.atomic
+def revoke_secret(secret: ClientSecret, *, by: User | None, request: HttpRequest | None = None) -> bool:
+    """End a secret and the tokens that were bought with it. False, and nothing changes, when it had ended before."""
+    client = Client.objects.locked(secret.client)
+    live = client.secrets.filter(pk=secret.pk).live()
+    before = described(live)
+    if not end_secrets(live, timezone.now()):
+        return False
+    event = audit.record(
+        audit.Action.SECRET_REVOKED,
+        organization=client.organization,
+        user=by,
+        client=client,
+        request=request,
+        hint=secret.hint,
+        before=before,
+    )
+    notices.announce(notices.Kind.SECRET_REVOKED, client, event=event, hint=secret.hint)
+    return True
+
+
+@transaction.atomic
+def revoke_client(client: Client, *, by: User | None, request: HttpRequest | None = None) -> bool:
+    """End a client with its secrets and tokens. False, and nothing changes, when it has been revoked before."""
+    now = timezone.now()
+    if not Client.objects.live().filter(pk=client.pk).update(revoked_at=now):
+        return False
+    client.revoked_at = now
+    before = described(client.secrets.live())
+    end_secrets(client.secrets.filter(revoked_at=None), now)
+    AccessToken.objects.filter(application=client).revoke(now)
+    event = audit.record(
+        audit.Action.CLIENT_REVOKED,
+        organization=client.organization,
+        user=by,
+        client=client,
+        request=request,
+        name=client.name,
+        before=before,
+    )
+    notices.announce(notices.Kind.CLIENT_REVOKED, client, event=event)
+    return True
+
+
+@transaction.atomic
+def revoke_everything(
+    organization: Organization, *, by: User | None, reason: str, request: HttpRequest | None = None
+) -> list[Client]:
+    """End all clients of an organization with their secrets and tokens; those that were live until now.
+
+    With none of them, nothing changes.
+    """
+    ended = [
+        client
+        for client in Client.objects.for_organization(organization).live().select_related("organization").order_by("pk")
+        if revoke_client(client, by=by, request=request)
+    ]
+    if ended:
+        audit.record(
+            audit.Action.ORGANIZATION_REVOKED,
+            organization=organization,
+            user=by,
+            request=request,
+            reason=reason,
+            clients=[client.name for client in ended],
+        )
+    return ended
+
+
+def end_secrets(secrets: ClientSecretQuerySet, at: dt.datetime) -> int:
+    """End secrets and their tokens; how many there were. For callers who have locked the client and write the event."""
+    ended = list(secrets.values_list("pk", flat=True))
+    AccessToken.objects.filter(secret__in=ended).revoke(at)
+    return ClientSecret.objects.filter(pk__in=ended).update(revoked_at=at, slot=None)
+
+
+def described(secrets: ClientSecretQuerySet) -> list[dict[str, Any]]:
+    """Secrets as the audit trail tells of them, in the order of their making."""
+    return [
+        {"hint": secret.hint, "expires_at": secret.expires_at.replace(microsecond=0)}
+        for secret in secrets.order_by("created_at", "pk")
+    ]

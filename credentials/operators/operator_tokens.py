@@ -1,0 +1,64 @@
+"""The verbs about operators' tokens: make one, find whose it is, end it."""
+
+import datetime as dt
+import hashlib
+import secrets
+
+from django.db import transaction
+from django.utils import timezone
+
+from credentials.models import OPERATOR_TOKEN_LIFETIME, OperatorToken, User
+from credentials.trail import audit
+
+# Secret scanners know them by it; portal/redaction.py does, too.
+PREFIX = "cgo_"
+BYTES = 32
+HINT_LENGTH = 4
+# How exactly it is known when a token was last used, so that not every call writes.
+USE_IS_NOTED_EVERY = dt.timedelta(minutes=1)
+
+
+@transaction.atomic
+def create_token(operator: User, *, name: str) -> str:
+    """A new token of an operator, valid for 90 days. Only its digest is kept."""
+    token = PREFIX + secrets.token_hex(BYTES)
+    now = timezone.now()
+    made = OperatorToken.objects.create(
+        user=operator,
+        name=name,
+        digest=_digest(token),
+        hint=token[-HINT_LENGTH:],
+        created_at=now,
+        expires_at=now + OPERATOR_TOKEN_LIFETIME,
+    )
+    audit.record(
+        audit.Action.OPERATOR_TOKEN_CREATED,
+        organization=None,
+        user=operator,
+        name=name,
+        hint=made.hint,
+        expires_at=made.expires_at.replace(microsecond=0),
+    )
+    return token
+
+
+@transaction.atomic
+def revoke_token(token: OperatorToken, *, by: User) -> bool:
+    """End a token at the next call. False when it had been revoked."""
+    if not OperatorToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        return False
+    audit.record(audit.Action.OPERATOR_TOKEN_REVOKED, organization=None, user=by, name=token.name, hint=token.hint)
+    return True
+
+
+def found(text: str) -> OperatorToken | None:
+    """The live token that `text` is, its use noted; None for anything else."""
+    token = OperatorToken.objects.live().select_related("user").filter(digest=_digest(text)).first()
+    now = timezone.now()
+    if token and (token.last_used_at is None or token.last_used_at < now - USE_IS_NOTED_EVERY):
+        OperatorToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return token
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,60 @@
+"""How the administration API knows its caller: by an operator's token, or by the session of an operator's browser."""
+
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.request import Request
+
+from credentials.access import limits, schemes
+from credentials.access.reasons import Reason
+from credentials.access.throttles import TooManyCallsError
+from credentials.models import OperatorToken, User
+from credentials.operators import operator_tokens
+from credentials.trail import audit, refusals
+
+
+class OperatorTokenAuthentication(BaseAuthentication):
+    """Sets `request.user` to the operator whose token it is. A client's token opens nothing here."""
+
+    def authenticate(self, request: Request) -> tuple[User, OperatorToken] | None:
+        header = request.headers.get("Authorization")
+        if header is None:
+            return None
+        presented = schemes.presented(header, "bearer")
+        token = operator_tokens.found(presented) if presented else None
+        if token is None:
+            _write_down(request)
+            raise exceptions.AuthenticationFailed("This is not a live token of an operator.")
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # DRF's signature
+        return 'Bearer realm="claimsgate operators"'
+
+
+class OperatorSessionAuthentication(SessionAuthentication):
+    """The session of an operator's browser; it must have shown the second step, where operators need one."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        found = super().authenticate(request)
+        if found and settings.OPERATORS_NEED_SECOND_FACTOR:
+            is_shown = import_string(settings.SECOND_FACTOR_IS_SHOWN)
+            if not is_shown(request._request):  # noqa: SLF001  # the way DRF offers
+                raise exceptions.PermissionDenied("Show your second step first: open /admin/ in this browser.")
+        return found
+
+
+def _write_down(request: Request) -> None:
+    try:
+        refusals.record(
+            audit.Action.REQUEST_REFUSED,
+            client_id="",
+            client=None,
+            request=request._request,  # noqa: SLF001  # the way DRF offers
+            reason=Reason.INVALID_OPERATOR_TOKEN,
+            path=request.path,
+        )
+    except limits.LimitReachedError as reached:
+        raise TooManyCallsError(reached.excess) from reached

@@ -1,0 +1,119 @@
+"""The operators' verbs about organizations: make one, and say what it may have. Each is one transaction."""
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from credentials.models import Organization, Program, User
+from credentials.trail import audit
+
+Status, Strategy = Organization.Status, Organization.Strategy
+# No program is as old as that; an earlier date is a mistake.
+EARLIEST_DATE = dt.date(1900, 1, 1)
+
+
+class OrganizationRefusedError(ValueError):
+    """Something about an organization that cannot be; the message says what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What an organization may have: everything, what is within bounds, or nothing."""
+
+    status: Organization.Status
+    reason: str = ""  # its people read it
+    termination_date: dt.date | None = None
+    attribution: Organization.Strategy = Strategy.HISTORICAL
+    opt_out: Organization.Strategy = Strategy.HISTORICAL
+    claims: Organization.Strategy = Strategy.HISTORICAL
+
+    @classmethod
+    def of(cls, organization: Organization) -> "State":
+        return cls(
+            status=Status(organization.status),
+            reason=organization.status_reason,
+            termination_date=organization.termination_date,
+            attribution=Strategy(organization.attribution_strategy),
+            opt_out=Strategy(organization.opt_out_strategy),
+            claims=Strategy(organization.claims_strategy),
+        )
+
+
+@transaction.atomic
+def create_organization(
+    *,
+    entity_id: str,
+    name: str,
+    program: Program,
+    is_sandbox: bool = False,
+    by: User | None,
+    request: HttpRequest | None = None,
+) -> Organization:
+    """A new organization, active and without people. Raises OrganizationRefusedError."""
+    organization = Organization(entity_id=entity_id, name=name, program=program, is_sandbox=is_sandbox)
+    try:
+        organization.full_clean()
+    except ValidationError as error:
+        words = [f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items()]
+        raise OrganizationRefusedError(" ".join(words)) from error
+    try:
+        with transaction.atomic():
+            organization.save()
+    except IntegrityError as error:  # somebody else has made it since the check
+        raise OrganizationRefusedError(f"entity_id: There is an organization {entity_id} already.") from error
+    audit.record(
+        audit.Action.ORGANIZATION_CREATED,
+        organization=organization,
+        user=by,
+        request=request,
+        after={"entity_id": entity_id, "name": name, "program": program, "is_sandbox": is_sandbox},
+    )
+    return organization
+
+
+@transaction.atomic
+def set_state(organization: Organization, state: State, *, by: User | None, request: HttpRequest | None = None) -> bool:
+    """Say what an organization may have, from the next request on. False when it is so already.
+
+    Raises OrganizationRefusedError for a limited organization without the date on which its participation ended, and
+    for a date that cannot be that.
+    """
+    if state.status == Status.LIMITED and state.termination_date is None:
+        raise OrganizationRefusedError(
+            "A limited organization needs a termination date: the day on which its participation ended."
+        )
+    if state.termination_date is not None and state.termination_date < EARLIEST_DATE:
+        raise OrganizationRefusedError(f"The termination date {state.termination_date} is before {EARLIEST_DATE}.")
+    before = State.of(Organization.objects.select_for_update(no_key=True).get(pk=organization.pk))
+    if state == before:
+        return False
+    organization.status = state.status
+    organization.status_reason = state.reason
+    organization.status_changed_at = timezone.now()
+    organization.termination_date = state.termination_date
+    organization.attribution_strategy = state.attribution
+    organization.opt_out_strategy = state.opt_out
+    organization.claims_strategy = state.claims
+    organization.save(
+        update_fields=[
+            *("status", "status_reason", "status_changed_at", "termination_date"),
+            *("attribution_strategy", "opt_out_strategy", "claims_strategy"),
+        ]
+    )
+    audit.record(
+        audit.Action.ORGANIZATION_STATE_CHANGED,
+        organization=organization,
+        user=by,
+        request=request,
+        before=_described(before),
+        after=_described(state),
+    )
+    return True
+
+
+def _described(state: State) -> dict[str, str]:
+    return {name: str(value) for name, value in asdict(state).items() if value not in (None, "")}

@@ -1,0 +1,120 @@
+"""Whether a caller is the client that it says it is: the secret first, and only then what may be told about it."""
+
+import secrets
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from credentials.access import gate, limits
+from credentials.access.middleware import client_address
+from credentials.access.reasons import Reason
+from credentials.clients.issuing import HINT_LENGTH, secret_digest
+from credentials.clients.ssas_hashes import SECRET, SsasHash
+from credentials.models import Client, ClientSecret
+from credentials.trail import audit, refusals
+
+# What an unknown secret is compared with, so that it takes as long as a known one; and who cannot be anybody.
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+_LONGEST_ID = 36
+
+
+def by_secret(client_id: str, secret_text: str, request: HttpRequest) -> ClientSecret | None:
+    """The secret that proves who is calling, live or not; None, and written down, when it proves nothing.
+
+    An unknown client and a wrong secret go the same way, statement by statement.
+    """
+    if len(client_id) > _LONGEST_ID or not client_id.isprintable():
+        client_id = _NOBODY
+    address = client_address(request)
+    if found := _by_digest(client_id, secret_text):
+        return found
+    reason = Reason.INVALID_CLIENT
+    if SECRET.fullmatch(secret_text):
+        if imported := _imported(client_id, secret_text, address):
+            _keep_digest(imported, secret_text, request)
+            return imported
+        # Another first use, at the same moment, may have put the digest there since we looked.
+        if found := _by_digest(client_id, secret_text):
+            return found
+        if _was_not_tried(client_id, address):
+            reason = Reason.IMPORTED_SECRET_NOT_TRIED
+    refusals.record(
+        audit.Action.TOKEN_REFUSED,
+        client_id=client_id,
+        client=Client.objects.select_related("organization").filter(client_id=client_id).first(),
+        request=request,
+        reason=reason,
+    )
+    return None
+
+
+def refusal_of_secret(secret: ClientSecret, request: HttpRequest) -> gate.Refusal | None:
+    """Why a secret that was proven opens nothing for this caller, and written down; None when it does."""
+    refused = gate.secret_refusal(secret) or gate.refusal(secret.client, client_address(request))
+    if refused:
+        refusals.record(
+            audit.Action.TOKEN_REFUSED,
+            client_id=secret.client.client_id,
+            client=secret.client,
+            request=request,
+            reason=refused.code,
+            hint=secret.hint,
+        )
+    return refused
+
+
+def _by_digest(client_id: str, secret_text: str) -> ClientSecret | None:
+    found = (
+        ClientSecret.objects.select_related("client__organization").filter(digest=secret_digest(secret_text)).first()
+    )
+    # The digest was found by the secret, so it alone decides; the id is compared without telling where it differs.
+    owner = found.client.client_id if found else _NOBODY
+    return found if secrets.compare_digest(owner.encode(), client_id.encode()) else None
+
+
+def _imported(client_id: str, secret_text: str, address: str) -> ClientSecret | None:
+    """A secret that the SSAS made, and that was not used here yet. Raises LimitReachedError.
+
+    Its hash is slow on purpose, so it is reckoned only for callers from an address where such a client may be; there
+    an unknown client id costs the same. See docs/decisions/0011.
+    """
+    there = list(
+        ClientSecret.objects.imported()
+        .filter(client__addresses__address=address)
+        .select_related("client__organization")
+        .order_by("pk")
+    )
+    if not there:
+        return None
+    if excess := limits.spend(limits.slow_hashes(address)):
+        raise limits.LimitReachedError(excess)
+    own = next((secret for secret in there if secret.client.client_id == client_id), None)
+    is_right = SsasHash.parse((own or there[0]).imported_hash).is_of(secret_text)
+    return own if is_right else None
+
+
+def _was_not_tried(client_id: str, address: str) -> bool:
+    """Whether the client has such a secret and the caller's address is not on its list."""
+    imported = ClientSecret.objects.imported().filter(client__client_id=client_id)
+    return imported.exclude(client__addresses__address=address).exists()
+
+
+@transaction.atomic
+def _keep_digest(secret: ClientSecret, secret_text: str, request: HttpRequest) -> None:
+    """Put the fast hash in the place of the slow one; of several first uses at once, one does it."""
+    # The client first, as everywhere: see ClientQuerySet.locked.
+    Client.objects.select_for_update(no_key=True).get(pk=secret.client.pk)
+    before, secret.imported_hash = secret.imported_hash, ""
+    secret.digest, secret.hint = secret_digest(secret_text), secret_text[-HINT_LENGTH:]
+    if ClientSecret.objects.filter(pk=secret.pk, imported_hash=before).update(
+        digest=secret.digest, hint=secret.hint, imported_hash=""
+    ):
+        audit.record(
+            audit.Action.SECRET_REHASHED,
+            organization=secret.client.organization,
+            client=secret.client,
+            request=request,
+            hint=secret.hint,
+            before={"hash": "PBKDF2-HMAC-SHA512"},
+            after={"hash": "SHA-256"},
+        )

@@ -1,0 +1,148 @@
+"""The audit trail: the whole vocabulary of audited acts, and the one way to write them down."""
+
+import datetime as dt
+import enum
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from credentials.access.middleware import client_address, request_id
+from credentials.models import AuditEvent, Client, Membership, Organization, User
+
+
+class Action(enum.StrEnum):
+    """Everything that is written down, in alphabetical order. A value, once used, keeps its meaning for ever."""
+
+    ADDRESSES_CHANGED = "addresses.changed"
+    CLIENT_CREATED = "client.created"
+    CLIENT_IMPORTED = "client.imported"
+    CLIENT_REVOKED = "client.revoked"
+    EXPORT_CANCELLED = "export.cancelled"
+    EXPORT_DOWNLOADED = "export.downloaded"
+    EXPORT_STARTED = "export.started"
+    INVITATION_ACCEPTED = "invitation.accepted"
+    INVITATION_REFUSED = "invitation.refused"
+    INVITATION_SENT = "invitation.sent"
+    INVITATION_SENT_AGAIN = "invitation.sent_again"
+    INVITATION_WITHDRAWN = "invitation.withdrawn"
+    KEY_ADDED = "key.added"
+    KEY_REVOKED = "key.revoked"
+    KEY_SET_URL_CHANGED = "key_set_url.changed"
+    MEMBER_REMOVED = "member.removed"
+    MEMBER_ROLE_CHANGED = "member.role_changed"
+    OPERATOR_TOKEN_CREATED = "operator_token.created"  # noqa: S105  # the name of an act
+    OPERATOR_TOKEN_REVOKED = "operator_token.revoked"  # noqa: S105  # the name of an act
+    ORGANIZATION_CREATED = "organization.created"
+    ORGANIZATION_REVOKED = "organization.revoked"
+    ORGANIZATION_STATE_CHANGED = "organization.state_changed"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105  # the name of an act
+    PERSON_CHANGED = "person.changed"
+    PERSON_CREATED = "person.created"
+    RECOVERY_CODES_MADE = "recovery_codes.made"
+    REQUEST_REFUSED = "request.refused"
+    ROSTER_PUBLISHED = "roster.published"
+    ROSTER_REFUSED = "roster.refused"
+    SECRET_CREATED = "secret.created"  # noqa: S105  # the name of an act
+    SECRET_REHASHED = "secret.rehashed"  # noqa: S105  # the name of an act
+    SECRET_REVOKED = "secret.revoked"  # noqa: S105  # the name of an act
+    SECRET_ROTATED = "secret.rotated"  # noqa: S105  # the name of an act
+    SECOND_FACTOR_ADDED = "second_factor.added"
+    SECOND_FACTOR_REMOVED = "second_factor.removed"
+    SESSIONS_ENDED = "sessions.ended"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_LINKED = "sign_in.linked"
+    SIGN_IN_REFUSED = "sign_in.refused"
+    TEAM_CHANGE_REFUSED = "team.change_refused"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105  # the name of an act
+    TOKEN_REFUSED = "token.refused"  # noqa: S105  # the name of an act
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an act
+
+
+# What these tell of did not come about.
+DENIALS = frozenset(
+    {
+        Action.INVITATION_REFUSED,
+        Action.REQUEST_REFUSED,
+        Action.ROSTER_REFUSED,
+        Action.SIGN_IN_REFUSED,
+        Action.TEAM_CHANGE_REFUSED,
+        Action.TOKEN_REFUSED,
+    }
+)
+
+# What stands beside the text of a time (AuditEvent.types): the text alone may as well be a name that looks like one.
+_TIME = "time"
+
+
+def record(
+    action: Action,
+    *,
+    organization: Organization | None,
+    user: User | None = None,
+    client: Client | None = None,
+    request: HttpRequest | None = None,
+    address: str | None = None,
+    **detail: Any,
+) -> AuditEvent:
+    """Write an event. Call it inside the transaction of the act, so that neither is there without the other.
+
+    `detail` is JSON, but that it may have times, and holds no secret and no MBI; of a change it has `before` and
+    `after`.
+    """
+    types: dict[str, str] = {}
+    plain = _plain(detail, "", types)
+    return AuditEvent.objects.create(
+        action=action,
+        outcome=AuditEvent.Outcome.DENIED if action in DENIALS else AuditEvent.Outcome.DONE,
+        organization=organization,
+        user=user,
+        client=client,
+        address=client_address(request) if request else address,
+        request_id=request_id(request) if request else "",
+        detail=plain,
+        types=types,
+    )
+
+
+def detail_of(event: AuditEvent) -> dict[str, Any]:
+    """The details of an event as they were given: times are times again, and every other text is text.
+
+    Older events kept no types, and what of them is a time is not guessed.
+    """
+    detail: dict[str, Any] = _typed(event.detail, "", event.types)
+    return detail
+
+
+@transaction.atomic
+def record_about_person(
+    action: Action, person: User, /, *, user: User | None, request: HttpRequest | None, **detail: Any
+) -> None:
+    """Write down what was done with a person's account: for each organization of the person, or once without any."""
+    organizations: list[Organization | None] = [each.organization for each in Membership.objects.of_user(person)]
+    for organization in organizations or [None]:
+        record(action, organization=organization, user=user, request=request, **detail)
+
+
+def _plain(value: Any, place: str, types: dict[str, str]) -> Any:
+    """A value as JSON has it; `types` gets the place of each time in it (RFC 6901)."""
+    if isinstance(value, dt.datetime):
+        types[place] = _TIME
+        return value.astimezone(dt.UTC).isoformat()
+    if isinstance(value, dict):
+        return {name: _plain(each, _within(place, name), types) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, _within(place, number), types) for number, each in enumerate(value)]
+    return value
+
+
+def _typed(value: Any, place: str, types: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _typed(each, _within(place, name), types) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_typed(each, _within(place, number), types) for number, each in enumerate(value)]
+    return dt.datetime.fromisoformat(value) if types.get(place) == _TIME else value
+
+
+def _within(place: str, name: str | int) -> str:
+    return f"{place}/{str(name).replace('~', '~0').replace('/', '~1')}"

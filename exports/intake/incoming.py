@@ -1,0 +1,268 @@
+"""The resources of a load as rows of a temporary table: what is wrong between them, and whose they are.
+
+A row tells where a line stands, not what is in it. So a load may be of any size: comparing and sorting are the
+database's work, which has its disk for it.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from exports.intake.disclosure import Disclosure
+from exports.intake.problems import KEPT_AT_MOST, Place, Problem, ProblemList
+from exports.intake.resources import Resource
+
+# Gone at the end of the transaction.
+_DROP = "DROP TABLE IF EXISTS pg_temp.incoming_resource, pg_temp.incoming_patient, pg_temp.incoming_owner"
+_CREATE = """
+    CREATE TEMPORARY TABLE incoming_resource (
+        file integer NOT NULL, line bigint NOT NULL, resource_type text NOT NULL, id text NOT NULL,
+        patient text NOT NULL, current_mbis text[] NOT NULL, older_mbis text[] NOT NULL,
+        service_date date, disclosure text NOT NULL, judged_by text,
+        spool smallint NOT NULL, place bigint NOT NULL, length integer NOT NULL
+    ) ON COMMIT DROP
+"""
+_COLUMNS = {
+    "file": "int4", "line": "int8", "resource_type": "text", "id": "text",
+    "patient": "text", "current_mbis": "text[]", "older_mbis": "text[]",
+    "service_date": "date", "disclosure": "text", "judged_by": "text",
+    "spool": "int2", "place": "int8", "length": "int4",
+}  # fmt: skip
+
+# The Patients of the load, each with the beneficiary that its MBIs belong to: the current one has to be on a roster,
+# and none of the others may be somebody else's.
+_FIND_PATIENTS = """
+    CREATE TEMPORARY TABLE incoming_patient ON COMMIT DROP AS
+        SELECT file, line, resource_type, patient,
+               min(known.beneficiary_id) FILTER (WHERE is_current) AS beneficiary_id,
+               coalesce(min(known.beneficiary_id) <> max(known.beneficiary_id), false) AS is_torn
+        FROM incoming_resource
+        CROSS JOIN LATERAL (
+            SELECT unnest(current_mbis) AS mbi, true AS is_current
+            UNION ALL SELECT unnest(older_mbis), false
+        ) AS named
+        LEFT JOIN attribution_mbi AS known ON known.value = named.mbi
+        GROUP BY file, line, resource_type, patient
+"""
+
+_FIND_PROBLEMS = """
+    SELECT kind, file, line, resource_type, first_file, first_line, count(*) OVER () FROM (
+        SELECT 'repeated' AS kind, file, line, resource_type, first_file, first_line
+        FROM (
+            SELECT file, line, resource_type,
+                   first_value(file) OVER same AS first_file, first_value(line) OVER same AS first_line
+            FROM incoming_resource
+            JOIN (
+                SELECT resource_type, id FROM incoming_resource GROUP BY resource_type, id HAVING count(*) > 1
+            ) AS several USING (resource_type, id)
+            WINDOW same AS (PARTITION BY resource_type, id ORDER BY file, line)
+        ) AS repeated
+        WHERE (file, line) <> (first_file, first_line)
+        UNION ALL
+        SELECT 'torn', file, line, resource_type, NULL, NULL FROM incoming_patient WHERE is_torn
+        UNION ALL
+        SELECT 'stranger', file, line, resource_type, NULL, NULL
+        FROM incoming_patient WHERE beneficiary_id IS NULL AND NOT is_torn
+        UNION ALL
+        SELECT 'reassigned', file, line, resource_type, NULL, NULL
+        FROM incoming_patient
+        JOIN exports_patientidentity AS known ON known.version = %(version)s AND known.patient_id = patient
+        WHERE known.beneficiary_id <> incoming_patient.beneficiary_id AND NOT is_torn
+        UNION ALL
+        SELECT 'orphan', file, line, resource_type, NULL, NULL
+        FROM incoming_resource AS claim
+        WHERE %(are_patients_complete)s
+          AND NOT EXISTS (SELECT FROM incoming_patient WHERE incoming_patient.patient = claim.patient)
+          AND NOT EXISTS (
+              SELECT FROM exports_patientidentity AS known
+              WHERE known.version = %(version)s AND known.patient_id = claim.patient
+          )
+    ) AS problem
+    ORDER BY file, line
+    LIMIT %(limit)s
+"""
+_REASONS = {
+    "torn": (
+        "The MBIs of its Patient belong to different beneficiaries here. Ask the source whose they are, "
+        "and leave out what is about this Patient until then."
+    ),
+    "stranger": (
+        "The current MBI of its Patient is on no roster. Load the roster that names it first, "
+        "or leave out what is about this Patient."
+    ),
+    "reassigned": (
+        "An earlier load gave the id of this Patient to another beneficiary, and one id must not mean two people. "
+        "Ask the source whose it is."
+    ),
+    "orphan": (
+        "The Patient that it refers to is neither in these files nor known from an earlier load. "
+        "Add the Patient to the load."
+    ),
+}
+
+# A response is disclosed as its Claim is. Without the Claim nobody can tell what it answers.
+_JUDGE_RESPONSES = """
+    UPDATE incoming_resource AS response SET disclosure = claim.disclosure
+    FROM incoming_resource AS claim
+    WHERE claim.resource_type = 'Claim' AND claim.id = response.judged_by
+"""
+_FIND_OWNERS = """
+    CREATE TEMPORARY TABLE incoming_owner ON COMMIT DROP AS
+        SELECT DISTINCT patient, beneficiary_id FROM incoming_patient
+        UNION ALL
+        SELECT patient_id, beneficiary_id FROM exports_patientidentity
+        WHERE version = %s AND patient_id IN (
+            SELECT patient FROM incoming_resource EXCEPT SELECT patient FROM incoming_patient
+        )
+"""
+_COUNT_RESOURCES = """
+    SELECT disclosure, resource_type, count(*), sum(length), min(ARRAY[file, line])
+    FROM incoming_resource GROUP BY disclosure, resource_type
+"""
+# In the load; what is withheld does not count.
+_COUNT_BENEFICIARIES = """
+    SELECT count(*), coalesce(sum((patients > 1)::int), 0) FROM (
+        SELECT count(DISTINCT patient) FILTER (WHERE patient NOT LIKE '#%%') AS patients
+        FROM incoming_resource JOIN incoming_owner USING (patient)
+        WHERE disclosure = %s
+        GROUP BY beneficiary_id
+    ) AS owner
+"""
+# A beneficiary may have had several Patients, whose lines lie in several files of the spool: then the first tells.
+_IN_ORDER = """
+    SELECT beneficiary_id, resource_type, id, service_date, disclosure, spool, place, length
+    FROM (
+        SELECT *, min(spool) OVER (PARTITION BY beneficiary_id) AS first_spool
+        FROM incoming_resource JOIN incoming_owner USING (patient)
+    ) AS owned
+    ORDER BY first_spool, beneficiary_id, file, line
+"""
+_ROWS_A_FETCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A resource whose owner is known, and where its line lies. Of one that is withheld no line need be there."""
+
+    beneficiary_id: int
+    resource_type: str
+    id: str
+    service_date: dt.date | None
+    is_withheld: bool
+    spool: int
+    place: int
+    length: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a load brings, and what it leaves out: numbers of resources by type."""
+
+    resources: dict[str, int]
+    raw_length: int
+    beneficiary_count: int
+    with_several_patients: int
+    listed: dict[str, int]
+    unjudged: dict[str, int]
+    first_unjudged: Place | None
+
+
+class Filling:
+    """Takes in the resources of a load."""
+
+    def __init__(self, write_row: Any) -> None:
+        self._write_row = write_row
+
+    def add(self, at: Place, resource: Resource, *, spool: int, place: int, length: int) -> None:
+        owner = resource.owner
+        self._write_row(
+            (
+                at.file,
+                at.line,
+                resource.resource_type,
+                resource.id,
+                owner.patient,
+                [*owner.current_mbis],
+                [*owner.older_mbis],
+                resource.service_date,
+                resource.disclosure.value,
+                resource.judged_by,
+                spool,
+                place,
+                length,
+            )
+        )
+
+
+@contextmanager
+def filling() -> Iterator[Filling]:
+    """A new table of resources. Nothing else can be asked of the database meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DROP)
+        cursor.execute(_CREATE)
+        with cursor.copy(f"COPY incoming_resource ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types([*_COLUMNS.values()])
+            yield Filling(copy.write_row)
+
+
+def find_problems(problems: ProblemList, *, version: int) -> None:
+    """Add what is wrong between the resources, and between them and what is known.
+
+    Where lines have been refused, their Patients may be what is missing: then nobody is missed.
+    """
+    parameters = {"version": version, "are_patients_complete": not problems, "limit": KEPT_AT_MOST}
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE incoming_resource")
+        cursor.execute(_FIND_PATIENTS)
+        cursor.execute("ANALYZE incoming_patient")
+        cursor.execute(_FIND_PROBLEMS, parameters)
+        rows = cursor.fetchall()
+    if rows:
+        problems.extend([_problem(row[:-1]) for row in rows], total=rows[0][-1])
+
+
+def _problem(row: tuple[str, int, int, str, int | None, int | None]) -> Problem:
+    kind, file, line, resource_type, first_file, first_line = row
+    if first_file is None or first_line is None:
+        return Problem(Place(file, line), _REASONS[kind])
+    reason = f"An id must stand once in a load, and this {resource_type} has the id of the one in {{}}. Leave one out."
+    return Problem(Place(file, line), reason, see=Place(first_file, first_line))
+
+
+def find_owners(*, version: int) -> Tally:
+    """Settle whose the resources are and which are withheld, once nothing is wrong."""
+    with connection.cursor() as cursor:
+        cursor.execute(_JUDGE_RESPONSES)
+        cursor.execute(_FIND_OWNERS, [version])
+        cursor.execute("ANALYZE incoming_owner")
+        cursor.execute(_COUNT_BENEFICIARIES, [Disclosure.FREE])
+        beneficiary_count, with_several_patients = cursor.fetchone()
+        cursor.execute(_COUNT_RESOURCES)
+        rows = cursor.fetchall()
+    counted: dict[str, dict[str, int]] = {each.value: {} for each in Disclosure}
+    for disclosure, resource_type, count, _, _ in rows:
+        counted[disclosure][resource_type] = count
+    unjudged = min((first for disclosure, _, _, _, first in rows if disclosure == Disclosure.UNJUDGED), default=None)
+    return Tally(
+        resources=counted[Disclosure.FREE],
+        raw_length=sum(length for disclosure, _, _, length, _ in rows if disclosure == Disclosure.FREE),
+        beneficiary_count=beneficiary_count,
+        with_several_patients=with_several_patients,
+        listed=counted[Disclosure.LISTED],
+        unjudged=counted[Disclosure.UNJUDGED],
+        first_unjudged=Place(*unjudged) if unjudged else None,
+    )
+
+
+def in_order() -> Iterator[Spooled]:
+    """All resources, those of a beneficiary one after another."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(_IN_ORDER)
+        while rows := cursor.fetchmany(_ROWS_A_FETCH):
+            for beneficiary_id, resource_type, id_, service_date, disclosure, spool, place, length in rows:
+                is_withheld = disclosure != Disclosure.FREE
+                yield Spooled(beneficiary_id, resource_type, id_, service_date, is_withheld, spool, place, length)

@@ -1,0 +1,164 @@
+"""Files in, a load in the store out: read and check, settle whose it is, load. Whole or not at all."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+
+from exports.api.versions import ApiVersion
+from exports.claims.loader import Arrival, Loading, loading, pack
+from exports.claims.models import Deletion, Load
+from exports.intake import incoming, reading
+from exports.intake.disclosure import Disclosure
+from exports.intake.incoming import Filling, Spooled, Tally
+from exports.intake.problems import Place, Problem, ProblemList
+from exports.intake.reading import BrokenFileError, ClaimFile, NothingToLoadError
+from exports.intake.resources import BadResourceError, LineReader, Resource
+from exports.intake.spool import Spool
+
+# What is being done, how many more bytes of it are done, and of how many in all.
+OnProgress = Callable[[str, int, int], None]
+SOURCE_LENGTH = 200
+# The response to a claim has the claim's id; see exports/fhir/r4/partial.py.
+_GOES_WITH = {"Claim": ("Claim", "ClaimResponse")}
+
+
+class RefusedError(Exception):
+    """Nothing was loaded; `problems` are lines for people."""
+
+    def __init__(self, problems: ProblemList, names: Sequence[str]) -> None:
+        count = f"{problems.total:,} problem{'s' if problems.total > 1 else ''}"
+        super().__init__(f"Refused: {count}. Nothing was loaded.")
+        self.problems = problems.shown(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of files that were right. `load` is None when they were only checked."""
+
+    names: Sequence[str]
+    tally: Tally
+    seconds: float
+    load: Load | None = None
+    replaced: int = 0  # resources of earlier loads that came anew
+    taken_out: int = 0  # those that are withheld from now on
+
+
+def load_files(
+    paths: Sequence[Path],
+    *,
+    version: ApiVersion,
+    source: str = "",
+    is_rehearsal: bool = False,
+    on_progress: OnProgress = lambda *_: None,
+) -> Outcome:
+    """Load files of NDJSON, or folders of them; in a rehearsal, only check them.
+
+    Raises NothingToLoadError, RefusedError, SpoolFullError and PatientOfAnotherError: then nothing was loaded.
+    """
+    began = time.monotonic()
+    files = reading.find(paths)
+    names = [file.name for file in files]
+    with transaction.atomic(), _spool(is_rehearsal=is_rehearsal) as spool:
+        tally = _check(files, version, spool, on_progress)
+        if spool is None:
+            return Outcome(names, tally, time.monotonic() - began)
+        with loading(source or _in_words(names), version=version.number) as under_way:
+            _fill(under_way, spool, tally, on_progress)
+        replaced, taken_out = _replaced_and_taken_out(under_way.load)
+    return Outcome(names, tally, time.monotonic() - began, under_way.load, replaced, taken_out)
+
+
+def _spool(*, is_rehearsal: bool) -> Spool | nullcontext[None]:
+    return nullcontext() if is_rehearsal else Spool(Path(settings.FILE_UPLOAD_TEMP_DIR))
+
+
+def _in_words(names: Sequence[str]) -> str:
+    told = ", ".join(names)
+    return told if len(told) <= SOURCE_LENGTH else f"{told[: SOURCE_LENGTH - 1]}…"
+
+
+# --- Checking -------------------------------------------------------------------------------------------------------
+
+
+def _check(files: Sequence[ClaimFile], version: ApiVersion, spool: Spool | None, on_progress: OnProgress) -> Tally:
+    """What the files hold, once nothing is wrong with it; the lines are in the spool then."""
+    problems = ProblemList()
+    reader = LineReader(version.resource_types)
+    count = 0
+    with incoming.filling() as table:
+        for at, line in _lines(files, problems, on_progress):
+            try:
+                resource = reader.read(line)
+            except BadResourceError as error:
+                problems.add(Problem(at, str(error)))
+            else:
+                # Once something is wrong, the rest is only looked at.
+                _keep(at, resource, line, table, None if problems else spool)
+                count += 1
+    incoming.find_problems(problems, version=version.number)
+    if problems:
+        raise RefusedError(problems, [file.name for file in files])
+    if not count:
+        raise NothingToLoadError("There is no resource in these files. Nothing was loaded.")
+    return incoming.find_owners(version=version.number)
+
+
+def _lines(files: Sequence[ClaimFile], problems: ProblemList, on_progress: OnProgress) -> Iterator[tuple[Place, bytes]]:
+    """The lines of all files, and the problems that there are in reading them."""
+    total = sum(file.length for file in files)
+    for number, file in enumerate(files):
+        try:
+            for line_number, line in reading.lines(file, on_bytes=lambda more: on_progress("Checking", more, total)):
+                if line is None:
+                    problems.add(Problem(Place(number, line_number), reading.TOO_LONG))
+                else:
+                    yield Place(number, line_number), line
+        except BrokenFileError as error:
+            problems.add(Problem(Place(number, error.line), str(error)))
+
+
+def _keep(at: Place, resource: Resource, line: bytes, table: Filling, spool: Spool | None) -> None:
+    """What is known of a line into the table, and the line into the spool, where it may be wanted."""
+    number = Spool.number(resource.owner.patient)
+    # Whether a response is wanted is known once its claim is.
+    is_wanted = resource.disclosure == Disclosure.FREE or resource.judged_by is not None
+    place = spool.put(number, line) if spool and is_wanted else 0
+    table.add(at, resource, spool=number, place=place, length=len(line))
+
+
+# --- Loading --------------------------------------------------------------------------------------------------------
+
+
+def _fill(under_way: Loading, spool: Spool, tally: Tally, on_progress: OnProgress) -> None:
+    """Give the load each beneficiary's resources, and the ids of those that are withheld."""
+    spool.flush()
+    for beneficiary_id, rows in groupby(incoming.in_order(), lambda row: row.beneficiary_id):
+        arrivals: list[Arrival] = []
+        withheld: dict[str, set[str]] = {}
+        for row in rows:
+            if row.is_withheld:
+                for resource_type in _GOES_WITH.get(row.resource_type, (row.resource_type,)):
+                    withheld.setdefault(resource_type, set()).add(row.id)
+            else:
+                arrivals.append(_arrival(row, spool))
+        # What is withheld may have come before, when nothing said yet that it must be.
+        under_way.correct(beneficiary_id, pack(arrivals), {name: frozenset(ids) for name, ids in withheld.items()})
+        on_progress("Loading", sum(len(arrival.line) for arrival in arrivals), tally.raw_length)
+
+
+def _arrival(row: Spooled, spool: Spool) -> Arrival:
+    return Arrival(row.resource_type, row.id, spool.get(row.spool, row.place, row.length), row.service_date)
+
+
+def _replaced_and_taken_out(load: Load) -> tuple[int, int]:
+    """How many resources of earlier loads the load brought anew, and how many it only took away."""
+    sums = Deletion.objects.filter(load=load).values("is_replaced").annotate(count=Sum("resource_ids__len"))
+    counted = dict(sums.values_list("is_replaced", "count"))
+    return counted.get(True, 0), counted.get(False, 0)

@@ -1,0 +1,297 @@
+"""What a line of NDJSON says of the resource in it, as far as loading it goes. Pure.
+
+Only the elements that are needed are decoded; the line itself is never written anew.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from attribution import identifiers
+from exports.fhir import systems
+from exports.fhir.lines import service_date
+from exports.intake import ambiguity
+from exports.intake.disclosure import Disclosure, JudgedClaim, judge
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_REFERENCE = re.compile(
+    r"(?:https?://\S+/)?(?P<type>[A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?"
+)
+_UNENDED = "9999-12-31"
+
+
+class BadResourceError(ValueError):
+    """A line is not a resource that can be loaded: why, and what to do. The message holds no value of the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a resource is.
+
+    `patient` is the id of a Patient. Where the Patient itself is there, so are its MBIs: the current one, or several
+    when nothing tells which it is, and the others. One that is contained in another resource has a `patient` that no
+    reference can name.
+    """
+
+    patient: str
+    current_mbis: tuple[str, ...] = ()
+    older_mbis: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What is known of a line. A response is judged by the Claim of the load that has the id `judged_by`."""
+
+    resource_type: str
+    id: str
+    owner: Owner
+    service_date: dt.date | None = None
+    disclosure: Disclosure = Disclosure.FREE
+    judged_by: str | None = None
+
+
+# --- Whose it is ----------------------------------------------------------------------------------------------------
+
+
+class _Coding(msgspec.Struct, gc=False):
+    code: str = ""
+    extension: list["_Extension"] = []
+
+
+class _Extension(msgspec.Struct, gc=False, rename="camel"):
+    url: str = ""
+    value_coding: _Coding | None = None
+
+
+class _Type(msgspec.Struct, gc=False):
+    coding: list[_Coding] = []
+
+
+class _Period(msgspec.Struct, gc=False):
+    start: str = ""
+    end: str = _UNENDED
+
+
+class _Identifier(msgspec.Struct, gc=False):
+    """STU3 says on the identifier whether it is current, R4 on the coding of its type; v3 by its period alone."""
+
+    system: str = ""
+    value: str = ""
+    type: _Type = msgspec.field(default_factory=_Type)
+    extension: list[_Extension] = []
+    period: _Period = msgspec.field(default_factory=_Period)
+
+    @property
+    def standing(self) -> tuple[bool, bool, str, str]:
+        """Greater for what is more likely the current identifier of its system."""
+        extensions = [*self.extension, *(extension for coding in self.type.coding for extension in coding.extension)]
+        said = {
+            extension.value_coding.code
+            for extension in extensions
+            if extension.value_coding and extension.url == systems.IDENTIFIER_CURRENCY
+        }
+        return "current" in said, "historic" not in said, self.period.end, self.period.start
+
+
+def _owner(identifier: Sequence[_Identifier], *, patient: str = "") -> Owner:
+    named = [each for each in identifier if each.system == systems.MBI and each.value]
+    if not named:
+        raise BadResourceError(f"Its Patient has no MBI. Give it one in `identifier`, under the system {systems.MBI}.")
+    best = max(each.standing for each in named)
+    current = tuple(sorted({each.value for each in named if each.standing == best}))
+    for mbi in current:
+        if reason := identifiers.problem(mbi):
+            raise BadResourceError(f"The MBI of its Patient is none. {reason} Correct it at the source.")
+    older = {each.value for each in named if identifiers.problem(each.value) is None}
+    return Owner(patient or f"#{'+'.join(current)}", current, tuple(sorted(older.difference(current))))
+
+
+class _Contained(msgspec.Struct, gc=False, rename="camel"):
+    resource_type: str = ""
+    id: str = ""
+    identifier: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class _Reference(msgspec.Struct, gc=False):
+    reference: str = ""
+
+    def id_of(self, resource_type: str) -> str | None:
+        found = _REFERENCE.fullmatch(self.reference)
+        return found["id"] if found and found["type"] == resource_type else None
+
+
+_decode_contained = msgspec.json.Decoder(_Contained).decode
+_decode_identifiers = msgspec.json.Decoder(list[_Identifier]).decode
+
+
+def _referred(reference: _Reference, element: str, contained: Sequence[msgspec.Raw]) -> Owner:
+    if patient := reference.id_of("Patient"):
+        return Owner(patient)
+    if reference.reference.startswith("#"):
+        for each in map(_decode_contained, contained):
+            if each.resource_type == "Patient" and f"#{each.id}" == reference.reference:
+                return _owner(_decode_identifiers(each.identifier))
+    raise BadResourceError(
+        f"It does not say whose it is: `{element}.reference` has to be Patient/ and the id of a Patient, "
+        "or # and the id of a Patient that the resource contains."
+    )
+
+
+# --- The resource types ---------------------------------------------------------------------------------------------
+
+
+class _Patient(msgspec.Struct, tag_field="resourceType", tag="Patient", gc=False):
+    id: str = ""
+    identifier: list[_Identifier] = []
+
+    def resource(self, line: bytes) -> Resource:  # noqa: ARG002  # as the others
+        return Resource("Patient", self.id, _owner(self.identifier, patient=self.id))
+
+
+class _Coverage(msgspec.Struct, tag_field="resourceType", tag="Coverage", gc=False):
+    id: str = ""
+    beneficiary: _Reference = msgspec.field(default_factory=_Reference)
+    contained: list[msgspec.Raw] = []
+
+    def resource(self, line: bytes) -> Resource:  # noqa: ARG002  # as the others
+        return Resource("Coverage", self.id, _referred(self.beneficiary, "beneficiary", self.contained))
+
+
+class _AnyClaim(JudgedClaim, gc=False, rename="camel"):
+    id: str = ""
+    patient: _Reference = msgspec.field(default_factory=_Reference)
+    contained: list[msgspec.Raw] = []
+    billable_period: msgspec.Raw = msgspec.Raw()
+
+    def _resource(self, resource_type: str, line: bytes) -> Resource:
+        owner = _referred(self.patient, "patient", self.contained)
+        # A claim is long, and its date stands in a few bytes of it, nearly always.
+        period = bytes(self.billable_period)
+        through_date = _service_date(b'{"billablePeriod":%b}' % period if period else line)
+        return Resource(resource_type, self.id, owner, through_date, judge(self, through_date))
+
+
+class _ExplanationOfBenefit(_AnyClaim, tag_field="resourceType", tag="ExplanationOfBenefit", gc=False, rename="camel"):
+    def resource(self, line: bytes) -> Resource:
+        return self._resource("ExplanationOfBenefit", line)
+
+
+class _Claim(_AnyClaim, tag_field="resourceType", tag="Claim", gc=False, rename="camel"):
+    def resource(self, line: bytes) -> Resource:
+        return self._resource("Claim", line)
+
+
+class _ClaimResponse(msgspec.Struct, tag_field="resourceType", tag="ClaimResponse", gc=False):
+    id: str = ""
+    patient: _Reference = msgspec.field(default_factory=_Reference)
+    contained: list[msgspec.Raw] = []
+    request: _Reference = msgspec.field(default_factory=_Reference)
+
+    def resource(self, line: bytes) -> Resource:
+        owner = _referred(self.patient, "patient", self.contained)
+        claim = self.request.id_of("Claim") or ""
+        return Resource("ClaimResponse", self.id, owner, _service_date(line), Disclosure.UNJUDGED, judged_by=claim)
+
+
+def _service_date(line: bytes) -> dt.date | None:
+    try:
+        return service_date(line)
+    except ValueError:
+        raise BadResourceError(
+            "Its last day of service is no date. Write dates as 2026-03-31, or as 2026-03."
+        ) from None
+
+
+_Shape = _Patient | _Coverage | _ExplanationOfBenefit | _Claim | _ClaimResponse
+_SHAPED = frozenset({"Patient", "Coverage", "ExplanationOfBenefit", "Claim", "ClaimResponse"})
+
+# --- Lines ----------------------------------------------------------------------------------------------------------
+
+
+class _Header(msgspec.Struct, gc=False, rename="camel"):
+    resource_type: str = ""
+
+
+_decode_header = msgspec.json.Decoder(_Header).decode
+_decode_shape = msgspec.json.Decoder(_Shape).decode
+# These are FHIR's and may be told; of any other name nobody knows what it is.
+_ELEMENTS = frozenset(
+    field.encode_name
+    for shape in (_Patient, _Coverage, _ExplanationOfBenefit, _Claim, _ClaimResponse)
+    for field in msgspec.structs.fields(shape)
+)
+
+
+class LineReader:
+    """Reads the lines of one API version, which knows `resource_types`."""
+
+    def __init__(self, resource_types: Iterable[str]) -> None:
+        self._resource_types = tuple(name for name in resource_types if name in _SHAPED)
+
+    def read(self, line: bytes) -> Resource:
+        """What a line says. Raises BadResourceError."""
+        _check_text(line)
+        try:
+            if ambiguity.is_ambiguous(line):
+                raise _ambiguous(line)
+            resource: Resource = _decode_shape(line).resource(line)
+        except msgspec.ValidationError as error:
+            raise self._explained(line, error) from None
+        except msgspec.DecodeError:
+            raise BadResourceError(
+                "This is not one whole JSON object. Write each resource on a line of its own."
+            ) from None
+        except RecursionError:
+            raise BadResourceError("Its elements are nested too deeply to be read. No FHIR resource is.") from None
+        if resource.resource_type not in self._resource_types:
+            raise self._unknown_type()
+        if not _ID.fullmatch(resource.id):
+            raise BadResourceError(
+                f"The `id` of this {resource.resource_type} is missing or no FHIR id "
+                "(1 to 64 letters, digits, hyphens and dots). Give it one."
+            )
+        return resource
+
+    def _explained(self, line: bytes, error: msgspec.ValidationError) -> BadResourceError:
+        """Why JSON is not what was looked for. msgspec names the place and the types there, no values."""
+        try:
+            resource_type = _decode_header(line).resource_type
+        except msgspec.ValidationError:
+            resource_type = ""
+        if not resource_type:
+            return BadResourceError(
+                "This is JSON, but no FHIR resource: an object with the name of its type in `resourceType`."
+            )
+        if resource_type not in self._resource_types:
+            return self._unknown_type()
+        return BadResourceError(f"It does not have the shape of a FHIR {resource_type}: {error}. Correct it there.")
+
+    def _unknown_type(self) -> BadResourceError:
+        return BadResourceError(
+            f"Its `resourceType` is none that this version has ({', '.join(self._resource_types)}). "
+            "Leave out resources of other types."
+        )
+
+
+def _ambiguous(line: bytes) -> BadResourceError:
+    told = ", ".join(f"`{name}`" for name in sorted(_ELEMENTS.intersection(ambiguity.repeated_names(line))))
+    return BadResourceError(
+        f"Two elements of the same object have the same name{told and f': {told}'}. Readers do not agree which of them "
+        "counts (nor whether upper and lower case differ). Have the source send each element once."
+    )
+
+
+def _check_text(line: bytes) -> None:
+    if b"\r" in line:
+        raise BadResourceError(
+            "A carriage return (CR) stands inside the line. End lines with LF or CR LF, one resource on each."
+        )
+    if line.isascii():
+        return
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        raise BadResourceError("This is not text in UTF-8. Write the file as NDJSON in UTF-8.") from None

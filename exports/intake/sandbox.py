@@ -1,0 +1,296 @@
+"""Sandboxes: organizations of synthetic people, with their roster and their claims."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from itertools import islice
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from attribution import synthetic
+from attribution.loading import load_roster
+from attribution.models import RosterFile
+from attribution.synthetic import SyntheticPerson
+from credentials.models import Organization, Program
+from exports.api.versions import V2
+from exports.claims.loader import Arrival, Packed, loading, pack
+from exports.claims.models import Load
+from exports.fhir import r4
+from exports.fhir.ndjson import line
+from exports.intake.generator import beneficiary_record
+from exports.intake.parallel import InOrder as InOrder
+from exports.intake.parallel import processes as processes
+from exports.records import BeneficiaryRecord
+
+# All sandboxes take their people from one endless row, each from a place of its own, so nobody is in two of them.
+SEED = 20
+# The last month comes in loads of its own, after all others, so that `_since` has something to tell apart.
+RECENT = dt.timedelta(days=31)
+# How much of the work for a person is the last month's, about: the years before it have to be known for it.
+RECENT_EFFORT = 0.3
+# People who are rendered together: few, so that the processes end together; not one, so that they talk little.
+PEOPLE_A_TASK = 10
+# Any number, the same for all: sandboxes are made one after the other.
+_MAKING_LOCK = 0x53424F58
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A sandbox that can be made: how many people, and how much is known of each."""
+
+    name: str
+    entity_id: str
+    organization_name: str
+    program: Program
+    people: int
+    first_person: int
+    years: int
+    with_partial_claims: bool = False
+    people_a_load: int = 500
+
+    @property
+    def contents(self) -> str:
+        """Which claims it has, in words."""
+        years = "1 year" if self.years == 1 else f"{self.years} years"
+        return f"{years}, and partially adjudicated" if self.with_partial_claims else years
+
+    def persons(self) -> Iterator[SyntheticPerson]:
+        return synthetic.people(SEED, self.people, start=self.first_person)
+
+
+def _documented(kind: str, people: int, *, program: Program, entity_id: str, years: int, **more: bool) -> Size:
+    """A size of the documented sandbox. The demo's people come before all of theirs."""
+    return Size(
+        name=f"{kind}-{people}",
+        entity_id=entity_id,
+        organization_name=f"Sandbox {kind} {people:,}",
+        program=program,
+        people=people,
+        first_person=100_000 * int(entity_id[-2:]),
+        years=years,
+        **more,
+    )
+
+
+SIZES = (
+    _documented("simple", 50, program=Program.SSP, entity_id="A9901", years=1),
+    _documented("simple", 2_500, program=Program.SSP, entity_id="A9902", years=1),
+    _documented("simple", 5_000, program=Program.SSP, entity_id="A9903", years=1),
+    _documented("simple", 15_000, program=Program.SSP, entity_id="A9904", years=1),
+    _documented("simple", 30_000, program=Program.SSP, entity_id="A9905", years=1),
+    _documented("advanced", 100, program=Program.SSP, entity_id="A9911", years=3),
+    _documented("advanced", 10_000, program=Program.SSP, entity_id="A9912", years=3),
+    _documented("partial", 110, program=Program.REACH, entity_id="D9921", years=3, with_partial_claims=True),
+    _documented("partial", 11_000, program=Program.REACH, entity_id="D9922", years=3, with_partial_claims=True),
+)
+
+
+class NotASandboxError(ValueError):
+    """A size's entity id belongs to an organization that is no sandbox, or whose people are others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The claims of some of the people in a time: what one load brings, named by its source."""
+
+    source: str
+    first_person: int
+    people: int
+    start_date: dt.date
+    end_date: dt.date
+    effort: float  # of all the work for a person
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is there of a sandbox, and what is missing."""
+
+    size: Size
+    portions: tuple[Portion, ...]
+    loads: dict[str, Load]  # by source
+
+    @property
+    def missing(self) -> list[Portion]:
+        return [portion for portion in self.portions if portion.source not in self.loads]
+
+    @property
+    def people_done(self) -> float:
+        """In people's worth of work, so that it grows evenly."""
+        return self.size.people - sum(portion.people * portion.effort for portion in self.missing)
+
+    @property
+    def since(self) -> dt.datetime | None:
+        """The `_since` that gives the last month's claims and nothing else; None while there is none."""
+        edge = self.portions[-1].start_date
+        before = [portion for portion in self.portions if portion.end_date == edge]
+        if any(portion.source not in self.loads for portion in before):
+            return None
+        return max(self.loads[portion.source].loaded_at for portion in before)
+
+
+# --- Making ---------------------------------------------------------------------------------------------------------
+
+
+def standing(size: Size) -> Standing:
+    """How far a sandbox is. Its days are those of its roster, so a second run cuts the time as the first did."""
+    roster = _first_roster(size)
+    made_on = roster.file_timestamp.date() if roster else timezone.now().date()
+    portions = tuple(_portions(size, made_on))
+    loads = Load.objects.filter(source__in=[portion.source for portion in portions], taken_back_by=None)
+    return Standing(size, portions, {load.source: load for load in loads})
+
+
+def check(size: Size) -> None:
+    """Raises NotASandboxError when a size's organization is someone else's."""
+    organization = Organization.objects.filter(entity_id=size.entity_id).first()
+    if organization and not organization.is_sandbox:
+        raise NotASandboxError(
+            f"{size.name} would be {size.entity_id}, and {organization} is no sandbox: synthetic claims may not go in. "
+            "Choose another size, or a database of its own for the sandboxes."
+        )
+    roster = _first_roster(size)
+    if roster and roster.beneficiary_count != size.people:
+        raise NotASandboxError(
+            f"{size.name} is to have {size.people:,} people, and the first roster of {size.entity_id} "
+            f"({roster.file_name}) holds {roster.beneficiary_count:,}: it is another's. Choose another size, or a "
+            "database of its own for the sandboxes."
+        )
+
+
+def make(
+    size: Size,
+    *,
+    in_order: InOrder = map,
+    on_progress: Callable[[float], None] = lambda _people: None,
+    on_load: Callable[[], None] = lambda: None,
+) -> Standing:
+    """Make what is missing of a sandbox: the organization, its roster, its claims, load by load.
+
+    `on_progress` is told of each person's worth of work that is done; `on_load` of each load that will stay.
+    Raises NotASandboxError.
+    """
+    check(size)
+    organization, _ = Organization.objects.get_or_create(
+        entity_id=size.entity_id,
+        defaults={"name": size.organization_name, "program": size.program, "is_sandbox": True},
+    )
+    if _first_roster(size) is None:
+        _publish_roster(size, organization)
+    for portion in standing(size).missing:
+        load_synthetic_claims(
+            synthetic.people(SEED, portion.people, start=portion.first_person),
+            seed=SEED,
+            start_date=portion.start_date,
+            end_date=portion.end_date,
+            with_partial_claims=size.with_partial_claims,
+            source=portion.source,
+            in_order=in_order,
+            on_progress=partial(on_progress, portion.effort),
+        )
+        on_load()
+    return standing(size)
+
+
+@contextmanager
+def alone(on_wait: Callable[[], None]) -> Iterator[None]:
+    """Inside, nobody else makes sandboxes in this database. `on_wait` is called when someone does now."""
+    # A transaction of its own holds the lock, as long as it takes: what belongs to a session is lost behind PgBouncer.
+    holder = connection.copy()
+    holder.set_autocommit(False)
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', TRUE)")
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_MAKING_LOCK])
+            if not cursor.fetchone()[0]:
+                on_wait()
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_LOCK])
+        yield
+    finally:
+        holder.close()
+
+
+def _first_roster(size: Size) -> RosterFile | None:
+    rosters = RosterFile.objects.filter(organization__entity_id=size.entity_id).published()
+    return rosters.order_by("published_at", "pk").first()
+
+
+def _publish_roster(size: Size, organization: Organization) -> None:
+    now = timezone.now()
+    archive = synthetic.cclf_archive(size.persons(), entity_id=size.entity_id, performance_year=now.year, timestamp=now)
+    name = synthetic.cclf_archive_name(size.entity_id, now.year, now)
+    load_roster(BytesIO(archive), file_name=name, organization=organization)
+
+
+def _portions(size: Size, made_on: dt.date) -> Iterator[Portion]:
+    """All of the time up to a month before the sandbox was made, and then the month."""
+    first_day = dt.date(made_on.year - size.years, made_on.month, 1)
+    edge = made_on - RECENT
+    for start_date, end_date, effort in (first_day, edge, 1 - RECENT_EFFORT), (edge, made_on, RECENT_EFFORT):
+        for first in range(0, size.people, size.people_a_load):
+            people = min(size.people_a_load, size.people - first)
+            whose = f"people {first + 1} to {first + people}"
+            source = f"sandbox {size.name} ({size.entity_id}), {start_date} to {end_date}, {whose}"
+            yield Portion(source, size.first_person + first, people, start_date, end_date, effort)
+
+
+# --- Claims ---------------------------------------------------------------------------------------------------------
+
+
+def load_synthetic_claims(
+    people: Iterable[SyntheticPerson],
+    *,
+    seed: int,
+    start_date: dt.date,
+    end_date: dt.date,
+    source: str,
+    with_partial_claims: bool = False,
+    in_order: InOrder = map,
+    on_progress: Callable[[], None] = lambda: None,
+) -> Load:
+    """Load the claims of `people` from `start_date` up to and not including `end_date`.
+
+    The same seed gives the same claims; `on_progress` is called whenever a person is done. `in_order` may work in
+    other processes (see `processes`): there the claims are made and deflated, here they are loaded.
+    Raises UnknownBeneficiariesError for people whom no roster has named.
+    """
+    with loading(source, version=V2.number) as under_way:
+        work = partial(
+            _packed,
+            seed=seed,
+            start_date=start_date,
+            end_date=end_date,
+            with_partial_claims=with_partial_claims,
+            last_updated=under_way.load.loaded_at,
+        )
+        for of_people in in_order(work, _tasks(people)):
+            for mbi, packed in of_people:
+                under_way.add_packed(mbi, packed)
+                on_progress()
+    return under_way.load
+
+
+def arrivals(record: BeneficiaryRecord, *, last_updated: dt.datetime) -> Iterator[Arrival]:
+    """The rendered resources of one beneficiary, ready for the loader."""
+    for resource in r4.resources(record, last_updated=last_updated):
+        yield Arrival(resource.resource_type, resource.id, line(resource.body), resource.service_date)
+
+
+def _tasks(people: Iterable[SyntheticPerson]) -> Iterator[tuple[SyntheticPerson, ...]]:
+    rest = iter(people)
+    while some := tuple(islice(rest, PEOPLE_A_TASK)):
+        yield some
+
+
+def _packed(
+    people: tuple[SyntheticPerson, ...], *, last_updated: dt.datetime, **knobs: Any
+) -> list[tuple[str, list[Packed]]]:
+    """The claims of some people, by MBI; `knobs` are the generator's."""
+    return [
+        (person.mbi, pack(arrivals(beneficiary_record(person, **knobs), last_updated=last_updated)))
+        for person in people
+    ]

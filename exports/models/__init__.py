@@ -1,0 +1,20 @@
+"""What an export is: a job, its shards, the files they become; and the claims store's own models."""
+
+from exports.claims.models import Chunk, Deletion, Load, PatientIdentity
+from exports.models.job import EARLIEST_SINCE, Job, JobQuerySet
+from exports.models.output_file import OutputFile, OutputFileQuerySet
+from exports.models.shard import Shard, ShardQuerySet
+
+__all__ = [
+    "EARLIEST_SINCE",
+    "Chunk",
+    "Deletion",
+    "Job",
+    "JobQuerySet",
+    "Load",
+    "OutputFile",
+    "OutputFileQuerySet",
+    "PatientIdentity",
+    "Shard",
+    "ShardQuerySet",
+]

@@ -1,0 +1,151 @@
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Count, Min, Q, Sum
+from django.utils import timezone
+
+from attribution.models import RosterFile
+from credentials.models import Client, Organization
+from exports.claims.models import Load
+
+# Medicare is younger. And in UTC, the first hours of the year 1 are before Christ, where Python has no time.
+EARLIEST_SINCE = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def for_organization(self, organization: Organization) -> "JobQuerySet":
+        return self.filter(organization=organization)
+
+    def unfinished(self) -> "JobQuerySet":
+        return self.filter(status__in=Job.UNFINISHED)
+
+    def oldest_load(self) -> int | None:
+        """The oldest load that one of them goes by."""
+        oldest: int | None = self.aggregate(oldest=Min("as_of_load"))["oldest"]
+        return oldest
+
+    def latest_first(self) -> "JobQuerySet":
+        return self.order_by("-created_at", "-id")
+
+    def newest_of_each_organization(self) -> "JobQuerySet":
+        return self.order_by("organization_id", "-created_at", "-id").distinct("organization_id")
+
+    def with_files(self) -> "JobQuerySet":
+        """Those that were finished, whether or not their files are still there."""
+        return self.filter(status__in=[Job.Status.COMPLETED, Job.Status.EXPIRED])
+
+    def with_totals(self) -> "JobQuerySet":
+        """Adds `file_count` and `byte_count` (bytes of NDJSON, or None)."""
+        return self.annotate(file_count=Count("files"), byte_count=Sum("files__raw_length"))
+
+
+class Job(models.Model):
+    """A bulk export that an organization asked for.
+
+    What it will hold is fixed when it is planned: the roster, the earlier roster that tells newly attributed
+    beneficiaries from the others, and the last load of claims that it sees. A step that runs twice therefore writes
+    the same bytes.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Queued"
+        IN_PROGRESS = "in_progress", "In progress"
+        COMPLETED = "completed", "Ready"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+        EXPIRED = "expired", "Expired"
+
+    class Scope(models.TextChoices):
+        PATIENT = "patient", "Patient"
+        GROUP_ALL = "group_all", "Group/all"
+
+    UNFINISHED = (Status.PENDING, Status.IN_PROGRESS)
+    PATIENCE = dt.timedelta(minutes=10)
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="jobs")
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, null=True, related_name="jobs")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    version = models.PositiveSmallIntegerField(help_text="The API version: 2 is R4.")
+    scope = models.CharField(max_length=12, choices=Scope.choices)
+    resource_types = ArrayField(models.CharField(max_length=32))
+    since = models.DateTimeField(null=True)
+    request_url = models.TextField()
+
+    roster = models.ForeignKey(RosterFile, on_delete=models.PROTECT, related_name="+")
+    earlier_roster = models.ForeignKey(RosterFile, on_delete=models.PROTECT, null=True, related_name="+")
+    has_newly_attributed = models.BooleanField(
+        default=False, help_text="Whoever is not on the earlier roster gets the whole history, whatever `_since` says."
+    )
+    claims_from_date = models.DateField(null=True, help_text="Claims whose service ended before it are left out.")
+    claims_through_date = models.DateField(null=True, help_text="Claims whose service ended after it are left out.")
+    as_of_load = models.ForeignKey(Load, on_delete=models.PROTECT, null=True, related_name="+")
+    transaction_time = models.DateTimeField(null=True)
+
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
+    failure = models.CharField(max_length=500, blank=True)
+    plan_attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, help_text="When a worker was last told to plan it.")
+    bytes_left = models.PositiveBigIntegerField(
+        db_default=0, help_text="Bytes of NDJSON to go through that are not in a file yet: which job is soonest done."
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    planned_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    files_removed_at = models.DateTimeField(null=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "-created_at"], name="job_of_organization"),
+            models.Index(
+                fields=["created_at"], condition=Q(status__in=["pending", "in_progress"]), name="job_unfinished"
+            ),
+            models.Index(fields=["expires_at"], condition=Q(status="completed"), name="job_expiring"),
+            # By these two the next shard is chosen; see exports/pipeline/turns.py.
+            models.Index(
+                fields=["organization", "bytes_left", "id"],
+                condition=Q(status="in_progress"),
+                name="job_soonest_done",
+            ),
+            models.Index(
+                fields=["organization", "created_at", "id"],
+                condition=Q(status="in_progress"),
+                name="job_longest_waiting",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(since__gte=EARLIEST_SINCE, since__lt=dt.datetime(9999, 1, 1, tzinfo=dt.UTC)),
+                name="job_since_can_be_read",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"job {self.pk}"
+
+    def advance(self, *, from_: Status, to: Status, **changes: Any) -> bool:
+        """Move from one status to the next; True for exactly one caller."""
+        moved = Job.objects.filter(pk=self.pk, status=from_).update(status=to, **changes)
+        if moved:
+            self.refresh_from_db(fields=["status", *changes])
+        return bool(moved)
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in self.UNFINISHED
+
+    @property
+    def has_expired(self) -> bool:
+        """True once its files may no longer be fetched, whether or not they have been removed yet."""
+        over = self.expires_at is not None and self.expires_at <= timezone.now()
+        return self.status == self.Status.EXPIRED or (self.status == self.Status.COMPLETED and over)
+
+    def progress(self) -> int:
+        """How far the writing is, in whole percent of the bytes to write, 0 to 99 until the job is finished."""
+        sums = self.shards.aggregate(written=Sum("bytes_written"), total=Sum("raw_length"))
+        return min(99, 100 * (sums["written"] or 0) // (sums["total"] or 1))

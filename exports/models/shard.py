@@ -1,0 +1,75 @@
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from exports.models.job import Job
+
+
+class ShardQuerySet(models.QuerySet["Shard"]):
+    def unwritten(self) -> "ShardQuerySet":
+        return self.exclude(status=Shard.Status.WRITTEN)
+
+    def free(self) -> "ShardQuerySet":
+        """Those that may be taken: nobody holds a lease. The database's clock decides, the workers' may differ."""
+        return self.filter(Q(status=Shard.Status.WAITING) | Q(status=Shard.Status.WRITING, lease_until__lt=Now()))
+
+    def busy(self) -> "ShardQuerySet":
+        return self.filter(status=Shard.Status.WRITING, lease_until__gte=Now())
+
+
+class Shard(models.Model):
+    """A part of a job that becomes one file: a resource type, a range of beneficiaries.
+
+    A worker that writes it holds a lease, which it renews while it lives (`lease_until`, `lease_holder`).
+    """
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        WRITING = "writing", "Writing"
+        WRITTEN = "written", "Written"
+
+    class Kind(models.TextChoices):
+        OUTPUT = "output", "Resources"
+        DELETED = "deleted", "Deletions"
+
+    class Population(models.TextChoices):
+        EVERYONE = "everyone", "Everyone"
+        EXISTING = "existing", "On the earlier roster too"
+        NEWLY_ATTRIBUTED = "newly_attributed", "Newly attributed"
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="shards")
+    number = models.PositiveIntegerField(help_text="Its place in the manifest.")
+    kind = models.CharField(
+        max_length=7, choices=Kind.choices, default=Kind.OUTPUT, help_text="In which list of the manifest its file is."
+    )
+    resource_type = models.CharField(max_length=32)
+    population = models.CharField(max_length=16, choices=Population.choices)
+    since = models.DateTimeField(null=True)
+    first_beneficiary_id = models.BigIntegerField()
+    last_beneficiary_id = models.BigIntegerField()
+    resource_count = models.PositiveBigIntegerField()
+    raw_length = models.PositiveBigIntegerField(help_text="Bytes of NDJSON to go through: filters may leave less.")
+    file_name = models.CharField(max_length=64, unique=True)
+
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_holder = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(null=True, help_text="It failed, and nobody takes it before then.")
+    sent_at = models.DateTimeField(null=True, help_text="Not used any more: nobody is told of a shard.")
+    bytes_written = models.PositiveBigIntegerField(default=0)
+    last_error = models.CharField(max_length=200, blank=True, help_text="What went wrong at the last attempt.")
+
+    objects = ShardQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["job", "number"]
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="shard_number_once")]
+        indexes = [
+            models.Index(fields=["job"], condition=~Q(status="written"), name="shard_unwritten"),
+            models.Index(fields=["job", "number"], condition=Q(status="waiting"), name="shard_waiting"),
+            models.Index(fields=["job"], condition=Q(status="writing"), name="shard_writing"),
+        ]
+
+    def __str__(self) -> str:
+        return f"shard {self.number} of job {self.job_id}"
