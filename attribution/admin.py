@@ -60,7 +60,7 @@ class BeneficiaryAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  #
 
     list_display = ("__str__", "created_at")
     search_fields = ("mbis__value",)  # shows the search box; get_search_results says what it does
-    search_help_text = "The whole MBI, 11 characters without dashes."
+    search_help_text = "Enter the whole MBI: 11 characters, without dashes."
     show_full_result_count = False
     fields = ("created_at", "all_mbis", "rosters")
 

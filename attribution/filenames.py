@@ -82,15 +82,15 @@ def archive(file_name: str) -> ArchiveName:
     match = _ARCHIVE.fullmatch(text)
     if match is None:
         raise BadFileName(
-            f"{_shown(text)} is not the name of a CCLF archive. Names look like T.BCD.A9994.ZCY26.D261101.T1000000: "
-            "keep the name that CMS gave the file."
+            f"{_shown(text)} is not the name of a CCLF archive, for example T.BCD.A9994.ZCY26.D261101.T1000000. "
+            "Use the name that CMS gave the file."
         )
     model = model_of(match["entity_id"])
     if model is None:
         known = ", ".join(f"{model.entity_id_example} ({model.name})" for model in MODELS)
         raise BadFileName(
-            f"{_shown(text)} is for {match['entity_id']}, which is no entity id of a program that is served here. "
-            f"Ids look like {known}."
+            f"{_shown(text)} is for {match['entity_id']}, which is not an entity ID of a supported program. "
+            f"Entity IDs look like {known}."
         )
     return ArchiveName(
         text=text,
@@ -108,7 +108,7 @@ def member(file_name: str) -> MemberName:
     match = _MEMBER.fullmatch(file_name)
     if match is None:
         raise BadFileName(
-            f"{_shown(file_name)} is not the name of a CCLF file. Names look like T.BCD.A9994.ZC8Y26.D261101.T1000009."
+            f"{_shown(file_name)} is not the name of a CCLF file, for example T.BCD.A9994.ZC8Y26.D261101.T1000009."
         )
     return MemberName(
         text=file_name,
@@ -133,7 +133,7 @@ def differences(inside: MemberName, outside: ArchiveName) -> Iterator[str]:
     )
     for what, here, there in facts:
         if here != there:
-            yield f"The name's {what} is {here}; the archive's name says {there}."
+            yield f"The {what} in the name is {here}, but in the archive's name it is {there}."
 
 
 def without_folders(file_name: str) -> str:
@@ -148,8 +148,8 @@ def _moment(text: str, date: str, time: str) -> dt.datetime:
         return dt.datetime(year, month, day, hour, minute, second, tenths * 100_000, tzinfo=dt.UTC)
     except ValueError as error:
         raise BadFileName(
-            f"{_shown(text)} names a moment that does not exist (D{date} T{time}): {error}. "
-            "The parts are Dyymmdd and Thhmmsst."
+            f"{_shown(text)} has a date or time that does not exist (D{date} T{time}): {error}. "
+            "The format is Dyymmdd and Thhmmsst."
         ) from error
 
 

@@ -45,10 +45,10 @@ def fault(text: str) -> Fault | None:
     if _SHAPE.fullmatch(text):
         return None
     if len(text) != LENGTH:
-        return Fault(1, f"An MBI has {LENGTH} characters; here are {len(text)}.")
+        return Fault(1, f"An MBI has {LENGTH} characters. This one has {len(text)}.")
     places = enumerate(zip(_BY_POSITION, text, strict=True), start=1)
     position, kind = next((place, kind) for place, (kind, character) in places if not re.fullmatch(kind, character))
-    return Fault(position, f"Character {position} of an MBI is {_WORDS[kind]}; here it is not.")
+    return Fault(position, f"Character {position} of an MBI must be {_WORDS[kind]}. Here it is not.")
 
 
 def problem(text: str) -> str | None:

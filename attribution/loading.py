@@ -86,7 +86,8 @@ def _organization(entity_id: str) -> Organization:
         return Organization.objects.get(entity_id=entity_id)
     except Organization.DoesNotExist:
         raise UnknownEntity(
-            f"No organization has the id {entity_id}. Add it in the administration, then load the file again."
+            f"There is no organization with the entity ID {entity_id}. Add it in the administration. "
+            "Then load the file again."
         ) from None
 
 
@@ -172,9 +173,11 @@ def _problems_before_reading(delivery: _Delivery) -> Iterator[Problem]:
     same_content = published.filter(sha256=delivery.sha256).first()
     if same_name:
         when = f"{same_name.published_at:%Y-%m-%d %H:%M} UTC"
-        yield Problem(name.text, None, None, f"A file of this name was published at {when}. It need not be sent again.")
+        yield Problem(
+            name.text, None, None, f"A file with this name was published at {when}. You don't need to send it again."
+        )
     elif same_content:
-        reason = f"The same content was published as {same_content.file_name}. Send this month's file."
+        reason = f"The same content was already published as {same_content.file_name}. Send this month's file."
         yield Problem(name.text, None, None, reason)
 
 

@@ -20,30 +20,31 @@ def name_problems(name: ArchiveName, *, entity_id: str, is_sandbox: bool, now: d
             name.text,
             None,
             None,
-            f"The file is for {name.entity_id} and was handed in for {entity_id}. Choose the file of {entity_id}.",
+            f"The file is for {name.entity_id}, but you uploaded it for {entity_id}. Choose the file for {entity_id}.",
         )
     if name.made_at > now:
         yield Problem(
             name.text,
             None,
             None,
-            f"The name says that the file was made at {name.made_at:%Y-%m-%d %H:%M:%S} UTC, which is in the future. "
-            "Keep the name that CMS gave the file.",
+            f"The date in the name, {name.made_at:%Y-%m-%d %H:%M:%S} UTC, is in the future. "
+            "Use the name that CMS gave the file.",
         )
     if name.performance_year > name.made_at.year + 1:
         yield Problem(
             name.text,
             None,
             None,
-            f"The performance year {name.performance_year} lies too far after the file's date, {name.made_at:%Y-%m}. "
-            "Keep the name that CMS gave the file.",
+            f"The performance year {name.performance_year} is too far after the file's date, {name.made_at:%Y-%m}. "
+            "Use the name that CMS gave the file.",
         )
     if is_sandbox and name.environment is Environment.PRODUCTION:
         yield Problem(
             name.text,
             None,
             None,
-            f"The name marks a production file (P), and {entity_id} is a sandbox, which may hold synthetic data only.",
+            f"The name says that this is a production file (P), but {entity_id} is a sandbox. "
+            "Sandboxes can have synthetic data only.",
         )
 
 
@@ -74,10 +75,12 @@ def row_problem(row: Row, roster: Roster) -> Problem | None:
     # What is left when the printable bytes are taken out is found five times faster than by searching.
     if record.translate(None, _PRINTABLE) and (match := _UNPRINTABLE.search(record)):
         column = match.start() + 1
-        reason = f"The byte 0x{record[column - 1]:02X} is not a printable ASCII character, and CCLF holds no others."
+        reason = (
+            f"The byte 0x{record[column - 1]:02X} is not a printable ASCII character. CCLF files can't have others."
+        )
         return Problem(roster.file, row.line, column, reason)
     if not record or record.isspace():
-        return Problem(roster.file, row.line, 1, "The line is empty.")
+        return Problem(roster.file, row.line, 1, "The line is empty. Remove it.")
     length = len(record.rstrip())
     if length > roster.record_length:
         reason = f"The line is longer than the {roster.record_length} characters that CCLF0 states."
@@ -90,14 +93,14 @@ def row_problem(row: Row, roster: Roster) -> Problem | None:
 
 def repetition(roster: Roster, *, line: int, first_line: int) -> Problem:
     """An MBI stands on a line and, with other details, on an earlier one."""
-    reason = f"The MBI of this line stands on line {first_line} already, with other details. One of the two is wrong."
+    reason = f"The MBI of this line is also on line {first_line}, with different details. Correct one of them."
     return Problem(roster.file, line, 1, reason)
 
 
 def _count_problem(roster: Roster, count: int) -> Problem:
     stated = roster.record_count
     if count == stated == 0:
-        return Problem(roster.file, None, None, "The file holds no beneficiaries; an empty roster is not published.")
+        return Problem(roster.file, None, None, "The file has no beneficiaries. An empty roster can't be published.")
     likely = "It was probably cut short." if count < stated else "It may have been changed."
-    reason = f"The file holds {count:,} records; CCLF0 states {stated:,}. {likely} Send it again as CMS delivered it."
+    reason = f"The file has {count:,} records, but CCLF0 states {stated:,}. {likely} Send it again as CMS delivered it."
     return Problem(roster.file, None, None, reason)

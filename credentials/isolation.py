@@ -25,6 +25,6 @@ def isolated(what: str, key: object) -> Iterator[None]:
     except SoftTimeLimitExceeded:
         raise
     except Exception:
-        logger.exception("%s %s cannot be dealt with now; the others go on.", what, key)
+        logger.exception("%s %s failed. The others continue.", what, key)
         connection.close_if_unusable_or_obsolete()
         connection.ensure_connection()

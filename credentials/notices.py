@@ -62,10 +62,10 @@ def write_reminders(now: dt.datetime | None = None) -> None:
     """Remind of secrets that expire and of clients that are not used. Running it again changes nothing."""
     now = now or timezone.now()
     for secret_id in list(_expiring(now).values_list("pk", flat=True)):
-        with isolated("The reminder of secret", secret_id):
+        with isolated("The reminder for secret", secret_id):
             _remind_of_secret(secret_id, now)
     for client_id in list(_unused(now).values_list("pk", flat=True)):
-        with isolated("The reminder of client", client_id):
+        with isolated("The reminder for client", client_id):
             _remind_of_unused_client(client_id)
 
 

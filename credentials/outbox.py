@@ -69,7 +69,7 @@ def _send(row: QuerySet[_Mail], send: Callable[[_Mail], None], is_wanted: Callab
         mail.last_error = f"{type(error).__name__}: {error}"[:200]
         mail.save(update_fields=["attempts", "next_attempt_at", "last_error"])
         if not isinstance(error, OSError):  # smtplib's errors are of that kind
-            logger.exception("%s %s cannot be sent.", type(mail).__name__, mail.pk)
+            logger.exception("%s %s can't be sent.", type(mail).__name__, mail.pk)
         return False if _is_about_one(error) else None
     mail.sent_at, mail.last_error = now, ""
     mail.save(update_fields=["attempts", "sent_at", "last_error"])

@@ -26,32 +26,32 @@ def read(text: str | bytes) -> Any:
         )
         json.dumps(found, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise AmbiguousJsonError("A text in it holds half of a surrogate pair, which is no character.") from None
+        raise AmbiguousJsonError("A string has half of a surrogate pair, which is not a character.") from None
     except RecursionError:
-        raise AmbiguousJsonError("It is nested too deeply to be read.") from None
+        raise AmbiguousJsonError("It is nested too deeply.") from None
     return found
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise AmbiguousJsonError("An object in it has two members of the same name. Give each once.")
+        raise AmbiguousJsonError("An object has two members with the same name. Send each name once.")
     return members
 
 
 def _constant(name: str) -> Never:
-    raise AmbiguousJsonError(f"{name} is no number in JSON.")
+    raise AmbiguousJsonError(f"{name} is not a JSON number.")
 
 
 def _integer(digits: str) -> int:
     try:
         return int(digits)
     except ValueError:  # thousands of digits
-        raise AmbiguousJsonError("A number in it is greater than any that can be kept.") from None
+        raise AmbiguousJsonError("A number is too large.") from None
 
 
 def _number(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise AmbiguousJsonError("A number in it is greater than any that can be kept.")
+        raise AmbiguousJsonError("A number is too large.")
     return number

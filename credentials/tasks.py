@@ -22,7 +22,7 @@ def forget_ended_tokens() -> None:
         SpentAssertion.objects.over(now),
         CallCount.objects.over(now),
     ):
-        with isolated("What is over of", over.model.__name__):
+        with isolated("The cleanup of", over.model.__name__):
             over.delete()
 
 

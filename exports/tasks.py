@@ -108,7 +108,7 @@ def _send(task: "Task[..., Any]", *arguments: int) -> None:
     try:
         task.delay(*arguments)
     except OperationalError:
-        logger.warning("The broker cannot be reached; %s%s will be sent again.", task.name, arguments)
+        logger.warning("The broker can't be reached. %s%s will be sent again.", task.name, arguments)
 
 
 def _is_waiting(queue: str) -> bool:

@@ -67,7 +67,7 @@ class CclfRoster:
                 yield Row(number, record[:LENGTH].decode("latin-1").rstrip(), record)
         if taken != self._info.file_size:
             declared = self._info.file_size
-            reason = _DAMAGED.format(what=f"the file declares {declared:,} bytes and holds {taken:,}")
+            reason = _DAMAGED.format(what=f"the file declares {declared:,} bytes but has {taken:,}")
             raise UnreadableRoster(Problem(self.file, None, None, reason))
 
 
@@ -85,7 +85,11 @@ def _members(archive: zipfile.ZipFile, name: ArchiveName) -> dict[str, zipfile.Z
     """The two files that matter, by number, each there once, fitting the archive's name and safe to inflate."""
     infos = archive.infolist()
     if len(infos) > MEMBERS_AT_MOST:
-        raise _unreadable(name.text, f"The archive holds {len(infos):,} files; a CCLF archive holds about a dozen.")
+        raise _unreadable(
+            name.text,
+            f"The archive has {len(infos):,} files. A CCLF archive has about a dozen. "
+            "Send the archive as CMS delivered it.",
+        )
     found: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         base = without_folders(info.filename)
@@ -95,17 +99,23 @@ def _members(archive: zipfile.ZipFile, name: ArchiveName) -> dict[str, zipfile.Z
         try:
             inside = member(base)
         except BadFileName as error:
-            raise _unreadable(name.text, f"A file in the archive is misnamed: {error}") from error
+            raise _unreadable(name.text, f"A file in the archive has a wrong name: {error}") from error
         for difference in differences(inside, name):
             raise _unreadable(base, f"{difference} Send the archive as CMS delivered it.")
         if inside.number in found:
-            raise _unreadable(name.text, f"The archive holds CCLF{inside.number} twice; which one counts is not known.")
+            raise _unreadable(
+                name.text, f"The archive has CCLF{inside.number} twice. Send the archive as CMS delivered it."
+            )
         found[inside.number] = info
     for number in (COUNTS, BENEFICIARIES):
         if number not in found:
             owner = name.model.owner_in_members(name.entity_id)
             looks = f"{name.environment}.{owner}.ZC{number}{name.text.split('.')[3][2:]}"
-            raise _unreadable(name.text, f"CCLF{number} is missing: no file in the archive is named {looks}.D….T….")
+            raise _unreadable(
+                name.text,
+                f"CCLF{number} is missing: no file in the archive has a name like {looks}.D….T…. "
+                "Send the archive as CMS delivered it.",
+            )
     _heed_limits(found[COUNTS], COUNTS_BYTES_AT_MOST)
     _heed_limits(found[BENEFICIARIES], BENEFICIARIES_BYTES_AT_MOST)
     return found
@@ -117,12 +127,13 @@ def _heed_limits(info: zipfile.ZipInfo, bytes_at_most: int) -> None:
     if info.flag_bits & 0x1:
         raise _unreadable(base, "The file is encrypted. Send the archive without a password.")
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise _unreadable(base, f"The file is compressed by method {info.compress_type}; only deflate (8) is read.")
+        raise _unreadable(base, f"The file is compressed with method {info.compress_type}. Use deflate (8).")
     if info.file_size > bytes_at_most:
-        raise _unreadable(base, f"The file would be {info.file_size:,} bytes; at most {bytes_at_most:,} are read.")
+        raise _unreadable(base, f"The file has {info.file_size:,} bytes. The limit is {bytes_at_most:,}.")
     if info.file_size > RATIO_MATTERS_FROM_BYTES and info.file_size > RATIO_AT_MOST * info.compress_size:
         raise _unreadable(
-            base, f"The file would grow more than {RATIO_AT_MOST} times when inflated; no roster does. It is not read."
+            base,
+            f"The file would grow more than {RATIO_AT_MOST} times when decompressed. No roster does. It was not read.",
         )
 
 
@@ -137,16 +148,16 @@ def _expectations(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int,
         if fields[0] != b"CCLF8":
             continue
         if len(fields) != 4 or not fields[2].isdigit() or not fields[3].isdigit():  # noqa: PLR2004  # described below
-            reason = "The line of CCLF8 is not a name, a description, a count and a length, parted by |."
+            reason = "The line for CCLF8 must have a name, a description, a count and a length, separated by |."
             raise UnreadableRoster(Problem(base, number, 1, reason))
         count, length = (int(field[:12]) for field in fields[2:])
         if not LENGTH <= length <= RECORD_LENGTH_AT_MOST:
-            reason = f"The record length of CCLF8 is {length:,}; it must be {LENGTH} to {RECORD_LENGTH_AT_MOST:,}."
+            reason = f"The record length of CCLF8 is {length:,}. It must be {LENGTH} to {RECORD_LENGTH_AT_MOST:,}."
             raise UnreadableRoster(Problem(base, number, 1, reason))
         stated.append((count, length))
     if len(stated) != 1:
         times = "not" if not stated else f"{len(stated)} times"
-        raise _unreadable(base, f"CCLF8 is {times} listed; CCLF0 must say once how many records it holds.")
+        raise _unreadable(base, f"CCLF8 is listed {times}. CCLF0 must list it once, with its number of records.")
     return stated[0]
 
 

@@ -16,38 +16,38 @@ UNKNOWN = "0.0.0.0"  # noqa: S104  # nothing is bound to it
 
 _REFUSED: tuple[tuple[str, str], ...] = (
     ("0.0.0.0/8", "means “this network”"),
-    ("10.0.0.0/8", "is private: it is used inside networks and is not seen from here"),
-    ("100.64.0.0/10", "is shared by an Internet provider among its customers"),
+    ("10.0.0.0/8", "is a private IP address: it works only inside a network"),
+    ("100.64.0.0/10", "is an IP address that an internet provider shares among its customers"),
     ("127.0.0.0/8", "means “this machine”"),
-    ("169.254.0.0/16", "is link-local: it is valid on one cable only"),
-    ("172.16.0.0/12", "is private: it is used inside networks and is not seen from here"),
+    ("169.254.0.0/16", "is link-local: it works only on one network segment"),
+    ("172.16.0.0/12", "is a private IP address: it works only inside a network"),
     ("192.0.0.0/24", "is reserved for protocols"),
-    ("192.0.2.0/24", "is kept for documentation"),
+    ("192.0.2.0/24", "is reserved for documentation"),
     ("192.31.196.0/24", "is reserved for name servers"),
     ("192.52.193.0/24", "is reserved for multicast tunnels"),
     ("192.88.99.0/24", "belongs to 6to4 relays"),
-    ("192.168.0.0/16", "is private: it is used inside networks and is not seen from here"),
+    ("192.168.0.0/16", "is a private IP address: it works only inside a network"),
     ("192.175.48.0/24", "is reserved for name servers"),
-    ("198.18.0.0/15", "is kept for measuring networks"),
-    ("198.51.100.0/24", "is kept for documentation"),
-    ("203.0.113.0/24", "is kept for documentation"),
-    ("224.0.0.0/4", "is multicast: it names a group and not a machine"),
+    ("198.18.0.0/15", "is reserved for network measurements"),
+    ("198.51.100.0/24", "is reserved for documentation"),
+    ("203.0.113.0/24", "is reserved for documentation"),
+    ("224.0.0.0/4", "is multicast: it is for a group, not for one machine"),
     ("240.0.0.0/4", "is reserved"),
     ("::/128", "means “no address”"),
     ("::1/128", "means “this machine”"),
-    ("64:ff9b::/96", "stands for an IPv4 address: give that one"),
-    ("64:ff9b:1::/48", "is used inside networks"),
-    ("100::/64", "is kept for discarding traffic"),
+    ("64:ff9b::/96", "is the IPv6 form of an IPv4 address: use the IPv4 address"),
+    ("64:ff9b:1::/48", "works only inside a network"),
+    ("100::/64", "is reserved for discarding traffic"),
     ("2001::/23", "is reserved for protocols, such as Teredo"),
-    ("2001:db8::/32", "is kept for documentation"),
-    ("2002::/16", "is 6to4: give the IPv4 address"),
+    ("2001:db8::/32", "is reserved for documentation"),
+    ("2002::/16", "is 6to4: use the IPv4 address"),
     ("2620:4f:8000::/48", "is reserved for name servers"),
-    ("3fff::/20", "is kept for documentation"),
+    ("3fff::/20", "is reserved for documentation"),
     ("5f00::/16", "is reserved for segment routing"),
-    ("fc00::/7", "is private: it is used inside networks and is not seen from here"),
-    ("fe80::/10", "is link-local: it is valid on one cable only"),
-    ("fec0::/10", "is site-local: it is used inside networks"),
-    ("ff00::/8", "is multicast: it names a group and not a machine"),
+    ("fc00::/7", "is a private IP address: it works only inside a network"),
+    ("fe80::/10", "is link-local: it works only on one network segment"),
+    ("fec0::/10", "is site-local: it works only inside a network"),
+    ("ff00::/8", "is multicast: it is for a group, not for one machine"),
 )
 REFUSED_NETWORKS: tuple[tuple[Network, str], ...] = tuple((ipaddress.ip_network(net), why) for net, why in _REFUSED)
 
@@ -60,7 +60,7 @@ def canonical(text: str) -> str:
     address: Address = ipaddress.ip_address(text.strip())
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
-            raise ValueError("an address with a zone is valid on one cable only")
+            raise ValueError("has a zone: it works only on one network segment")
         address = address.ipv4_mapped or address
     return str(address)
 
@@ -96,16 +96,16 @@ def problem(text: str, *, allows_loopback: bool = False) -> str | None:
     """Why `text` may not stand on an allow list, as a sentence; None when it may."""
     text = text.strip()
     if "/" in text:
-        return f"{text} is a range. Give single addresses, one for each system that will call."
+        return f"{text} is a range. Enter one IP address for each system that calls the API."
     try:
         address: Address = ipaddress.ip_address(canonical(text))
     except ValueError:
-        return f"“{text}” is not an IP address. An address looks like 8.8.4.4 or 2606:4700::1111."
+        return f"“{text}” is not an IP address. Use the format 8.8.4.4 or 2606:4700::1111."
     if allows_loopback and address.is_loopback:
         return None
     for network, why in REFUSED_NETWORKS:
         if address.version == network.version and address in network:
-            return f"{address} {why}. Give the public address that your system calls from."
+            return f"{address} {why}. Enter the public IP address that your system calls from."
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
-        return f"{address} has not been given out for use on the Internet. Give the public address of your system."
+        return f"{address} is not assigned for use on the internet. Enter the public IP address of your system."
     return None

@@ -54,9 +54,9 @@ def secret_refusal(secret: ClientSecret) -> Refusal | None:
         return Refusal(Reason.SECRET_REVOKED, f"This client secret was revoked on {_day(secret.revoked_at)}.")
     if secret.replaced_at is not None:
         return Refusal(
-            Reason.SECRET_REPLACED, f"This client secret was replaced on {_day(secret.replaced_at)}. Use the new one."
+            Reason.SECRET_REPLACED, f"This client secret was rotated on {_day(secret.replaced_at)}. Use the new one."
         )
-    return Refusal(Reason.SECRET_EXPIRED, f"This client secret expired on {_day(secret.expires_at)}. Make a new one.")
+    return Refusal(Reason.SECRET_EXPIRED, f"This client secret expired on {_day(secret.expires_at)}. Create a new one.")
 
 
 def key_refusal(key: ClientKey | ClientKeySet) -> Refusal | None:
@@ -85,6 +85,7 @@ def _day(moment: dt.datetime) -> str:
 def _address_refusal(address: str) -> Refusal:
     if address == addresses.UNKNOWN:
         return Refusal(
-            Reason.ADDRESS_NOT_ALLOWED, "It cannot be told which address this call comes from, so it is on no list."
+            Reason.ADDRESS_NOT_ALLOWED,
+            "The IP address of this call is unknown, so it is not on this client's IP allow list.",
         )
-    return Refusal(Reason.ADDRESS_NOT_ALLOWED, f"{address} is not on this client's list of allowed addresses.")
+    return Refusal(Reason.ADDRESS_NOT_ALLOWED, f"{address} is not on this client's IP allow list.")

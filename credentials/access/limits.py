@@ -54,7 +54,7 @@ class Excess:
     def message(self) -> str:
         minutes = settings.LIMIT_WINDOW.total_seconds() / 60
         return (
-            f"Too many calls: {self.at_most:,} are let through in {minutes:g} minutes. "
+            f"Too many calls: the limit is {self.at_most:,} in {minutes:g} minutes. "
             f"Try again in {self.retry_after} seconds."
         )
 
@@ -135,7 +135,7 @@ def _count_up(windows: Sequence[tuple[str, int]]) -> list[int]:
         try:
             return [_in_cache(cache, f"{NAMESPACE}.{key}.{ends}") for key, ends in windows]
         except (RedisError, OSError) as error:
-            logger.warning("The cache does not answer (%s): PostgreSQL counts calls for it.", error)
+            logger.warning("The cache does not answer (%s). PostgreSQL counts calls instead.", error)
     return CallCount.objects.count_up(windows)
 
 

@@ -116,7 +116,7 @@ class ClientAdmin(Ending, admin.ModelAdmin[Any]):
         """Asks, and on the second time shows the new secret. Sent again, the same form makes no other."""
         clients = list(queryset[:2])
         if len(clients) != 1:
-            self.message_user(request, "Select one client: its new secret is shown once.", messages.ERROR)
+            self.message_user(request, "Select only one client. Its new secret is shown once.", messages.ERROR)
             return None
         client = clients[0]
         newest = client.secrets.order_by("-created_at", "-pk").values_list("pk", flat=True).first() or 0
@@ -137,9 +137,9 @@ def _rotated(client: Client, newest: int, request: HttpRequest) -> str:
     by: Any = request.user
     Client.objects.locked(client)
     if request.POST.get("overlap", "") not in map(str, rotation.Overlap.values):
-        raise ValueError("Choose for how long the old secret works on.")
+        raise ValueError("Choose when the old secret stops working.")
     if request.POST.get("newest") != str(newest):
-        raise ValueError("The secret has been replaced since the page was opened.")
+        raise ValueError("The secret was rotated after you opened this page. Open the page again.")
     return rotation.rotate_secret(
         client, overlap=rotation.Overlap(int(request.POST["overlap"])), by=by, request=request
     )

@@ -33,11 +33,11 @@ class Ending(LookOnly):
             return question(self, request, "admin/credentials/revoke.html", {"things": queryset})
         ended = sum(self._ended(thing, request) for thing in queryset)
         if ended:
-            self.message_user(
-                request, f"{ended} revoked. From the next request on they open nothing.", messages.SUCCESS
-            )
+            self.message_user(request, f"{ended} revoked. They stop working at the next request.", messages.SUCCESS)
         if left := len(queryset) - ended:
-            self.message_user(request, f"{left} had ended before.", messages.WARNING)
+            self.message_user(
+                request, f"{left} already revoked or expired. Nothing changed for them.", messages.WARNING
+            )
         return None
 
     def _ended(self, thing: Any, request: HttpRequest) -> bool:

@@ -66,7 +66,7 @@ class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
         try:
             return super().changeform_view(request, *arguments, **named)
         except TeamRefusedError as refused:
-            self.message_user(request, f"Nobody was invited. {refused}", messages.ERROR)
+            self.message_user(request, f"No invitation was sent. {refused}", messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
@@ -91,7 +91,7 @@ class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
 
     @admin.action(description="Withdraw the selected invitations", permissions=["send"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
-        self._do(request, queryset, invitations.withdraw, "withdrawn. Their links open nothing.")
+        self._do(request, queryset, invitations.withdraw, "withdrawn. Their links no longer work.")
 
     def _do(self, request: HttpRequest, queryset: QuerySet[Invitation], verb: Callable[..., Any], done: str) -> None:
         count = 0

@@ -27,13 +27,13 @@ def checked_addresses(given: Sequence[str], *, allows_loopback: bool) -> list[st
         if reason := addresses.problem(text, allows_loopback=allows_loopback):
             reasons[place] = reason
         elif (address := addresses.canonical(text)) in accepted:
-            reasons[place] = f"{address} is on the list already."
+            reasons[place] = f"{address} is already on the IP allow list."
         else:
             accepted[address] = place
     if not given:
-        reasons[0] = "Give at least one address: a client may call from listed addresses only."
+        reasons[0] = "The IP allow list is empty. Enter at least one IP address: a client can call only from these."
     if len(given) > ADDRESSES_AT_MOST:
-        reasons[ADDRESSES_AT_MOST] = f"A client may have {ADDRESSES_AT_MOST} addresses at most."
+        reasons[ADDRESSES_AT_MOST] = f"The IP allow list has too many addresses. Enter at most {ADDRESSES_AT_MOST}."
     if reasons:
         raise AddressesRefusedError(reasons)
     return list(accepted)

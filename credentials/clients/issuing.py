@@ -36,7 +36,7 @@ class TwoSecretsError(ValueError):
             f"…{secret.hint} (until {secret.expires_at:%Y-%m-%d %H:%M} UTC)"
             for secret in client.secrets.live().order_by("created_at")
         )
-        super().__init__(f"“{client.name}” has two secrets already: {live}. End one of them first.")
+        super().__init__(f"“{client.name}” already has two secrets: {live}. Revoke one of them first.")
 
 
 def secret_digest(secret: str) -> bytes:
@@ -62,7 +62,9 @@ def create_client(
         with transaction.atomic():
             client = Client.objects.create(organization=organization, name=name, created_by=by)
     except IntegrityError as error:
-        raise NameTakenError(f"{organization.name} has a client named “{name}” already.") from error
+        raise NameTakenError(
+            f"{organization.name} already has a client named “{name}”. Choose another name."
+        ) from error
     allow_lists.write_addresses(client, allowed, by=by)
     event = audit.record(
         audit.Action.CLIENT_CREATED,

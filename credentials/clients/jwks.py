@@ -86,17 +86,17 @@ class _Kept(TypedDict):
 def problem(url: str, policy: Policy = STRICT) -> str | None:
     """Why key sets may not be fetched from `url`, as a sentence; None when they may. Does not call it."""
     if not url.isascii() or not url.isprintable() or " " in url or len(url) > URL_LENGTH_AT_MOST:
-        return f"A URL has at most {URL_LENGTH_AT_MOST} ASCII characters and no spaces."
+        return f"The URL is not valid. Use at most {URL_LENGTH_AT_MOST} ASCII characters, without spaces."
     try:
         parts, port = urlsplit(url), urlsplit(url).port
     except ValueError:
         parts, port = SplitResult("", "", "", "", ""), None
     if parts.scheme != "https" and not (parts.scheme == "http" and policy.allows_loopback):
-        return "The URL has to begin with https://, so that nobody can exchange the keys on their way."
+        return "The URL does not begin with https://. Use https, so that no one can replace the keys in transit."
     if not parts.hostname or port == 0:
-        return f"“{url}” names no host. A URL looks like https://keys.example.org/jwks.json."
+        return f"“{url}” has no host name. Use the format https://keys.example.org/jwks.json."
     if "@" in parts.netloc or "#" in url:
-        return "The URL holds a user name, a password or a part after “#”. Public keys need none of these."
+        return "The URL has a user name, a password or a part after “#”. Remove it: public keys don't need it."
     return None
 
 
@@ -109,8 +109,8 @@ def find(key_set: ClientKeySet, kid: str, algorithm: str, policy: Policy = STRIC
         kept = _kept(key_set, kid, policy)
     except (RedisError, OSError) as error:
         # Without the cache nothing would keep us from hammering.
-        logger.warning("The cache does not answer (%s): no key sets are fetched.", error)
-        raise KeySetUnavailableError("This server's cache does not answer. Its operator has to see to it.") from error
+        logger.warning("The cache does not answer (%s). No key sets are fetched.", error)
+        raise KeySetUnavailableError("This server's cache does not answer. Ask its operator to fix it.") from error
     if kept["problem"]:
         raise KeySetUnavailableError(kept["problem"])
     found = [jwk for jwk in kept["jwks"] if _has(jwk, kid) and jwk.get("kty") == keys.ALGORITHMS.get(algorithm)]
@@ -136,11 +136,9 @@ def fetch(url: str, policy: Policy = STRICT) -> Fetched:
     except ssl.SSLCertVerificationError as error:
         raise KeySetUnavailableError(f"The certificate of {url} is not valid: {error.verify_message}.") from None
     except (OSError, http.client.HTTPException):
-        raise KeySetUnavailableError(f"The connection to {url} failed or broke off.") from None
+        raise KeySetUnavailableError(f"The connection to {url} failed or was interrupted.") from None
     if status != HTTPStatus.OK:
-        raise KeySetUnavailableError(
-            f"{url} answers with status {status}. It has to be 200: redirects are not followed."
-        )
+        raise KeySetUnavailableError(f"{url} returned status {status}. It must return 200. Redirects are not followed.")
     return Fetched(_parsed(url, body), _max_age(said))
 
 
@@ -162,7 +160,7 @@ def _kept(key_set: ClientKeySet, kid: str, policy: Policy) -> _Kept:
     until = time.monotonic() + TIME_LIMIT
     while cache.get(turn) == _FETCHING and time.monotonic() < until:
         time.sleep(_MOMENT)
-    return cache.get(name) or _Kept(jwks=[], problem=f"{key_set.url} is just being fetched.", fresh_until=0)
+    return cache.get(name) or _Kept(jwks=[], problem=f"{key_set.url} is being fetched right now.", fresh_until=0)
 
 
 def _fetched(key_set: ClientKeySet, before: _Kept | None, policy: Policy) -> _Kept:
@@ -184,17 +182,18 @@ def _has(jwk: Mapping[str, Any], kid: str) -> bool:
 
 def _parsed(url: str, body: bytes) -> Sequence[Mapping[str, Any]]:
     if len(body) > SIZE_LIMIT:
-        raise KeySetUnavailableError(f"{url} answers with more than {SIZE_LIMIT} bytes.")
+        raise KeySetUnavailableError(f"{url} returned more than {SIZE_LIMIT:,} bytes.")
     try:
         found = keys.jwks_of(body)
     except keys.PrivateKeyRefusedError:
         raise KeySetUnavailableError(
-            f"{url} publishes a private key: whoever reads it can act as your system. Make a new pair."
+            f"{url} publishes a private key. Anyone who reads it can act as your system. "
+            "Create a new key pair and publish only its public key."
         ) from None
     except keys.KeyRefusedError as error:
-        raise KeySetUnavailableError(f"{url} does not answer with a JWK Set (RFC 7517). {error}") from None
+        raise KeySetUnavailableError(f"{url} did not return a JWK Set (RFC 7517). {error}") from None
     if len(found) > KEYS_AT_MOST:
-        raise KeySetUnavailableError(f"{url} holds {len(found)} keys; {KEYS_AT_MOST} are allowed.")
+        raise KeySetUnavailableError(f"{url} has {len(found)} keys. Publish at most {KEYS_AT_MOST}.")
     return found
 
 
@@ -220,7 +219,7 @@ def _connected(parts: SplitResult, policy: Policy, deadline: float) -> http.clie
     # Plain HTTP is for this machine alone.
     allowed = [address for address in found if _may_be_called(address, policy, needs_loopback=not is_tls)]
     if not allowed:
-        raise KeySetUnavailableError(f"{host} does not lead to a public address.")
+        raise KeySetUnavailableError(f"{host} does not resolve to a public IP address.")
     for place, address in enumerate(allowed, start=1):
         try:
             tcp = socket.create_connection((address, port), timeout=min(_left(deadline), _CONNECT_LIMIT))

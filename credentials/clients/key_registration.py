@@ -39,7 +39,9 @@ def add_keys(
     given = keys.read(pasted, kid=kid)
     client = Client.objects.locked(client)
     if client.keys.live().count() + len(given) > KEYS_AT_MOST:
-        raise TooManyKeysError(f"A client may have {KEYS_AT_MOST} keys. Revoke those that are not in use any more.")
+        raise TooManyKeysError(
+            f"The client has too many keys: at most {KEYS_AT_MOST} are allowed. Revoke keys that you no longer use."
+        )
     return [_add(client, key, name=name, by=by, request=request) for key in given]
 
 
@@ -108,7 +110,7 @@ def _add(client: Client, key: keys.PublicKey, *, name: str, by: User | None, req
             )
     except IntegrityError as error:
         raise KidTakenError(
-            f"“{client.name}” has a key with the key id “{key.kid}” already. Revoke it first."
+            f"“{client.name}” already has a key with the key ID “{key.kid}”. Revoke that key first."
         ) from error
     audit.record(
         audit.Action.KEY_ADDED,

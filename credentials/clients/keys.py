@@ -52,8 +52,8 @@ class PrivateKeyRefusedError(KeyRefusedError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This is a private key. It was not stored, but whoever has seen it can act as your system, so do not use "
-            "it any more: make a new pair, keep its private key where it was made, and give its public key only."
+            "This is a private key. It was not stored, but anyone who has seen it can act as your system. "
+            "Stop using it. Create a new key pair, keep its private key where you created it, and paste only its public key."
         )
 
 
@@ -91,7 +91,7 @@ class PublicKey:
     def advice(self) -> str | None:
         """What would be better, as a sentence, of a key that is good enough."""
         if self.algorithm == "RS384" and self.bits < RSA_BITS_RECOMMENDED:
-            return f"RSA with {self.bits} bits is accepted; {RSA_BITS_RECOMMENDED} or an EC key are recommended."
+            return f"RSA with {self.bits} bits works. We recommend {RSA_BITS_RECOMMENDED} bits or an EC key."
         return None
 
 
@@ -104,11 +104,11 @@ def read(pasted: str, *, kid: str = "") -> list[PublicKey]:
         raise PrivateKeyRefusedError
     if blocks := list(_PEM.finditer(pasted)):
         if kid and len(blocks) > 1:
-            raise KeyRefusedError("There are several PEM keys, but one key id. Add them one at a time.")
+            raise KeyRefusedError("There are several PEM keys but only one key ID. Add the keys one at a time.")
         return [_from_pem(block.group(0), block.group(1), kid) for block in blocks]
     found = [from_jwk(jwk) for jwk in jwks_of(pasted)]
     if len({key.kid for key in found}) < len(found):
-        raise KeyRefusedError("Two keys have the same kid. Give each a kid of its own.")
+        raise KeyRefusedError("Two keys have the same kid. Give each key a different kid.")
     return found
 
 
@@ -117,16 +117,18 @@ def jwks_of(text: str | bytes) -> Sequence[Mapping[str, Any]]:
     try:
         document = strict_json.read(text)
     except AmbiguousJsonError as error:
-        raise KeyRefusedError(f"Readers would not agree on what this JSON says. {error}") from None
+        raise KeyRefusedError(f"This JSON is ambiguous. {error}") from None
     except ValueError:
-        raise KeyRefusedError("This is neither a JWK, nor a JWK Set, nor a PEM public key.") from None
+        raise KeyRefusedError("This is not a JWK, a JWK Set or a PEM public key. Paste one of them.") from None
     jwks = document.get("keys", [document]) if isinstance(document, dict) else None
     if not isinstance(jwks, list) or not jwks or not all(isinstance(jwk, dict) for jwk in jwks):
-        raise KeyRefusedError("This JSON is neither a JWK nor a JWK Set: an object, or an object with a list “keys”.")
+        raise KeyRefusedError("This JSON is not a JWK (an object) or a JWK Set (an object with a list “keys”).")
     if any(_PRIVATE_MEMBERS & jwk.keys() for jwk in jwks):
         raise PrivateKeyRefusedError
     if sum(len(str(jwk.get("n", ""))) * 6 > _LARGE_BITS + 8 for jwk in jwks) > _LARGE_AT_MOST:
-        raise KeyRefusedError(f"More than {_LARGE_AT_MOST} of these keys have more than {_LARGE_BITS} bits.")
+        raise KeyRefusedError(
+            f"More than {_LARGE_AT_MOST} of these keys have more than {_LARGE_BITS} bits. Use smaller keys."
+        )
     return jwks
 
 
@@ -137,22 +139,20 @@ def from_jwk(jwk: Mapping[str, Any]) -> PublicKey:
     kid = _checked_kid(jwk.get("kid"))
     operations = jwk.get("key_ops", ["verify"])
     if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
-        raise KeyRefusedError("This JWK is not for signatures. Give one with “use”: “sig”.")
+        raise KeyRefusedError("This JWK is not for signatures. Paste one with “use”: “sig”.")
     key = PublicKey(kid, _rsa(jwk) if jwk.get("kty") == "RSA" else _ec(jwk))
     if jwk.get("alg", key.algorithm) != key.algorithm:
-        raise KeyRefusedError(
-            f"This JWK is for another algorithm. Signatures have to be {key.algorithm} with this key."
-        )
+        raise KeyRefusedError(f"This JWK is for another algorithm. Signatures with this key must use {key.algorithm}.")
     return key
 
 
 def _from_pem(text: str, label: str, kid: str) -> PublicKey:
     if "PUBLIC KEY" not in label:
-        raise KeyRefusedError(f"This PEM is a “{label}”. Give the public key itself: “BEGIN PUBLIC KEY”.")
+        raise KeyRefusedError(f"This PEM is a “{label}”. Paste the public key: it begins with “BEGIN PUBLIC KEY”.")
     try:
         material = load_pem_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm):
-        raise KeyRefusedError("This PEM public key cannot be read. Paste it whole, from BEGIN to END.") from None
+        raise KeyRefusedError("This PEM public key can't be read. Paste all of it, from BEGIN to END.") from None
     if isinstance(material, rsa.RSAPublicKey):
         numbers = material.public_numbers()
         material = _checked_rsa(numbers.n, numbers.e)
@@ -170,17 +170,17 @@ def _checked_rsa(n: int, e: int) -> rsa.RSAPublicKey:
     bits = n.bit_length()
     if not RSA_BITS_AT_LEAST <= bits <= RSA_BITS_AT_MOST:
         raise KeyRefusedError(
-            f"This RSA key has {bits} bits. It has to have {RSA_BITS_AT_LEAST} to {RSA_BITS_AT_MOST}; "
-            f"{RSA_BITS_RECOMMENDED} are recommended."
+            f"This RSA key has {bits} bits. Use a key of {RSA_BITS_AT_LEAST} to {RSA_BITS_AT_MOST} bits. "
+            f"We recommend {RSA_BITS_RECOMMENDED}."
         )
     if not _EXPONENT_AT_LEAST <= e <= _EXPONENT_AT_MOST or e % 2 == 0:
-        raise KeyRefusedError("This RSA key has an unusual exponent. Make one with the exponent 65537.")
+        raise KeyRefusedError("This RSA key has an unusual exponent. Create one with the exponent 65537.")
     if weakness := _weakness(n):
-        raise KeyRefusedError(f"This RSA key can be broken: its modulus {weakness}. Make a new pair.")
+        raise KeyRefusedError(f"This RSA key is weak: its modulus {weakness}. Create a new key pair.")
     try:
         return rsa.RSAPublicNumbers(e, n).public_key()
     except ValueError:
-        raise KeyRefusedError("The numbers of this RSA key are not those of a key.") from None
+        raise KeyRefusedError("The numbers of this RSA key are not valid. Create a new key pair.") from None
 
 
 @functools.lru_cache(_CHECKS_REMEMBERED)
@@ -221,26 +221,30 @@ def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
         raise _unknown_kind()
     x, y = (_decoded(jwk, member) for member in ("x", "y"))
     if len(x) != _COORDINATE_BYTES or len(y) != _COORDINATE_BYTES:
-        raise KeyRefusedError(f"The coordinates of a {CURVE} key have {_COORDINATE_BYTES} bytes each.")
+        raise KeyRefusedError(
+            f"The coordinates of this key are not valid. On the curve {CURVE}, each has {_COORDINATE_BYTES} bytes."
+        )
     # The library takes a coordinate with the prime added to it: a second spelling of the same key.
     if max(x, y) >= _FIELD_PRIME:
-        raise KeyRefusedError(f"The point of this key does not lie on the curve {CURVE}.")
+        raise KeyRefusedError(f"The point of this key is not on the curve {CURVE}. Create a new key pair.")
     try:
         return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP384R1()).public_key()
     except ValueError:
-        raise KeyRefusedError(f"The point of this key does not lie on the curve {CURVE}.") from None
+        raise KeyRefusedError(f"The point of this key is not on the curve {CURVE}. Create a new key pair.") from None
 
 
 def _unknown_kind() -> KeyRefusedError:
     return KeyRefusedError(
-        f"This is a key of another kind. Give an RSA key of {RSA_BITS_AT_LEAST} bits or more, for RS384, or an EC key "
-        f"on the curve {CURVE}, for ES384."
+        f"This type of key is not supported. Use an RSA key of {RSA_BITS_AT_LEAST} bits or more (RS384) or an EC key "
+        f"on the curve {CURVE} (ES384)."
     )
 
 
 def _checked_kid(kid: object) -> str:
     if not isinstance(kid, str) or not kid or not kid.isprintable() or len(kid) > KID_LENGTH_AT_MOST:
-        raise KeyRefusedError(f"Each key needs a key id: a “kid” of 1 to {KID_LENGTH_AT_MOST} characters.")
+        raise KeyRefusedError(
+            f"The key ID is missing or not valid. Each key needs a “kid” of 1 to {KID_LENGTH_AT_MOST} characters."
+        )
     return kid
 
 
@@ -248,11 +252,13 @@ def _decoded(jwk: Mapping[str, Any], member: str) -> bytes:
     """The bytes of a member in base64url (RFC 7515, section 2)."""
     text = jwk.get(member)
     if not isinstance(text, str) or len(text) > RSA_BITS_AT_MOST:
-        raise KeyRefusedError(f"The member “{member}” of this JWK is missing or no base64url text.")
+        raise KeyRefusedError(f"The member “{member}” of this JWK is missing or not base64url. Paste the whole JWK.")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise KeyRefusedError(f"The member “{member}” of this JWK is missing or no base64url text.") from None
+        raise KeyRefusedError(
+            f"The member “{member}” of this JWK is missing or not base64url. Paste the whole JWK."
+        ) from None
 
 
 def _encoded(number: int, length: int | None = None) -> str:

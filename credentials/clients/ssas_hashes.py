@@ -33,12 +33,12 @@ class SsasHash:
         digest, has_iterations, written = rest.partition(":")
         if has_iterations:
             if not re.fullmatch(r"[1-9][0-9]{0,8}", written):
-                raise NotAHashError(f"its iterations are “{written[:20]}” and not a number")
+                raise NotAHashError(f"its iterations are “{written[:20]}”, which is not a number")
             iterations = int(written)
         if iterations is None:
-            raise NotAHashError("it does not say its iterations: give them with --iterations")
+            raise NotAHashError("it has no iterations: set them with --iterations")
         if iterations > ITERATIONS_AT_MOST:
-            raise NotAHashError(f"it has {iterations:,} iterations; {ITERATIONS_AT_MOST:,} are the most that are taken")
+            raise NotAHashError(f"it has {iterations:,} iterations, and the most allowed is {ITERATIONS_AT_MOST:,}")
         return cls(_decoded(salt, "salt"), _decoded(digest, "hash"), iterations)
 
     def __str__(self) -> str:
@@ -57,5 +57,7 @@ def _decoded(text: str, what: str) -> bytes:
     except (binascii.Error, ValueError) as error:
         raise NotAHashError(f"its {what} is not base64") from error
     if len(decoded) not in LENGTHS:
-        raise NotAHashError(f"its {what} has {len(decoded)} bytes; {LENGTHS.start} to {LENGTHS.stop - 1} are taken")
+        raise NotAHashError(
+            f"its {what} has {len(decoded)} bytes, and {LENGTHS.start} to {LENGTHS.stop - 1} are allowed"
+        )
     return decoded

@@ -20,7 +20,7 @@ class ClientRevokedError(ValueError):
     """A revoked client is not changed any more."""
 
     def __init__(self, client: "Client") -> None:
-        super().__init__(f"“{client.name}” is revoked and cannot be changed any more. Create a new client.")
+        super().__init__(f"“{client.name}” is revoked. You can't change it any more. Create a new client.")
 
 
 def new_client_id() -> str:

@@ -23,4 +23,4 @@ class StrictJsonParser(BaseParser):
         try:
             return strict_json.read(stream.read())
         except ValueError as error:
-            raise ParseError(f"The body cannot be read as JSON. {error}") from error
+            raise ParseError(f"The request body is not valid JSON. {error}") from error

@@ -27,7 +27,9 @@ class OperatorTokenAuthentication(BaseAuthentication):
         token = operator_tokens.found(presented) if presented else None
         if token is None:
             _write_down(request)
-            raise exceptions.AuthenticationFailed("This is not a live token of an operator.")
+            raise exceptions.AuthenticationFailed(
+                "This operator token is not valid. Create one with “manage.py create_operator_token”."
+            )
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # DRF's signature
@@ -42,7 +44,10 @@ class OperatorSessionAuthentication(SessionAuthentication):
         if found and settings.OPERATORS_NEED_SECOND_FACTOR:
             is_shown = import_string(settings.SECOND_FACTOR_IS_SHOWN)
             if not is_shown(request._request):  # noqa: SLF001  # the way DRF offers
-                raise exceptions.PermissionDenied("Show your second step first: open /admin/ in this browser.")
+                raise exceptions.PermissionDenied(
+                    "This session has no two-factor authentication. "
+                    "Open /admin/ in this browser and complete the verification step."
+                )
         return found
 
 

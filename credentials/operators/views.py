@@ -59,7 +59,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(error, context)
     if response is not None:
         if isinstance(error, serializers.ValidationError):
-            response.data = {"error": "Some of what you sent cannot be taken.", "fields": response.data}
+            response.data = {"error": "Some fields are not valid. Correct the fields below.", "fields": response.data}
         elif isinstance(error, Http404):
             response.data = {"error": str(error)}
         elif isinstance(error, exceptions.APIException):
@@ -234,7 +234,7 @@ def _valid(given: serializers.Serializer[Any]) -> dict[str, Any]:
 def _organization(entity_id: str) -> Organization:
     found = Organization.objects.filter(entity_id=entity_id).first()
     if found is None:
-        raise Http404(f"There is no organization “{entity_id}”.")
+        raise Http404(f"There is no organization with the entity ID “{entity_id}”.")
     return found
 
 
@@ -250,5 +250,5 @@ def _clients(organization: Organization) -> ClientQuerySet:
 def _client(client_id: str) -> Client:
     found = _whole_clients().filter(client_id=client_id).first()
     if found is None:
-        raise Http404(f"There is no client with the id “{client_id}”.")
+        raise Http404(f"There is no client with the client ID “{client_id}”.")
     return found

@@ -64,7 +64,9 @@ def create_organization(
         with transaction.atomic():
             organization.save()
     except IntegrityError as error:  # somebody else has made it since the check
-        raise OrganizationRefusedError(f"entity_id: There is an organization {entity_id} already.") from error
+        raise OrganizationRefusedError(
+            f"entity_id: The organization {entity_id} already exists. Use another entity ID."
+        ) from error
     audit.record(
         audit.Action.ORGANIZATION_CREATED,
         organization=organization,
@@ -84,10 +86,12 @@ def set_state(organization: Organization, state: State, *, by: User | None, requ
     """
     if state.status == Status.LIMITED and state.termination_date is None:
         raise OrganizationRefusedError(
-            "A limited organization needs a termination date: the day on which its participation ended."
+            "The termination date is missing. A limited organization needs one: the day its participation ended."
         )
     if state.termination_date is not None and state.termination_date < EARLIEST_DATE:
-        raise OrganizationRefusedError(f"The termination date {state.termination_date} is before {EARLIEST_DATE}.")
+        raise OrganizationRefusedError(
+            f"The termination date {state.termination_date} is before {EARLIEST_DATE}. Use a later date."
+        )
     before = State.of(Organization.objects.select_for_update(no_key=True).get(pk=organization.pk))
     if state == before:
         return False

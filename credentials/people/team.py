@@ -91,7 +91,7 @@ def change_role(
     membership = _locked(membership)
     wanted = checked_role(role, organization)
     if membership.user == by and not membership.manages_credentials:
-        raise OwnRoleError("Nobody gives a role to himself. Ask a colleague who manages credentials.")
+        raise OwnRoleError("You can't change your own role. Ask another team member who manages API credentials.")
     before = membership.role
     if before == wanted:
         return False
@@ -129,8 +129,8 @@ def remove(
     managing = Membership.objects.managing_credentials(organization)
     if not as_operator and not managing.exclude(pk=membership.pk).exists():
         raise LastManagerError(
-            f"{person} is the last one who manages the credentials of {organization.name}. "
-            "Invite somebody else first, or ask the operators of Claimsgate."
+            f"{person} is the last team member who manages API credentials for {organization.name}. "
+            "Invite another one first, or ask the operators of Claimsgate."
         )
     made = made_by(person, organization)
     for invitation in made.invitations:
@@ -186,5 +186,5 @@ def _locked(membership: Membership) -> Membership:
     rows = Membership.objects.select_related("organization", "user").select_for_update(of=("self",))
     found = rows.filter(pk=membership.pk).first()
     if found is None:
-        raise TeamRefusedError("This person is no member any more. Nothing was changed.")
+        raise TeamRefusedError("This user is no longer a team member. Nothing was changed.")
     return found

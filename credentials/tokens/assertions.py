@@ -89,13 +89,13 @@ def misuse(request: HttpRequest) -> str | None:
     if "client_assertion" not in form and "client_assertion_type" not in form:
         return None
     if any(len(values) > 1 for _name, values in form.lists()):
-        return "A parameter was given more than once."
+        return "A parameter was sent more than once. Send each parameter once."
     if form.get("client_assertion_type") != ASSERTION_TYPE:
-        return f"client_assertion_type has to be {ASSERTION_TYPE}."
+        return f"client_assertion_type must be {ASSERTION_TYPE}."
     if not form.get("client_assertion"):
-        return "client_assertion is missing."
+        return "client_assertion is missing. Send a signed assertion."
     if "Authorization" in request.headers or "client_secret" in form:
-        return "Authenticate in one way: by an assertion or by a secret."
+        return "The request has an assertion and a secret. Send only one of them."
     return None
 
 
@@ -171,19 +171,17 @@ def spend(proof: Proof) -> bool:
 def problem(claims: Mapping[str, Any], *, client_id: str, audience: str, now: dt.datetime) -> Refusal | None:
     """What is wrong with the claims of an assertion whose signature is right; None when nothing is."""
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
-        return Refusal(
-            Reason.ASSERTION_SUBJECT, "The claims iss and sub of the assertion both have to be the client id."
-        )
+        return Refusal(Reason.ASSERTION_SUBJECT, "The claims iss and sub of the assertion must both be the client ID.")
     # Of several audiences, each could pass the assertion on to the others.
     if claims.get("aud") not in (audience, [audience]):
         return Refusal(
-            Reason.ASSERTION_AUDIENCE, f"The claim aud of the assertion has to be {audience} and nothing else."
+            Reason.ASSERTION_AUDIENCE, f"The claim aud of the assertion must be {audience} and nothing else."
         )
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 1 <= len(jti) <= JTI_LENGTH_AT_MOST:
         return Refusal(
             Reason.ASSERTION_WITHOUT_JTI,
-            f"The claim jti of the assertion has to be a text of 1 to {JTI_LENGTH_AT_MOST} characters, new each time.",
+            f"The claim jti of the assertion must be a string of 1 to {JTI_LENGTH_AT_MOST} characters, new each time.",
         )
     return _problem_of_times(claims, now)
 
@@ -193,16 +191,21 @@ def _problem_of_times(claims: Mapping[str, Any], now: dt.datetime) -> Refusal | 
     if exp is None or nbf is None or iat is None:
         return Refusal(
             Reason.ASSERTION_TIMES,
-            "The claim exp of the assertion has to be a time in seconds since 1970, as nbf and iat.",
+            "The claims exp, nbf and iat of the assertion must be times in seconds since 1970. exp is required.",
         )
     early, late = (now - LEEWAY).timestamp(), (now + LEEWAY).timestamp()
     clock = f"Our clock says {now.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}."
     if exp <= early:
-        return Refusal(Reason.ASSERTION_EXPIRED, f"The assertion has expired. {clock}")
+        return Refusal(Reason.ASSERTION_EXPIRED, f"The assertion has expired. Create a new one. {clock}")
     if exp > late + LIFE_AT_MOST.total_seconds():
-        return Refusal(Reason.ASSERTION_LONG_LIVED, f"The assertion expires more than 5 minutes from now. {clock}")
+        return Refusal(
+            Reason.ASSERTION_LONG_LIVED,
+            f"The assertion expires more than 5 minutes from now. Set an earlier exp. {clock}",
+        )
     if nbf > late or iat > late or iat > exp:
-        return Refusal(Reason.ASSERTION_NOT_YET_VALID, f"The assertion is not valid yet: see its nbf and iat. {clock}")
+        return Refusal(
+            Reason.ASSERTION_NOT_YET_VALID, f"The assertion is not valid yet. Check its nbf and iat. {clock}"
+        )
     return None
 
 
@@ -210,12 +213,15 @@ def _refusal(proof: Proof, request: HttpRequest) -> AssertionRefusedError | None
     """Why a right assertion opens nothing; None when it does. It is used up in any case."""
     client, is_fresh = proof.client, spend(proof)
     if request.POST.get("client_id", client.client_id) != client.client_id:
-        refused = Refusal(Reason.ASSERTION_SUBJECT, "The client_id of the form is not that of the assertion.")
+        refused = Refusal(
+            Reason.ASSERTION_SUBJECT,
+            "client_id in the form is not the client ID of the assertion. Send the same one, or leave it out.",
+        )
         return AssertionRefusedError(refused, client=client, is_proven=True)
     if not is_fresh:
         refused = Refusal(
             Reason.ASSERTION_REPLAYED,
-            "This assertion was used before. Make a new one, with a new jti, for each request.",
+            "This assertion was already used. Create a new one, with a new jti, for each request.",
         )
         return AssertionRefusedError(refused, client=client, is_proven=True)
     if found := gate.refusal(client, client_address(request)):
@@ -233,7 +239,7 @@ def _unverified(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
         header, claims, _signature = assertion.split(".")
         return strict_json.read(base64url_decode(header)), strict_json.read(base64url_decode(claims))
     except AmbiguousJsonError as error:
-        message = f"Readers would not agree on what the assertion says. {error}"
+        message = f"The JSON of the assertion is ambiguous. {error}"
         raise _refused(Reason.ASSERTION_MALFORMED, message) from None
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise _refused(Reason.ASSERTION_MALFORMED, "The assertion is not a JSON Web Token.") from None
@@ -244,7 +250,7 @@ def _client(subject: object) -> Client:
     if isinstance(subject, str) and _CLIENT_ID.fullmatch(subject):
         client = Client.objects.select_related("organization").filter(client_id=subject).first()
     if client is None:
-        raise _refused(Reason.CLIENT_UNKNOWN, "There is no such client.")
+        raise _refused(Reason.CLIENT_UNKNOWN, "There is no client with this client ID.")
     return client
 
 
@@ -252,11 +258,11 @@ def _trusted(client: Client, header: Mapping[str, Any]) -> _Trusted:
     """The one key that an assertion with this header has to be signed with. Raises KeyRefusedError for a weak one."""
     kid, algorithm = header.get("kid"), header.get("alg")
     if not isinstance(kid, str) or not 1 <= len(kid) <= keys.KID_LENGTH_AT_MOST or not kid.isprintable():
-        raise _refused(Reason.KEY_UNKNOWN, "The header of the assertion names no key: kid is missing.")
+        raise _refused(Reason.KEY_UNKNOWN, "The header of the assertion has no kid. Set it to the key ID.")
     if header.get("typ") != "JWT":
-        raise _refused(Reason.ASSERTION_MALFORMED, "The header of the assertion has to say typ: JWT.")
+        raise _refused(Reason.ASSERTION_MALFORMED, "The header of the assertion must have typ: JWT.")
     if not isinstance(algorithm, str) or algorithm not in keys.ALGORITHMS:
-        raise _refused(Reason.ALGORITHM_NOT_ALLOWED, "The assertion has to be signed by RS384 or ES384.")
+        raise _refused(Reason.ALGORITHM_NOT_ALLOWED, "The assertion must be signed with RS384 or ES384.")
     key_set = client.key_sets.live().first()
     if "jku" in header and (key_set is None or header["jku"] != key_set.url):
         raise _refused(
@@ -267,11 +273,9 @@ def _trusted(client: Client, header: Mapping[str, Any]) -> _Trusted:
     if trusted is None and key_set is not None:
         trusted = _published(client, key_set, kid, algorithm)
     if trusted is None:
-        raise _refused(
-            Reason.KEY_UNKNOWN, "This client has no key of the name (kid) that the assertion was signed with."
-        )
+        raise _refused(Reason.KEY_UNKNOWN, "This client has no key with the key ID (kid) of the assertion.")
     if trusted.public_key.algorithm != algorithm:
-        raise _refused(Reason.ALGORITHM_NOT_ALLOWED, "The assertion was not signed by the algorithm of its key.")
+        raise _refused(Reason.ALGORITHM_NOT_ALLOWED, "The assertion was not signed with the algorithm of its key.")
     return trusted
 
 
@@ -301,7 +305,7 @@ def _verified(assertion: str, key: keys.PublicKey) -> dict[str, Any]:
         )
     except (jwt.InvalidTokenError, ValueError):
         raise _refused(
-            Reason.SIGNATURE_WRONG, "The signature of the assertion was not made with the key it names."
+            Reason.SIGNATURE_WRONG, "The signature of the assertion does not match the key that its kid names."
         ) from None
     return claims
 

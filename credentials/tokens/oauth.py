@@ -265,7 +265,9 @@ def _credentials(request: HttpRequest) -> tuple[str, str] | None:
     """The id and secret that a request brings, in one of the two ways and not in both."""
     basic, in_body = _basic_credentials(request), _body_credentials(request)
     if basic and in_body:
-        raise InvalidRequestError("Send the client's secret once: in the Authorization header or in the body.")
+        raise InvalidRequestError(
+            "The client secret was sent twice. Send it once: in the Authorization header or in the body."
+        )
     return basic or in_body
 
 

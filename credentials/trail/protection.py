@@ -37,7 +37,7 @@ def protect(role: str) -> None:
         owner = _owner(cursor)
         if not _exists(cursor, role):
             raise NotProtectedError(
-                f"There is no role “{role}” in this database. Make it first: "
+                f"There is no role “{role}” in this database. Create it first: "
                 f"CREATE ROLE {connection.ops.quote_name(role)} LOGIN PASSWORD '…';"
             )
         if not _is_member(cursor, _me(cursor), owner):
@@ -62,7 +62,7 @@ def powers(role: str | None = None) -> list[Power]:
         if is_superuser:
             return [Power("is a superuser", f"ALTER ROLE {name} NOSUPERUSER;")]
         if makes_roles:
-            found.append(Power("may make roles and so give itself any", f"ALTER ROLE {name} NOCREATEROLE;"))
+            found.append(Power("can create roles, and so give itself any role", f"ALTER ROLE {name} NOCREATEROLE;"))
         if role == owner:
             return [*found, Power("owns the table", "connect the application as another role.")]
         if _is_member(cursor, role, owner):
@@ -79,7 +79,7 @@ def powers(role: str | None = None) -> list[Power]:
 def _privilege(privilege: str, name: str) -> Power:
     return Power(
         f"has the privilege {privilege}",
-        f"REVOKE {privilege} ON {TABLE} FROM {name}; or end the membership from which it comes.",
+        f"REVOKE {privilege} ON {TABLE} FROM {name}; or remove the membership that gives it the privilege.",
     )
 
 

@@ -66,7 +66,7 @@ def write_down_past_minutes() -> int:
     """Write an event for the calls of past minutes that had none of their own; how many rows were dealt with."""
     written = 0
     for row_id in list(RefusedCalls.objects.of_past_minutes().order_by("pk").values_list("pk", flat=True)):
-        with isolated("The refused calls of row", row_id):
+        with isolated("The refused calls in row", row_id):
             written += _write_down(row_id)
     return written
 

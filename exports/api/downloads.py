@@ -96,7 +96,7 @@ def _response(request: HttpRequest, file: OutputFile, saved_as: str) -> HttpResp
     try:
         represented = _Representation.of(file, is_gzip=takes_gzip(request.headers.get("Accept-Encoding", "")))
     except NotAcceptableError:
-        diagnostics = "Accept-Encoding refuses both codings that there are: gzip, and none (identity)."
+        diagnostics = "Accept-Encoding refuses both available codings: gzip and identity. Accept one of them."
         return _varying(outcomes.response("not-supported", 406, diagnostics))
     if (status := _failed_precondition(request, represented)) is not None:
         return _with_validator(_bodiless(status), represented)

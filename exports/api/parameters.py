@@ -72,7 +72,7 @@ def _check_for_secrets(query: QueryDict) -> None:
         if name in query:
             raise BadRequestError(
                 f"Invalid parameter: {name} must not be in a URL. Send the token in the Authorization header. "
-                "URLs are kept in many places: if this one was right, have it revoked."
+                "URLs are logged in many places. If this token or secret was valid, revoke it."
             )
 
 

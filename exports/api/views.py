@@ -139,9 +139,7 @@ class DataView(GateView):
 def _job(client: Client, job_id: str) -> Job:
     """A job of the client's organization; a stranger's is as if it were not there."""
     if not job_id.isascii() or not job_id.isdigit() or len(job_id) > len(str(2**62)):
-        raise BadRequestError(
-            f"“{job_id[:40]}” is not a job id. A job id is the number at the end of Content-Location."
-        )
+        raise BadRequestError(f"“{job_id[:40]}” is not a job ID. Use the number at the end of Content-Location.")
     job = Job.objects.for_organization(client.organization).filter(pk=int(job_id)).first()
     if job is None:
         raise Http404("Job not found")

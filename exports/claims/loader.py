@@ -28,7 +28,7 @@ class UnknownBeneficiariesError(LookupError):
     def __init__(self, places: Sequence[int]) -> None:
         first = ", ".join(map(str, places[:5]))
         super().__init__(
-            f"{len(places)} of the beneficiaries are on no roster (number {first} of the load among them). "
+            f"{len(places)} of the beneficiaries are on no roster (the first is number {first} of the load). "
             "Load the roster first. Nothing was loaded."
         )
         self.places = places
@@ -39,8 +39,8 @@ class PatientOfAnotherError(ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "A Patient came under an id that an earlier load gave to another beneficiary. Check the source: one id "
-            "must not mean two people. Nothing was loaded."
+            "A Patient has an id that an earlier load used for another beneficiary. Check the source: an id must "
+            "belong to one beneficiary. Nothing was loaded."
         )
 
 

@@ -33,7 +33,7 @@ def take_back(load: Load) -> Load:
     """
     lock_loads()
     _check(load)
-    with loading(f"taking back load {load.pk}", version=load.version, takes_back=load) as under_way:
+    with loading(f"reverting load {load.pk}", version=load.version, takes_back=load) as under_way:
         for beneficiary_id in _touched(load):
             correction = _correction(load, beneficiary_id)
             under_way.correct(beneficiary_id, pack(correction.again), correction.gone)
@@ -44,16 +44,18 @@ def _check(load: Load) -> None:
     load.refresh_from_db()
     if load.closed_at is not None:
         raise CannotTakeBackError(
-            f"Load {load.pk} was merged with older loads on {load.closed_at:%Y-%m-%d} and cannot be taken back. "
-            "Load the right claims: they replace the wrong ones."
+            f"Load {load.pk} was merged with older loads on {load.closed_at:%Y-%m-%d} and can't be reverted. "
+            "Load the right claims. They replace the wrong ones."
         )
     if load.takes_back_id is not None:
-        raise CannotTakeBackError(f"Load {load.pk} took back load {load.takes_back_id}. Load those claims again.")
+        raise CannotTakeBackError(
+            f"Load {load.pk} reverted load {load.takes_back_id} and can't be reverted itself. Load those claims again."
+        )
     if Load.objects.filter(takes_back=load).exists():
-        raise CannotTakeBackError(f"Load {load.pk} was taken back already.")
+        raise CannotTakeBackError(f"Load {load.pk} was already reverted.")
     later = Load.objects.filter(pk__gt=load.pk, takes_back=None, taken_back_by=None).order_by("-id").first()
     if later is not None:
-        raise CannotTakeBackError(f"Load {later.pk} came after load {load.pk}. Take that back first.")
+        raise CannotTakeBackError(f"Load {later.pk} came after load {load.pk}. Revert load {later.pk} first.")
 
 
 def _touched(load: Load) -> Iterator[int]:

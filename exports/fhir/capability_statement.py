@@ -20,8 +20,8 @@ def capability_statement(
 ) -> dict[str, Any]:
     """The CapabilityStatement of one API version. The URLs are absolute; `now` is in UTC."""
     documentation = (
-        f"Exports {', '.join(resource_types)}; `_type` picks some of them. "
-        "An organization that may not have one of them is not given it, and asking for it is an error."
+        f"Exports {', '.join(resource_types)}. Use `_type` to choose some of them. "
+        "If your organization has no access to a type, the export leaves it out, and a request for it gets an error."
     )
     return {
         "resourceType": "CapabilityStatement",

@@ -87,21 +87,18 @@ _FIND_PROBLEMS = """
 """
 _REASONS = {
     "torn": (
-        "The MBIs of its Patient belong to different beneficiaries here. Ask the source whose they are, "
-        "and leave out what is about this Patient until then."
+        "The MBIs of its Patient belong to different beneficiaries. Ask the source which one is right. "
+        "Until then, remove the resources of this Patient."
     ),
     "stranger": (
-        "The current MBI of its Patient is on no roster. Load the roster that names it first, "
-        "or leave out what is about this Patient."
+        "The current MBI of its Patient is on no roster. Load the roster with this MBI first, "
+        "or remove the resources of this Patient."
     ),
     "reassigned": (
-        "An earlier load gave the id of this Patient to another beneficiary, and one id must not mean two people. "
-        "Ask the source whose it is."
+        "An earlier load used the id of this Patient for another beneficiary. An id must belong to one beneficiary. "
+        "Ask the source which one is right."
     ),
-    "orphan": (
-        "The Patient that it refers to is neither in these files nor known from an earlier load. "
-        "Add the Patient to the load."
-    ),
+    "orphan": ("Its Patient is neither in these files nor in an earlier load. Add the Patient to the load."),
 }
 
 # A response is disclosed as its Claim is. Without the Claim nobody can tell what it answers.
@@ -229,7 +226,7 @@ def _problem(row: tuple[str, int, int, str, int | None, int | None]) -> Problem:
     kind, file, line, resource_type, first_file, first_line = row
     if first_file is None or first_line is None:
         return Problem(Place(file, line), _REASONS[kind])
-    reason = f"An id must stand once in a load, and this {resource_type} has the id of the one in {{}}. Leave one out."
+    reason = f"This {resource_type} has the same id as the one in {{}}. An id must be unique in a load. Remove one."
     return Problem(Place(file, line), reason, see=Place(first_file, first_line))
 
 

@@ -34,7 +34,7 @@ class RefusedError(Exception):
 
     def __init__(self, problems: ProblemList, names: Sequence[str]) -> None:
         count = f"{problems.total:,} problem{'s' if problems.total > 1 else ''}"
-        super().__init__(f"Refused: {count}. Nothing was loaded.")
+        super().__init__(f"{count} found. Nothing was loaded.")
         self.problems = problems.shown(names)
 
 
@@ -106,7 +106,7 @@ def _check(files: Sequence[ClaimFile], version: ApiVersion, spool: Spool | None,
     if problems:
         raise RefusedError(problems, [file.name for file in files])
     if not count:
-        raise NothingToLoadError("There is no resource in these files. Nothing was loaded.")
+        raise NothingToLoadError("These files have no resources. Nothing was loaded.")
     return incoming.find_owners(version=version.number)
 
 

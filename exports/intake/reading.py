@@ -14,8 +14,7 @@ from isal.igzip_lib import IsalError
 
 LONGEST_LINE = 16 * 2**20  # bytes, with the newline
 TOO_LONG = (
-    f"The line has more than {LONGEST_LINE:,} bytes, and no resource is that long. "
-    "Write each resource on a line of its own."
+    f"The line has more than {LONGEST_LINE:,} bytes. No resource is that long. Put each resource on its own line."
 )
 _GZIP = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -54,7 +53,7 @@ def find(paths: Sequence[Path]) -> list[ClaimFile]:
     for path in paths:
         files = [*_walk(path)] if path.is_dir() else [path]
         if not files:
-            raise NothingToLoadError(f"{_shown(path)} holds no files. Name files of NDJSON, or folders of them.")
+            raise NothingToLoadError(f"{_shown(path)} has no files. Use NDJSON files, or folders that have some.")
         for file in files:
             found.setdefault(os.path.realpath(file), ClaimFile(file, _shown(file), _length(file)))
     return [*found.values()]
@@ -68,8 +67,8 @@ def _length(file: Path) -> int:
     else:
         if S_ISREG(facts.st_mode):
             return facts.st_size
-        reason = "This is no file that lies on a disk"
-    raise NothingToLoadError(f"{_shown(file)}: {reason}. Name files of NDJSON, or folders of them.")
+        reason = "This is not a regular file"
+    raise NothingToLoadError(f"{_shown(file)}: {reason}. Use NDJSON files, or folders that have some.")
 
 
 def _shown(path: Path) -> str:
@@ -110,10 +109,10 @@ def lines(file: ClaimFile, *, on_bytes: Callable[[int], None]) -> Iterator[tuple
                     told = place
             on_bytes(stored.tell() - told)
     except (EOFError, IsalError, gzip.BadGzipFile):  # type: ignore[misc]  # its types have the class as a value
-        reason = "The gzip file breaks off here or is damaged. Fetch or compress it again."
+        reason = "The gzip file ends here or is damaged. Download it or compress it again."
         raise BrokenFileError(number + 1, reason) from None
     except OSError as error:
-        reason = f"The file cannot be read: {error.strerror or error}. Nothing is known of what follows."
+        reason = f"The file can't be read: {error.strerror or error}. The rest of it was not checked."
         raise BrokenFileError(number + 1, reason) from error
 
 

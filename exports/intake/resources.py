@@ -99,12 +99,12 @@ class _Identifier(msgspec.Struct, gc=False):
 def _owner(identifier: Sequence[_Identifier], *, patient: str = "") -> Owner:
     named = [each for each in identifier if each.system == systems.MBI and each.value]
     if not named:
-        raise BadResourceError(f"Its Patient has no MBI. Give it one in `identifier`, under the system {systems.MBI}.")
+        raise BadResourceError(f"Its Patient has no MBI. Add it to `identifier`, with the system {systems.MBI}.")
     best = max(each.standing for each in named)
     current = tuple(sorted({each.value for each in named if each.standing == best}))
     for mbi in current:
         if reason := identifiers.problem(mbi):
-            raise BadResourceError(f"The MBI of its Patient is none. {reason} Correct it at the source.")
+            raise BadResourceError(f"The MBI of its Patient is not valid. {reason} Correct it at the source.")
     older = {each.value for each in named if identifiers.problem(each.value) is None}
     return Owner(patient or f"#{'+'.join(current)}", current, tuple(sorted(older.difference(current))))
 
@@ -135,7 +135,7 @@ def _referred(reference: _Reference, element: str, contained: Sequence[msgspec.R
             if each.resource_type == "Patient" and f"#{each.id}" == reference.reference:
                 return _owner(_decode_identifiers(each.identifier))
     raise BadResourceError(
-        f"It does not say whose it is: `{element}.reference` has to be Patient/ and the id of a Patient, "
+        f"It has no Patient: `{element}.reference` must be Patient/ and the id of a Patient, "
         "or # and the id of a Patient that the resource contains."
     )
 
@@ -200,9 +200,7 @@ def _service_date(line: bytes) -> dt.date | None:
     try:
         return service_date(line)
     except ValueError:
-        raise BadResourceError(
-            "Its last day of service is no date. Write dates as 2026-03-31, or as 2026-03."
-        ) from None
+        raise BadResourceError("Its last service date is not a date. Use the format 2026-03-31 or 2026-03.") from None
 
 
 _Shape = _Patient | _Coverage | _ExplanationOfBenefit | _Claim | _ClaimResponse
@@ -241,17 +239,17 @@ class LineReader:
         except msgspec.ValidationError as error:
             raise self._explained(line, error) from None
         except msgspec.DecodeError:
-            raise BadResourceError(
-                "This is not one whole JSON object. Write each resource on a line of its own."
-            ) from None
+            raise BadResourceError("This is not one complete JSON object. Put each resource on its own line.") from None
         except RecursionError:
-            raise BadResourceError("Its elements are nested too deeply to be read. No FHIR resource is.") from None
+            raise BadResourceError(
+                "Its elements are nested too deeply for a FHIR resource. Correct it at the source."
+            ) from None
         if resource.resource_type not in self._resource_types:
             raise self._unknown_type()
         if not _ID.fullmatch(resource.id):
             raise BadResourceError(
-                f"The `id` of this {resource.resource_type} is missing or no FHIR id "
-                "(1 to 64 letters, digits, hyphens and dots). Give it one."
+                f"The `id` of this {resource.resource_type} is missing or not a FHIR id "
+                "(1 to 64 letters, digits, hyphens and dots). Correct it at the source."
             )
         return resource
 
@@ -263,35 +261,35 @@ class LineReader:
             resource_type = ""
         if not resource_type:
             return BadResourceError(
-                "This is JSON, but no FHIR resource: an object with the name of its type in `resourceType`."
+                "This is JSON, but not a FHIR resource. A resource has the name of its type in `resourceType`."
             )
         if resource_type not in self._resource_types:
             return self._unknown_type()
-        return BadResourceError(f"It does not have the shape of a FHIR {resource_type}: {error}. Correct it there.")
+        return BadResourceError(f"It is not a valid FHIR {resource_type}: {error}. Correct it at the source.")
 
     def _unknown_type(self) -> BadResourceError:
         return BadResourceError(
-            f"Its `resourceType` is none that this version has ({', '.join(self._resource_types)}). "
-            "Leave out resources of other types."
+            f"This version does not support its `resourceType`. Supported: {', '.join(self._resource_types)}. "
+            "Remove resources of other types."
         )
 
 
 def _ambiguous(line: bytes) -> BadResourceError:
     told = ", ".join(f"`{name}`" for name in sorted(_ELEMENTS.intersection(ambiguity.repeated_names(line))))
     return BadResourceError(
-        f"Two elements of the same object have the same name{told and f': {told}'}. Readers do not agree which of them "
-        "counts (nor whether upper and lower case differ). Have the source send each element once."
+        f"Two elements of the same object have the same name{told and f': {told}'}. Programs disagree on which one "
+        "counts (and on whether upper and lower case differ). Ask the source to send each element once."
     )
 
 
 def _check_text(line: bytes) -> None:
     if b"\r" in line:
         raise BadResourceError(
-            "A carriage return (CR) stands inside the line. End lines with LF or CR LF, one resource on each."
+            "The line has a carriage return (CR) inside. End lines with LF or CR LF, one resource on each."
         )
     if line.isascii():
         return
     try:
         line.decode()
     except UnicodeDecodeError:
-        raise BadResourceError("This is not text in UTF-8. Write the file as NDJSON in UTF-8.") from None
+        raise BadResourceError("This is not UTF-8. Save the file as NDJSON in UTF-8.") from None

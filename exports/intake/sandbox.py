@@ -150,15 +150,15 @@ def check(size: Size) -> None:
     organization = Organization.objects.filter(entity_id=size.entity_id).first()
     if organization and not organization.is_sandbox:
         raise NotASandboxError(
-            f"{size.name} would be {size.entity_id}, and {organization} is no sandbox: synthetic claims may not go in. "
-            "Choose another size, or a database of its own for the sandboxes."
+            f"{size.name} needs the entity ID {size.entity_id}, but {organization} is not a sandbox. It can't have "
+            "synthetic claims. Choose another size, or use a separate database for sandboxes."
         )
     roster = _first_roster(size)
     if roster and roster.beneficiary_count != size.people:
         raise NotASandboxError(
-            f"{size.name} is to have {size.people:,} people, and the first roster of {size.entity_id} "
-            f"({roster.file_name}) holds {roster.beneficiary_count:,}: it is another's. Choose another size, or a "
-            "database of its own for the sandboxes."
+            f"{size.name} needs {size.people:,} beneficiaries, but the first roster of {size.entity_id} "
+            f"({roster.file_name}) has {roster.beneficiary_count:,}: it is not from this sandbox. Choose another size, "
+            "or use a separate database for sandboxes."
         )
 
 

@@ -73,6 +73,6 @@ class Spool:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             return error
         return SpoolFullError(
-            f"{self._folder} is full after {sum(self._ends):,} bytes. A load needs as much room there as its NDJSON "
-            "has bytes before compression. Make room, or name another folder in FILE_UPLOAD_TEMP_DIR."
+            f"{self._folder} is full after {sum(self._ends):,} bytes. A load needs as much space there as its NDJSON "
+            "has bytes before compression. Free space, or set FILE_UPLOAD_TEMP_DIR to another folder."
         )

@@ -33,8 +33,6 @@ def _write_again(job: Job, names: list[str]) -> None:
     these = Q(job=job, job__status=Job.Status.IN_PROGRESS)
     OutputFile.objects.filter(these, name__in=names).delete()
     shards = Shard.objects.filter(these, file_name__in=names)
-    shards.update(
-        status=Shard.Status.WAITING, bytes_written=0, last_error="The file was lost after it had been written."
-    )
+    shards.update(status=Shard.Status.WAITING, bytes_written=0, last_error="The file was lost after it was written.")
     left = job.shards.unwritten().aggregate(left=Sum("raw_length", default=0))["left"]
     Job.objects.filter(pk=job.pk).update(bytes_left=left)

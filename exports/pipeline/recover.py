@@ -47,7 +47,7 @@ def _fail_the_overdue() -> None:
     overdue = Job.objects.unfinished().filter(created_at__lt=Now() - settings.EXPORT_DEADLINE)
     for job_id in list(overdue.values_list("pk", flat=True)):
         with isolated("Job", job_id), brief():
-            fail(job_id, f"The export was not finished within {settings.EXPORT_DEADLINE}.")
+            fail(job_id, f"The export did not finish within {settings.EXPORT_DEADLINE}. Start a new one.")
 
 
 def _unplanned() -> list[int]:

@@ -54,7 +54,7 @@ class Heartbeat:
     def check(self) -> None:
         """Raise LeaseLostError once the lease is gone."""
         if self._lost:
-            raise LeaseLostError(f"{self._shard} is no longer ours to write.")
+            raise LeaseLostError(f"{self._shard} now belongs to another worker, or its job has ended.")
 
     def _run(self) -> None:
         try:
@@ -69,7 +69,7 @@ class Heartbeat:
         except Exception:
             # A lease that cannot be renewed runs out; better to stop than to write without one.
             self._lost = True
-            logger.exception("The lease of %s cannot be renewed.", self._shard)
+            logger.exception("The lease of %s can't be renewed.", self._shard)
         finally:
             connection.close()  # this thread's own
 
@@ -110,8 +110,8 @@ def _copy(shard: Shard, splice: Splice, heartbeat: Heartbeat) -> None:
         heartbeat.bytes_written = raw_length
     if (raw_length, resource_count) != (shard.raw_length, shard.resource_count):
         raise IncompleteError(
-            f"{shard} has {resource_count} resources, {raw_length} bytes; "
-            f"planned were {shard.resource_count}, {shard.raw_length}."
+            f"{shard} has {resource_count} resources, {raw_length} bytes. "
+            f"Planned: {shard.resource_count} resources, {shard.raw_length} bytes."
         )
 
 
@@ -131,7 +131,7 @@ def _giving_back(shard: Shard, holder: uuid.UUID) -> Iterator[None]:
             shard, holder=holder, error=reason, rest=settings.EXPORT_MESSAGE_PATIENCE
         ):
             raise
-        raise LeaseLostError(f"{shard} is no longer ours to write. {reason}") from error
+        raise LeaseLostError(f"{shard} now belongs to another worker, or its job has ended. {reason}") from error
     except BaseException as error:
         leases.let_go(shard, holder=holder, error=f"{type(error).__name__}: {error}"[:200])
         raise

@@ -175,5 +175,5 @@ def _as_errors_of_files() -> Iterator[None]:
         if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
             raise FileNotFoundError("S3 has no such object.") from error
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise OSError("S3 cannot answer at the moment.") from error
+            raise OSError("S3 can't answer right now.") from error
         raise

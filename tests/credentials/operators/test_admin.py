@@ -114,7 +114,7 @@ def test_an_overlap_that_was_not_offered_changes_nothing(operator, api, overlap)
 
     refused = act(operator, CLIENTS, "rotate", api.client, confirmed="yes", overlap=overlap, newest=newest)
 
-    assert "Choose for how long the old secret works on." in refused.content.decode()
+    assert "Choose when the old secret stops working." in refused.content.decode()
     assert ClientSecret.objects.count() == 1
 
 

@@ -156,7 +156,7 @@ def test_a_gzip_file_that_is_damaged_is_refused(world, tmp_path, capsys, damage)
     said = refusal(capsys, file)
 
     assert f"{file}, line " in said
-    assert "The gzip file breaks off here or is damaged. Fetch or compress it again." in said
+    assert "The gzip file ends here or is damaged. Download it or compress it again." in said
 
 
 def test_whatever_happens_to_a_gzip_file_its_lines_are_right_or_it_is_refused(tmp_path):
