@@ -156,8 +156,9 @@ def _expectations(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int,
             raise UnreadableRoster(Problem(base, number, 1, reason))
         stated.append((count, length))
     if len(stated) != 1:
-        times = "not" if not stated else f"{len(stated)} times"
-        raise _unreadable(base, f"CCLF8 is listed {times}. CCLF0 must list it once, with its number of records.")
+        raise _unreadable(
+            base, f"CCLF8 is listed {len(stated)} times. CCLF0 must list it once, with its number of records."
+        )
     return stated[0]
 
 

@@ -53,7 +53,7 @@ class PrivateKeyRefusedError(KeyRefusedError):
     def __init__(self) -> None:
         super().__init__(
             "This is a private key. It was not stored, but anyone who has seen it can act as your system. "
-            "Stop using it. Create a new key pair, keep its private key where you created it, and paste only its public key."
+            "Stop using it. Create a new key pair, keep the private key where it is, and paste only the public key."
         )
 
 

@@ -212,7 +212,7 @@ def test_a_message_that_cannot_be_written_is_tried_later_and_says_why(world, cap
     assert (notice.attempts, notice.sent_at) == (1, None)
     assert notice.next_attempt_at > timezone.now()
     assert "greeting" in notice.last_error
-    assert f"Notice {notice.pk} cannot be sent." in caplog.text
+    assert f"Notice {notice.pk} can't be sent." in caplog.text
 
 
 @pytest.mark.django_db

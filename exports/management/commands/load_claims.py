@@ -103,7 +103,7 @@ def _told(outcome: Outcome) -> Iterator[str]:
     if outcome.taken_out:
         yield f"Removed: {outcome.taken_out:,} from earlier loads. They are withheld from now on."
     if tally.with_several_patients:
-        yield f"{tally.with_several_patients:,} beneficiaries have more than one Patient."
+        yield f"Beneficiaries with more than one Patient: {tally.with_several_patients:,}."
 
 
 def _counted(resources: Mapping[str, int]) -> str:

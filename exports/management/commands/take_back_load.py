@@ -29,6 +29,6 @@ class Command(BaseCommand):
         gone = undoing.deletions.filter(is_replaced=False).aggregate(count=Sum("resource_ids__len"))["count"] or 0
         self.stdout.write(
             f"Load {load.pk} ({load.source}) was reverted by load {undoing.pk}. "
-            f"{undoing.resource_count:,} earlier resources are current again. "
-            f"{gone:,} that only this load had are removed. Exports with an earlier _since list them under “deleted”."
+            f"Current again: {undoing.resource_count:,} earlier resources. "
+            f"Removed: {gone:,} that only this load had. Exports with an earlier _since list them under “deleted”."
         )

@@ -27,8 +27,8 @@ def test_a_load_is_taken_back_by_its_number(world, capsys):
     call_command("take_back_load", str(wrong.pk))
 
     said = capsys.readouterr().out
-    assert f"Load {wrong.pk} (november) was taken back by load {Load.objects.first().pk}" in said
-    assert "1 earlier resources are current again; 1 that only it had brought are gone" in said
+    assert f"Load {wrong.pk} (november) was reverted by load {Load.objects.first().pk}" in said
+    assert "Current again: 1 earlier resources. Removed: 1 that only this load had." in said
 
 
 def test_a_load_that_is_not_there_cannot_be_taken_back(world):

@@ -54,7 +54,7 @@ def test_a_name_that_stands_twice_in_an_object_refuses_the_load(world, tmp_path,
     said = refusal(capsys, people, claims)
 
     assert f"{claims}, line 2: Two elements of the same object have the same name" in said
-    assert "Have the source send each element once." in said
+    assert "Ask the source to send each element once." in said
 
 
 @pytest.mark.parametrize(

@@ -336,7 +336,7 @@ def test_synthetic_claims_do_not_go_to_a_sandbox_with_other_people(world):
     organization = OrganizationFactory(entity_id="A9931", is_sandbox=True)
     world.roster(organization, world.beneficiaries(3))
 
-    with pytest.raises(CommandError, match=r"is to have 30 people, and the first roster of A9931 .* holds 3"):
+    with pytest.raises(CommandError, match=r"needs 30 beneficiaries, but the first roster of A9931 .* has 3"):
         make("tiny")
 
     assert not Load.objects.exists()
