@@ -1,8 +1,8 @@
-"""What a public, static address is: the address of one machine on the Internet, IPv4 or IPv6. Pure.
+"""Which IP addresses a client can call from: public, static addresses of one machine, IPv4 or IPv6. Pure.
 
-Python's `ipaddress.is_global` is not enough: it changes between patch releases and lets multicast, 6to4 relays and
-site-local addresses pass. The list is the union of the networks that the BCDA credential service refuses and those
-that the IANA special-purpose registries hold.
+Python's `ipaddress.is_global` is not enough: it changes between patch releases and accepts multicast, 6to4 relays and
+site-local addresses. The list has all networks that the BCDA credential service refuses, and all that are in the IANA
+special-purpose registries.
 """
 
 import ipaddress
@@ -11,7 +11,7 @@ import re
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Stands for an address that nobody knows. It is nobody's, so it is on no list.
+# Stands for an unknown address. It belongs to no machine, so no list can have it.
 UNKNOWN = "0.0.0.0"  # noqa: S104  # nothing is bound to it
 
 _REFUSED: tuple[tuple[str, str], ...] = (
@@ -51,12 +51,12 @@ _REFUSED: tuple[tuple[str, str], ...] = (
 )
 REFUSED_NETWORKS: tuple[tuple[Network, str], ...] = tuple((ipaddress.ip_network(net), why) for net, why in _REFUSED)
 
-# The only part of IPv6 from which addresses are given to machines on the Internet.
+# The only part of IPv6 that is assigned to machines on the internet.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 def canonical(text: str) -> str:
-    """The one way to write an address: `::FFFF:8.8.8.8` is `8.8.8.8`. Raises ValueError for anything else."""
+    """Return the canonical form: `::FFFF:8.8.8.8` becomes `8.8.8.8`. Raises ValueError for anything else."""
     address: Address = ipaddress.ip_address(text.strip())
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
@@ -65,19 +65,19 @@ def canonical(text: str) -> str:
     return str(address)
 
 
-# As proxies write a hop: an IPv4 address, perhaps with a port; an IPv6 address, in brackets if there is a port.
+# As proxies write a hop: an IPv4 address, with or without a port, or an IPv6 address, in brackets if it has a port.
 _HOP = re.compile(
     r"(?P<v4>[0-9.]+)(:\d{1,5})?|\[(?P<bracketed>[0-9A-Fa-f:.]+)\](:\d{1,5})?|(?P<v6>[0-9A-Fa-f:.]+)", re.ASCII
 )
-# An address of one cable names the cable after a %, when it is a peer's. The cable is nobody's business.
+# A link-local address of a peer has its network interface after a %. It is left out.
 _ZONE = re.compile(r"(?i)^(fe[89ab][0-9a-f]:[0-9a-f:]+)%[\w.-]{1,32}", re.ASCII)
 
 
 def of_hop(text: str) -> str:
-    """The address of a hop, as a connection or a proxy names it; UNKNOWN when it cannot be read as one address.
+    """Return the IP address of a hop, as a connection or a proxy writes it; UNKNOWN if it is not one address.
 
-    `8.8.8.8:1234` and `[2606:4700::1111]:443` are read, as some load balancers write them; `unknown`, `unix:`, `_name`
-    and whatever else stands in such a place are not (RFC 7239, section 6).
+    Some load balancers write `8.8.8.8:1234` and `[2606:4700::1111]:443`. Both are accepted. `unknown`, `unix:`, `_name`
+    and everything else is not (RFC 7239, section 6).
     """
     if (found := _HOP.fullmatch(_ZONE.sub(r"\1", text.strip()))) is None:
         return UNKNOWN
@@ -88,12 +88,12 @@ def of_hop(text: str) -> str:
 
 
 def is_loopback(text: str) -> bool:
-    """True for an address of this very machine; `text` is canonical."""
+    """Return True for an address of this machine; `text` is canonical."""
     return ipaddress.ip_address(text).is_loopback
 
 
 def problem(text: str, *, allows_loopback: bool = False) -> str | None:
-    """Why `text` may not stand on an allow list, as a sentence; None when it may."""
+    """Return why `text` can't be on an IP allow list, as a sentence; None if it can."""
     text = text.strip()
     if "/" in text:
         return f"{text} is a range. Enter one IP address for each system that calls the API."

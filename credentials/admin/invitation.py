@@ -29,7 +29,7 @@ class InvitationForm(forms.ModelForm[Invitation]):
 
 @admin.register(Invitation)
 class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
-    """Invitations, above all of the first person of an organization. Links are in the mails alone."""
+    """Invitations, usually of the first team member. Links are only in the emails."""
 
     form = InvitationForm
     list_display = [
@@ -62,7 +62,7 @@ class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
         return super().get_readonly_fields(request, obj) if obj else ()
 
     def changeform_view(self, request: HttpRequest, *arguments: Any, **named: Any) -> Any:
-        """What the rules refuse is said, and nothing has changed."""
+        """If the rules refuse the invitation, show why. Nothing has changed."""
         try:
             return super().changeform_view(request, *arguments, **named)
         except TeamRefusedError as refused:

@@ -14,7 +14,7 @@ from credentials.people import team
 
 @admin.register(Membership)
 class MembershipAdmin(LookOnly, admin.ModelAdmin[Membership]):
-    """Who belongs to which organization. People come by invitations."""
+    """Which users belong to which organization. Users join by invitation."""
 
     list_display = ["organization", "user", "role", "created_at"]
     list_filter = ["role", "organization__program"]
@@ -28,7 +28,7 @@ class MembershipAdmin(LookOnly, admin.ModelAdmin[Membership]):
 
     @admin.action(description="Remove the selected team member", permissions=["remove"])
     def remove(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        """Asks, and on the second time takes the person out; also the last one who manages credentials."""
+        """Ask for confirmation, then remove the team member, even the last one who manages credentials."""
         by: Any = request.user
         members = list(queryset.select_related("organization", "user")[:2])
         if len(members) != 1:

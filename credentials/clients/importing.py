@@ -1,4 +1,4 @@
-"""Takes over clients from the SSAS with the secrets that they have: a file as a whole, or not at all."""
+"""Imports clients from the SSAS with their secrets: all of a file, or none of it."""
 
 import csv
 import datetime as dt
@@ -26,7 +26,7 @@ NAME_LENGTH = 64
 
 
 class ImportRefusedError(ValueError):
-    """Something in the file is wrong, and nothing was taken over; `problems` are sentences, each with its record."""
+    """The file has errors, and nothing was imported; `problems` are sentences, each with its record."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -35,7 +35,7 @@ class ImportRefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SsasClient:
-    """A client as the file has it, validated."""
+    """A client from the file, validated."""
 
     client_id: str
     organization: Organization
@@ -46,7 +46,7 @@ class SsasClient:
 
 
 def read(file: IO[str], *, is_csv: bool) -> list[Mapping[str, Any]]:
-    """The records of a file: CSV with a header line, or a JSON list of objects. Raises ImportRefusedError."""
+    """Return the records of a file: CSV with a header line, or a JSON list of objects. Raises ImportRefusedError."""
     if is_csv:
         try:
             return _csv_records(file)
@@ -77,12 +77,12 @@ def _csv_records(file: IO[str]) -> list[Mapping[str, Any]]:
 
 @transaction.atomic
 def import_clients(records: Sequence[Mapping[str, Any]], *, iterations: int | None, by: User | None) -> list[Client]:
-    """Make a client of each record. Raises ImportRefusedError with everything that is wrong; then there is none."""
+    """Create a client for each record. Raises ImportRefusedError with all problems; then there is none."""
     return [_write(given, by=by) for given in checked(records, iterations=iterations)]
 
 
 def checked(records: Sequence[Mapping[str, Any]], *, iterations: int | None) -> list[SsasClient]:
-    """The records, validated against each other and what is there. Raises ImportRefusedError."""
+    """Return the records, validated against each other and the database. Raises ImportRefusedError."""
     problems: list[str] = []
     found: list[SsasClient] = []
     organizations = {organization.entity_id: organization for organization in Organization.objects.all()}
@@ -114,7 +114,7 @@ def checked(records: Sequence[Mapping[str, Any]], *, iterations: int | None) -> 
 def _client(
     record: Mapping[str, Any], organizations: Mapping[str, Organization], *, iterations: int | None
 ) -> SsasClient:
-    """One record, validated by itself. Raises ImportRefusedError with everything that is wrong with it."""
+    """Return one record, validated by itself. Raises ImportRefusedError with all its problems."""
     problems: list[str] = []
 
     def text(field: str) -> str:

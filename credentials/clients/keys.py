@@ -1,7 +1,7 @@
-"""The public keys of clients: what a JWK, a JWK Set or a PEM holds, and whether its signatures may be trusted. Pure.
+"""Reads the public keys of clients (JWK, JWK Set, PEM) and checks whether they are strong enough. Pure.
 
-SMART App Launch 2.2.0 (Asymmetric Client Authentication) has servers verify RS384 or ES384; both are taken, and
-nothing else. Which of the two is a property of the key: what a token's header says of it is compared, never believed.
+SMART App Launch 2.2.0 (Asymmetric Client Authentication) requires servers to verify RS384 or ES384. Both are accepted,
+and nothing else. The key decides which one applies. A token's header is only compared with it.
 """
 
 import base64
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from credentials import strict_json
 from credentials.strict_json import AmbiguousJsonError
 
-# The algorithms that are taken, and the type of key (JWK's `kty`) that each belongs to.
+# The accepted algorithms, and the type of key (JWK's `kty`) for each.
 ALGORITHMS = {"ES384": "EC", "RS384": "RSA"}
 CURVE = "P-384"
 RSA_BITS_AT_LEAST, RSA_BITS_RECOMMENDED, RSA_BITS_AT_MOST = 2048, 3072, 8192
@@ -32,9 +32,9 @@ Material = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 _COORDINATE_BYTES = 48
 _FIELD_PRIME = (2**384 - 2**128 - 2**96 + 2**32 - 1).to_bytes(_COORDINATE_BYTES)
-# FIPS 186-5, section 5.1: odd, and greater than 2 to the 16th. A large one makes verifying slow, and nobody needs it.
+# FIPS 186-5, section 5.1: odd, and greater than 2 to the 16th. A large one makes verifying slow, and is not needed.
 _EXPONENT_AT_LEAST, _EXPONENT_AT_MOST = 2**16 + 1, 2**32 - 1
-# Looking for what is wrong with a modulus takes 20 ms at 2048 bits, 60 ms at 3072, 140 ms at 4096, 1 s at 8192.
+# Checking a modulus takes 20 ms at 2048 bits, 60 ms at 3072, 140 ms at 4096, 1 s at 8192.
 _LARGE_BITS, _LARGE_AT_MOST = 4096, 4
 _SMALL_FACTORS_BELOW = 2**16
 _CLOSE_FACTORS_TRIES = 100
@@ -44,11 +44,11 @@ _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
 
 class KeyRefusedError(ValueError):
-    """The key cannot be trusted or read; the message says why and what to do, and holds nothing of the key."""
+    """The key can't be read or trusted; the message says why and what to do, and has nothing of the key."""
 
 
 class PrivateKeyRefusedError(KeyRefusedError):
-    """What was given is the secret half of a key pair: it is burnt."""
+    """The text is the private half of a key pair, which is now compromised."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -59,7 +59,7 @@ class PrivateKeyRefusedError(KeyRefusedError):
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A key that signatures may be verified with, under the name that its owner gave it (`kid`)."""
+    """A public key that verifies signatures, with the key ID that its owner gave it (`kid`)."""
 
     kid: str
     material: Material
@@ -74,7 +74,7 @@ class PublicKey:
 
     @property
     def jwk(self) -> dict[str, str]:
-        """The members that make the key (RFC 7638, section 3.2), and no others."""
+        """Return the members that make the key (RFC 7638, section 3.2), and no others."""
         numbers = self.material.public_numbers()
         if isinstance(numbers, rsa.RSAPublicNumbers):
             return {"e": _encoded(numbers.e), "kty": "RSA", "n": _encoded(numbers.n)}
@@ -83,22 +83,22 @@ class PublicKey:
 
     @property
     def thumbprint(self) -> str:
-        """The key's JWK thumbprint (RFC 7638, SHA-256), 43 characters that two people can compare."""
+        """Return the key's JWK thumbprint (RFC 7638, SHA-256), 43 characters that two users can compare."""
         canonical = json.dumps(self.jwk, sort_keys=True, separators=(",", ":"))
         return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode()
 
     @property
     def advice(self) -> str | None:
-        """What would be better, as a sentence, of a key that is good enough."""
+        """Return a recommendation for an accepted key, as a sentence; None if there is none."""
         if self.algorithm == "RS384" and self.bits < RSA_BITS_RECOMMENDED:
             return f"RSA with {self.bits} bits works. We recommend {RSA_BITS_RECOMMENDED} bits or an EC key."
         return None
 
 
 def read(pasted: str, *, kid: str = "") -> list[PublicKey]:
-    """The public keys of a JWK, a JWK Set or PEM text.
+    """Return the public keys of a JWK, a JWK Set or PEM text.
 
-    A PEM has no key id: its key gets `kid`, or else its thumbprint. Raises KeyRefusedError; then none is to be used.
+    A PEM has no key ID: its key gets `kid`, or its thumbprint. Raises KeyRefusedError; then don't use any of them.
     """
     if "PRIVATE KEY" in pasted.upper():
         raise PrivateKeyRefusedError
@@ -113,7 +113,7 @@ def read(pasted: str, *, kid: str = "") -> list[PublicKey]:
 
 
 def jwks_of(text: str | bytes) -> Sequence[Mapping[str, Any]]:
-    """The JWKs of a JWK Set, or the one JWK, as they were written. Raises KeyRefusedError, of private keys, too."""
+    """Return the JWKs of a JWK Set, or the one JWK, as written. Raises KeyRefusedError, also for private keys."""
     try:
         document = strict_json.read(text)
     except AmbiguousJsonError as error:
@@ -133,7 +133,7 @@ def jwks_of(text: str | bytes) -> Sequence[Mapping[str, Any]]:
 
 
 def from_jwk(jwk: Mapping[str, Any]) -> PublicKey:
-    """The key of a JWK (RFC 7517). Raises KeyRefusedError."""
+    """Return the key of a JWK (RFC 7517). Raises KeyRefusedError."""
     if _PRIVATE_MEMBERS & jwk.keys():
         raise PrivateKeyRefusedError
     kid = _checked_kid(jwk.get("kid"))
@@ -185,21 +185,21 @@ def _checked_rsa(n: int, e: int) -> rsa.RSAPublicKey:
 
 @functools.lru_cache(_CHECKS_REMEMBERED)
 def _weakness(n: int) -> str | None:
-    """What makes it easy to find the private key of a modulus; None when nothing that is looked for does.
+    """Return why the private key of a modulus is easy to find; None if the checks find nothing.
 
-    A modulus is the product of two large primes that are far from each other. That it is one cannot be seen from it.
+    A modulus is the product of two large primes that are far apart. The modulus itself does not show that.
     """
     if n % 2 == 0:
         return "is even"
     if math.gcd(n, _small_primes()) > 1:
         return "has a small factor"
-    # Fermat's method: two factors that are close to each other lie around the root, and so does the one of a square.
+    # Fermat's method: two factors that are close together are near the root. So are those of a square.
     root = math.isqrt(n - 1) + 1
     for middle in range(root, root + _CLOSE_FACTORS_TRIES):
         difference = middle * middle - n
         if math.isqrt(difference) ** 2 == difference:
             return "is the product of two numbers that are close to each other"
-    # Fermat's little theorem: it holds for each prime, and for a product of two random ones practically never.
+    # Fermat's little theorem: it holds for every prime, and for a product of two random ones practically never.
     if pow(2, n - 1, n) == 1:
         return "is a prime"
     return None
@@ -207,7 +207,7 @@ def _weakness(n: int) -> str | None:
 
 @functools.cache
 def _small_primes() -> int:
-    """The product of all primes below 2 to the 16th."""
+    """Return the product of all primes below 2 to the 16th."""
     is_prime = bytearray([True]) * _SMALL_FACTORS_BELOW
     is_prime[:2] = bytes(2)
     for number in range(math.isqrt(_SMALL_FACTORS_BELOW) + 1):
@@ -224,7 +224,7 @@ def _ec(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
         raise KeyRefusedError(
             f"The coordinates of this key are not valid. On the curve {CURVE}, each has {_COORDINATE_BYTES} bytes."
         )
-    # The library takes a coordinate with the prime added to it: a second spelling of the same key.
+    # The library accepts a coordinate with the prime added to it: a second spelling of the same key.
     if max(x, y) >= _FIELD_PRIME:
         raise KeyRefusedError(f"The point of this key is not on the curve {CURVE}. Create a new key pair.")
     try:
@@ -249,7 +249,7 @@ def _checked_kid(kid: object) -> str:
 
 
 def _decoded(jwk: Mapping[str, Any], member: str) -> bytes:
-    """The bytes of a member in base64url (RFC 7515, section 2)."""
+    """Return the bytes of a base64url member (RFC 7515, section 2)."""
     text = jwk.get(member)
     if not isinstance(text, str) or len(text) > RSA_BITS_AT_MOST:
         raise KeyRefusedError(f"The member “{member}” of this JWK is missing or not base64url. Paste the whole JWK.")

@@ -1,4 +1,4 @@
-"""What the operators' commands have in common: who gives them."""
+"""Shared by the operators' commands: which operator runs them."""
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -6,7 +6,7 @@ from credentials.models import Client, Organization, User
 
 
 class OperatorCommand(BaseCommand):
-    """A command that is written down in the audit trail as the act of the operator whom `--by` names."""
+    """A command that the audit trail records as an action of the operator in `--by`."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
