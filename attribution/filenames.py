@@ -1,10 +1,10 @@
-"""The names of CCLF archives and of the files in them, read into values. Pure.
+"""Parses the names of CCLF archives and of the files in them. Pure.
 
     archive   T.BCD.A9994.ZCY26.D261101.T1000000       T test or P production; Y current or R runout, year 26
     in it     T.BCD.A9994.ZC8Y26.D261101.T1000009      8 the beneficiaries, 0 the counts; other letters other files
               T.D9990.ACO.ZC8Y26.D261101.T1000009      outside the Shared Savings Program
 
-Times are UTC; the last digit is tenths of a second.
+Times are UTC. The last digit is tenths of a second.
 """
 
 import datetime as dt
@@ -32,7 +32,7 @@ class Environment(StrEnum):
 
 
 class Kind(StrEnum):
-    """Of which claims a roster is: this year's, or last year's that are still being paid. As RosterFile.Kind."""
+    """The claims that a roster is for: this year's, or last year's that are still being paid. As RosterFile.Kind."""
 
     CURRENT = "current"
     RUNOUT = "runout"
@@ -43,12 +43,12 @@ KIND_LETTERS = {kind: letter for letter, kind in _KINDS.items()}
 
 
 class BadFileName(ValueError):  # noqa: N818  # named for what happened
-    """A file's name says too little to know whose roster it is. The message is for the person who sent it."""
+    """The file name does not say whose roster it is. The message is for the user who sent the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveName:
-    """What the name of an archive says. `text` is the name without folders and without `.zip`."""
+    """The parsed name of an archive. `text` is the name without folders and without `.zip`."""
 
     text: str
     environment: Environment
@@ -61,7 +61,7 @@ class ArchiveName:
 
 @dataclass(frozen=True, slots=True)
 class MemberName:
-    """What the name of a file in an archive says. `owner` is the organization as that model spells it."""
+    """The parsed name of a file in an archive. `owner` is the organization as that model spells it."""
 
     text: str
     environment: Environment
@@ -73,7 +73,7 @@ class MemberName:
 
 
 def archive(file_name: str) -> ArchiveName:
-    """Read the name of an archive; a folder before it and `.zip` after it are let pass.
+    """Parse the name of an archive. A folder before it and `.zip` after it are allowed.
 
     Raises BadFileName.
     """
@@ -104,7 +104,7 @@ def archive(file_name: str) -> ArchiveName:
 
 
 def member(file_name: str) -> MemberName:
-    """Read the name of a file in an archive, without its folder. Raises BadFileName."""
+    """Parse the name of a file in an archive, without its folder. Raises BadFileName."""
     match = _MEMBER.fullmatch(file_name)
     if match is None:
         raise BadFileName(
@@ -122,7 +122,7 @@ def member(file_name: str) -> MemberName:
 
 
 def differences(inside: MemberName, outside: ArchiveName) -> Iterator[str]:
-    """How the name of a file contradicts the archive it is in. The times of one delivery differ by a second or so."""
+    """Return how a file's name contradicts its archive, or None. Their times can differ by a second or so."""
     owner = outside.model.owner_in_members(outside.entity_id)
     facts = (
         ("organization", inside.owner, owner),
@@ -137,7 +137,7 @@ def differences(inside: MemberName, outside: ArchiveName) -> Iterator[str]:
 
 
 def without_folders(file_name: str) -> str:
-    """The last part of a path, whichever system wrote it."""
+    """Return the last part of a path from any operating system."""
     return re.split(r"[/\\]", file_name)[-1]
 
 
@@ -154,5 +154,5 @@ def _moment(text: str, date: str, time: str) -> dt.datetime:
 
 
 def _shown(text: str) -> str:
-    """A name as it may stand in a message: no control characters, not endless."""
+    """Return a name for a message: without control characters, and not too long."""
     return repr(text[:_LONGEST_SHOWN]) + ("…" if len(text) > _LONGEST_SHOWN else "")

@@ -1,4 +1,4 @@
-"""From a roster's rows to what is wrong with them. Pure; bad data gives problems, never an exception."""
+"""Finds the problems in a roster's rows. Pure. Bad data gives problems, never an exception."""
 
 import datetime as dt
 import re
@@ -14,7 +14,7 @@ _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 
 
 def name_problems(name: ArchiveName, *, entity_id: str, is_sandbox: bool, now: dt.datetime) -> Iterator[Problem]:
-    """What speaks against an archive of this name for an organization, before it is opened."""
+    """Return why an archive with this name can't be for an organization, before it is opened."""
     if name.entity_id != entity_id:
         yield Problem(
             name.text,
@@ -49,9 +49,9 @@ def name_problems(name: ArchiveName, *, entity_id: str, is_sandbox: bool, now: d
 
 
 def good_rows(roster: Roster, problems: ProblemList) -> Iterator[Row]:
-    """The rows that are right, as a stream; what is wrong with the others, and with their number, is added to a list.
+    """Return the valid rows, as a stream; adds problems with other rows, and with their number, to a list.
 
-    That an MBI stands on two lines shows only when all are known: see `repetition`.
+    An MBI on two lines is found only when all lines are known: see `repetition`.
     """
     count = 0
     try:
@@ -70,9 +70,9 @@ def good_rows(roster: Roster, problems: ProblemList) -> Iterator[Row]:
 
 
 def row_problem(row: Row, roster: Roster) -> Problem | None:
-    """The first thing that is wrong with a row, or None."""
+    """Return the first problem of a row, or None."""
     record = row.record
-    # What is left when the printable bytes are taken out is found five times faster than by searching.
+    # Removing the printable bytes and looking at the rest is five times faster than searching.
     if record.translate(None, _PRINTABLE) and (match := _UNPRINTABLE.search(record)):
         column = match.start() + 1
         reason = (
@@ -92,7 +92,7 @@ def row_problem(row: Row, roster: Roster) -> Problem | None:
 
 
 def repetition(roster: Roster, *, line: int, first_line: int) -> Problem:
-    """An MBI stands on a line and, with other details, on an earlier one."""
+    """Return the problem of an MBI on a line that is also, with different details, on an earlier one."""
     reason = f"The MBI of this line is also on line {first_line}, with different details. Correct one of them."
     return Problem(roster.file, line, 1, reason)
 

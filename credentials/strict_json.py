@@ -1,7 +1,7 @@
-"""JSON that all readers understand alike (I-JSON, RFC 7493), and nothing else. Pure.
+"""JSON that all programs read the same way (I-JSON, RFC 7493), and nothing else. Pure.
 
-What RFC 8259 leaves to each reader is refused: a name twice in an object, which some take from its first place and some
-from its last; NaN and the like; numbers beyond any double; half a character; an encoding other than UTF-8.
+It refuses what RFC 8259 leaves open: a name twice in an object (some programs use the first, some the last), NaN and
+infinities, numbers beyond any double, half a character, and encodings other than UTF-8.
 """
 
 import json
@@ -11,11 +11,11 @@ from typing import Any, Never
 
 
 class AmbiguousJsonError(ValueError):
-    """It is JSON to some readers and not to others, or not the same; the message is a sentence and holds no value."""
+    """Programs can read this JSON differently; the message is a sentence and has no value of the JSON."""
 
 
 def read(text: str | bytes) -> Any:
-    """The value that a text stands for. Raises ValueError: AmbiguousJsonError, JSONDecodeError, UnicodeDecodeError."""
+    """Return the value of a JSON text. Raises ValueError: AmbiguousJsonError, JSONDecodeError, UnicodeDecodeError."""
     try:
         found = json.loads(
             text.decode() if isinstance(text, bytes) else text,

@@ -1,4 +1,4 @@
-"""How the administration API knows its caller: by an operator's token, or by the session of an operator's browser."""
+"""Authentication for the administration API: an operator token, or the session of an operator's browser."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from credentials.trail import audit, refusals
 
 
 class OperatorTokenAuthentication(BaseAuthentication):
-    """Sets `request.user` to the operator whose token it is. A client's token opens nothing here."""
+    """Sets `request.user` to the operator of the token. A client's access token gives no access here."""
 
     def authenticate(self, request: Request) -> tuple[User, OperatorToken] | None:
         header = request.headers.get("Authorization")
@@ -37,7 +37,7 @@ class OperatorTokenAuthentication(BaseAuthentication):
 
 
 class OperatorSessionAuthentication(SessionAuthentication):
-    """The session of an operator's browser; it must have shown the second step, where operators need one."""
+    """The session of an operator's browser. If operators need two-factor authentication, the session must have it."""
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
         found = super().authenticate(request)

@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
 
 def _outcome(path: Path) -> dict[str, Any]:
-    """What came of a file, as JSON."""
+    """Return the result for a file, as JSON."""
     try:
         with path.open("rb") as file:
             roster = load_roster(file, file_name=path.name)
@@ -66,6 +66,6 @@ def _outcome(path: Path) -> dict[str, Any]:
 
 
 def _nothing(path: Path, reason: str) -> dict[str, Any]:
-    """For a file of which there is no row: it cannot be read, or it cannot be said whose it is."""
+    """Return the result for a file without a row: it can't be read, or its organization is unknown."""
     problem = {"file": path.name, "line": None, "column": None, "reason": reason}
     return {"file": path.name, "status": RosterFile.Status.REFUSED, "problems": [problem]}
