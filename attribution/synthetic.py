@@ -260,7 +260,7 @@ def cclf_archive(
     timestamp: dt.datetime,
     kind: str = Kind.CURRENT,
 ) -> bytes:
-    """Return a zipped CCLF archive: CCLF8 with a record of 549 characters for each beneficiary, CCLF0 with the count."""
+    """Return a zipped CCLF archive: CCLF8 with 549 characters for each beneficiary, CCLF0 with the count."""
 
     def member(number: str) -> zipfile.ZipInfo:
         name = cclf_archive_name(entity_id, performance_year, timestamp, kind, number=number)
