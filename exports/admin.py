@@ -1,4 +1,4 @@
-"""The operators' view of exports and of the claims store: to look at, and to call off a job."""
+"""The administration of exports and of the claims store: operators can view both, cancel jobs, and revert loads."""
 
 from typing import Any
 

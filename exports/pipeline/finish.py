@@ -1,4 +1,4 @@
-"""The last step of a job: when nothing is left to write, its files may be fetched."""
+"""The last step of a job: when all shards are written, clients can download the files."""
 
 from django.conf import settings
 from django.db.models import Q, Sum
@@ -10,9 +10,9 @@ from exports.pipeline.transactions import brief
 
 
 def finish(job: Job) -> bool:
-    """Complete a job whose shards are all written; True for exactly one caller.
+    """Complete a job whose shards are all written. Return True for exactly one caller.
 
-    A file that a power failure has taken is written again first.
+    A file that was lost in a power failure is written again first.
     """
     if job.shards.unwritten().exists():
         return False

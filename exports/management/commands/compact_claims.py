@@ -1,4 +1,4 @@
-"""`manage.py compact_claims`: what the daily task does, at once."""
+"""`manage.py compact_claims`: run the daily task now."""
 
 from typing import Any
 

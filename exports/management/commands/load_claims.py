@@ -70,7 +70,7 @@ def _version(number: int) -> ApiVersion:
 
 @contextmanager
 def _progress() -> Iterator[OnProgress]:
-    """Bars on standard error, one for each step, where a person looks at it."""
+    """Progress bars on standard error, one for each step, if it is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:8}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
@@ -85,7 +85,7 @@ def _progress() -> Iterator[OnProgress]:
 
 
 def _told(outcome: Outcome) -> Iterator[str]:
-    """What came of it, in sentences."""
+    """Return the result, in sentences."""
     tally = outcome.tally
     people = f"{tally.beneficiary_count:,} {'beneficiary' if tally.beneficiary_count == 1 else 'beneficiaries'}"
     brought = f"{_counted(tally.resources)} of {people}, {tally.raw_length:,} bytes"

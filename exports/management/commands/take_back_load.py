@@ -1,4 +1,4 @@
-"""`manage.py take_back_load N`: what the load brought is no more, and what it replaced is current again."""
+"""`manage.py take_back_load N`: reverts a load. What it replaced is current again."""
 
 from argparse import ArgumentParser
 from typing import Any
