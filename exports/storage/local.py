@@ -78,7 +78,7 @@ class LocalFiles(FileSystemStorage):
             folder.rmdir()
 
     def sent_by_another(self, job_id: int, name: str, *, saved_as: str) -> Mapping[str, str] | None:
-        """With nginx in front, nginx sends the file from its protected location. No part of the path is the client's."""
+        """With nginx in front, nginx sends the file from its protected location. The path has nothing of the client."""
         del saved_as  # nginx keeps our response's Content-Disposition
         if not self._x_accel_prefix:
             return None
