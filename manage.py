@@ -11,7 +11,7 @@ def main() -> None:
     # What a script starts in the background inherits an ignored SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    from portal import command_line
+    from portal.laptop import command_line
 
     command_line.run(sys.argv)
 

@@ -1,7 +1,7 @@
 """Decides which user gets which message. Rows are written in the transaction of the change, and sent after it.
 
 Everyone who manages an organization's credentials gets each message once. That is a constraint of the database, so it
-holds however often a task runs and however many workers there are. `portal/emails.py` has the words.
+holds however often a task runs and however many workers there are. `portal/mail/emails.py` has the words.
 """
 
 import datetime as dt

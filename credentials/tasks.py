@@ -39,5 +39,5 @@ def write_down_refusals() -> None:
 
 @shared_task
 def write_reminders() -> None:
-    """Record which reminders are due; portal.tasks sends them."""
+    """Record which reminders are due; portal/mail/tasks.py sends them."""
     notices.write_reminders()

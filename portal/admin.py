@@ -17,7 +17,7 @@ from django.http import HttpRequest
 
 from credentials.admin.look_only import LookOnly
 from credentials.models import User
-from portal import second_factor, sessions
+from portal.sign_in import second_factor, sessions
 
 for model in (EmailAddress, EmailConfirmation, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession):
     if admin.site.is_registered(model):

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from portal import second_factor
+from portal.sign_in import second_factor
 
 
 class Administration(AdminSite):

@@ -12,8 +12,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
 from credentials import database
 from credentials.models import User
+from credentials.operators.token_authentication import SECOND_FACTOR_IS_SHOWN
 from credentials.trail import audit
-from portal import answers, personal_events, sessions
+from portal import answers
+from portal.sign_in import personal_events, second_factor, sessions
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -59,6 +61,7 @@ class SessionLimitsMiddleware:
                 _end(request)
             elif not any(request.headers.get(name) for name in BACKGROUND):
                 sessions.note_activity(request)
+            request.META[SECOND_FACTOR_IS_SHOWN] = second_factor.is_shown(request)
             # What comes next is the body, and it may come slowly.
             database.give_back()
         return self.get_response(request)

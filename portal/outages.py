@@ -29,7 +29,7 @@ _READ_ONLY = psycopg.errors.ReadOnlySqlTransaction
 
 
 class OutagesMiddleware:
-    """Answers for views that could not reach what they needed; portal.views.errors does for other middleware."""
+    """Answers for views that could not reach what they needed; portal.pages.errors does for other middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -12,7 +12,7 @@ import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 
-from portal.embedded import Embedded
+from portal.laptop.embedded import Embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CLAIMSGATE_VERSION = "0.1.0"
@@ -251,7 +251,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_RESET_TIMEOUT = int(dt.timedelta(hours=1).total_seconds())
 
-SESSION_ENGINE = "portal.sealed_sessions"
+SESSION_ENGINE = "portal.sign_in.sealed_sessions"
 # A session ends after so long without a request, and after so long in any case.
 SESSION_IDLE = dt.timedelta(minutes=env.int("SESSION_IDLE_MINUTES", default=30))
 SESSION_AT_MOST = dt.timedelta(hours=env.int("SESSION_HOURS", default=12))
@@ -260,9 +260,8 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 # How long after a proof of who someone is secrets are shown and credentials changed without another.
 PROOF_LIFETIME = dt.timedelta(minutes=env.int("PROOF_MINUTES", default=10))
 OPERATORS_NEED_SECOND_FACTOR = env.bool("OPERATORS_NEED_SECOND_FACTOR", default=not EMBEDDED)
-SECOND_FACTOR_IS_SHOWN = "portal.second_factor.is_shown"  # for the administration API, which knows no portal
 
-ACCOUNT_ADAPTER = "portal.adapters.AccountAdapter"
+ACCOUNT_ADAPTER = "portal.sign_in.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_ENABLED = False  # people are invited
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]  # nobody signs up, but sign-in asks for these two
@@ -279,7 +278,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = int(PROOF_LIFETIME.total_seconds())
 # No code by mail: whoever sits at an open session may well sit at an open mailbox, too.
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
-# Passwords are limited by portal/attempts.py; "login_failed" is about the codes of the second step.
+# Passwords are limited by portal/sign_in/attempts.py; "login_failed" is about the codes of the second step.
 ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",
     "login_failed": "30/m/ip,5/5m/key,50/d/key",
@@ -289,37 +288,37 @@ ACCOUNT_RATE_LIMITS = {
     "confirm_email": "1/3m/key",
 }
 ACCOUNT_FORMS = {
-    "login": "portal.forms.sign_in.SignInForm",
-    "reauthenticate": "portal.forms.sign_in.PasswordAgainForm",
-    "reset_password": "portal.forms.passwords.ForgottenPasswordForm",
-    "change_password": "portal.forms.passwords.ChangePasswordForm",
-    "set_password": "portal.forms.passwords.FirstPasswordForm",
+    "login": "portal.pages.account.signing_in.forms.SignInForm",
+    "reauthenticate": "portal.pages.account.signing_in.forms.PasswordAgainForm",
+    "reset_password": "portal.pages.account.passwords.forms.ForgottenPasswordForm",
+    "change_password": "portal.pages.account.passwords.forms.ChangePasswordForm",
+    "set_password": "portal.pages.account.passwords.forms.FirstPasswordForm",
 }
-MFA_ADAPTER = "portal.adapters.SecondFactorAdapter"
+MFA_ADAPTER = "portal.sign_in.adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = "Claimsgate"
 MFA_TOTP_TOLERANCE = 1  # clocks differ by up to half a minute
 MFA_FORMS = {
-    "authenticate": "portal.forms.second_factor.CodeForm",
-    "reauthenticate": "portal.forms.second_factor.CodeAgainForm",
-    "authenticate_webauthn": "portal.forms.second_factor.PasskeyForm",
-    "reauthenticate_webauthn": "portal.forms.second_factor.PasskeyAgainForm",
-    "login_webauthn": "portal.forms.second_factor.PasskeySignInForm",
-    "activate_totp": "portal.forms.second_factor.NewAppForm",
-    "deactivate_totp": "portal.forms.second_factor.RemoveAppForm",
-    "add_webauthn": "portal.forms.second_factor.NewPasskeyForm",
-    "edit_webauthn": "portal.forms.second_factor.PasskeyNameForm",
-    "generate_recovery_codes": "portal.forms.second_factor.NewRecoveryCodesForm",
+    "authenticate": "portal.pages.account.verification.forms.CodeForm",
+    "reauthenticate": "portal.pages.account.verification.forms.CodeAgainForm",
+    "authenticate_webauthn": "portal.pages.account.verification.forms.PasskeyForm",
+    "reauthenticate_webauthn": "portal.pages.account.verification.forms.PasskeyAgainForm",
+    "login_webauthn": "portal.pages.account.verification.forms.PasskeySignInForm",
+    "activate_totp": "portal.pages.account.verification.forms.NewAppForm",
+    "deactivate_totp": "portal.pages.account.verification.forms.RemoveAppForm",
+    "add_webauthn": "portal.pages.account.verification.forms.NewPasskeyForm",
+    "edit_webauthn": "portal.pages.account.verification.forms.PasskeyNameForm",
+    "generate_recovery_codes": "portal.pages.account.verification.forms.NewRecoveryCodesForm",
 }
 # OpenID Connect: whoever is known here and has an e-mail address that the provider has verified may come that way.
 OPENID_PROVIDERS = env.json("OPENID_PROVIDERS", default=[])
-SOCIALACCOUNT_ADAPTER = "portal.adapters.ProviderAdapter"
+SOCIALACCOUNT_ADAPTER = "portal.sign_in.adapters.ProviderAdapter"
 SOCIALACCOUNT_EMAIL_VERIFICATION = "none"  # the provider's word for it is a condition
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
-        "provider_class": "portal.openid_connect.Provider",
+        "provider_class": "portal.sign_in.openid_connect.Provider",
         "APPS": [
             {
                 "provider_id": provider.get("id", ""),
@@ -365,7 +364,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["credentials.access.throttles.CallThrottle"],
     "EXCEPTION_HANDLER": "exports.api.outcomes.answer",
     "DEFAULT_METADATA_CLASS": "credentials.access.options.AllowAlone",
-    "DEFAULT_RENDERER_CLASSES": ["exports.api.renderers.FhirJsonRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
@@ -397,7 +396,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not EMBEDDED
 SESSION_COOKIE_NAME = "claimsgate_session"
 CSRF_COOKIE_NAME = "claimsgate_csrf"
-CSRF_FAILURE_VIEW = "portal.views.errors.form_out_of_date"
+CSRF_FAILURE_VIEW = "portal.pages.errors.form_out_of_date"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

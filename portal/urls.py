@@ -18,11 +18,12 @@ urlpatterns = [
     path("admin-api/", include("credentials.operators.urls")),
     path("admin/", admin.site.urls),
     path("_health", health),
-    path("", include("portal.account_urls")),
-    path("", include("portal.site_urls")),
+    path("", include("portal.pages.account.urls")),
+    path("invitation", include("portal.pages.invitations.urls")),
+    path("", include("portal.pages.urls")),
 ]
 
-handler400 = "portal.views.errors.bad_request"
-handler403 = "portal.views.errors.permission_denied"
-handler404 = "portal.views.errors.page_not_found"
-handler500 = "portal.views.errors.server_error"
+handler400 = "portal.pages.errors.bad_request"
+handler403 = "portal.pages.errors.permission_denied"
+handler404 = "portal.pages.errors.page_not_found"
+handler500 = "portal.pages.errors.server_error"

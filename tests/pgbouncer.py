@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from portal.embedded import UNPRIVILEGED
+from portal.laptop.embedded import UNPRIVILEGED
 from tests.ports import free_port
 
 PATIENCE_SECONDS = 30

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from portal.embedded import UNPRIVILEGED
+from portal.laptop.embedded import UNPRIVILEGED
 from tests.ports import free_port
 
 # The folder of another version's programs, for example Debian's: /usr/lib/postgresql/15/bin.

@@ -7,7 +7,8 @@ from urllib.parse import quote
 import pytest
 from pytest_django.plugin import blocking_manager_key
 
-from portal import embedded, postgresql
+from portal import postgresql
+from portal.laptop import embedded
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
 from credentials.clients.issuing import create_client
 from credentials.models import Client, Membership, Organization, Program, Role, User
-from portal import sessions
+from portal.sign_in import sessions
 
 PASSWORD = "a long password for tests"
 HOME_ADDRESS = "8.8.8.8"

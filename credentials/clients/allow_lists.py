@@ -57,16 +57,6 @@ def add_address(client: Client, address: str, *, by: User | None, request: HttpR
     _replace(client, before, _checked_anew(client, [*before, address]), by=by, request=request)
 
 
-@transaction.atomic
-def remove_address(client: Client, address: str, *, by: User | None, request: HttpRequest | None = None) -> None:
-    """Remove an IP address from the list, if it is there. Raises AddressesRefusedError for the last one."""
-    Client.objects.locked(client)
-    before = _listed(client)
-    if address in before:
-        after = _checked_anew(client, [each for each in before if each != address])
-        _replace(client, before, after, by=by, request=request)
-
-
 def write_addresses(client: Client, allowed: Sequence[str], *, by: User | None) -> None:
     """Put IP addresses into free slots. The database allows eight for each client."""
     taken = set(client.addresses.values_list("slot", flat=True))

@@ -11,10 +11,7 @@ from django.utils import timezone
 from credentials import notices
 from credentials.access import gate
 from credentials.clients import allow_lists, revocation
-from credentials.clients.allow_lists import AddressesRefusedError as AddressesRefusedError
-from credentials.clients.allow_lists import checked_addresses as checked_addresses
-from credentials.clients.allow_lists import set_addresses as set_addresses
-from credentials.clients.revocation import revoke_client as revoke_client
+from credentials.clients.allow_lists import checked_addresses
 from credentials.models import SECRET_LIFETIME, SECRETS_AT_MOST, AuditEvent, Client, ClientSecret, Organization, User
 from credentials.trail import audit
 

@@ -62,10 +62,3 @@ def rotate_secret(client: Client, *, overlap: Overlap, by: User | None, request:
         before=[{"hint": secret["hint"]} for secret in before],
     )
     return secret
-
-
-@transaction.atomic
-def end_overlap(client: Client, *, by: User | None, request: HttpRequest | None = None) -> bool:
-    """End the overlap and the old secret now. Return False if there is no overlap."""
-    replaced = client.secrets.live().exclude(replaced_at=None).first()
-    return replaced is not None and revocation.revoke_secret(replaced, by=by, request=request)

@@ -124,10 +124,6 @@ class Client(AbstractApplication):
             return self.State.EXPIRED
         return self.State.EXPIRING if max(ends) <= timezone.now() + EXPIRES_SOON else self.State.ACTIVE
 
-    def current_secret(self) -> "ClientSecret | None":
-        """Return the newest secret that still works, or None."""
-        return self.secrets.live().order_by("-created_at").first()
-
 
 class ClientSecretQuerySet(models.QuerySet["ClientSecret"]):
     def live(self, at: dt.datetime | None = None) -> "ClientSecretQuerySet":

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
@@ -14,6 +13,10 @@ from credentials.access.throttles import TooManyCallsError
 from credentials.models import OperatorToken, User
 from credentials.operators import operator_tokens
 from credentials.trail import audit, refusals
+
+# The key in `request.META` under which the portal says that the session has two-factor authentication. If it is missing,
+# the session has none. No header of a request can set this key.
+SECOND_FACTOR_IS_SHOWN = "claimsgate.second_factor_is_shown"
 
 
 class OperatorTokenAuthentication(BaseAuthentication):
@@ -41,13 +44,11 @@ class OperatorSessionAuthentication(SessionAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
         found = super().authenticate(request)
-        if found and settings.OPERATORS_NEED_SECOND_FACTOR:
-            is_shown = import_string(settings.SECOND_FACTOR_IS_SHOWN)
-            if not is_shown(request._request):  # noqa: SLF001  # the way DRF offers
-                raise exceptions.PermissionDenied(
-                    "This session has no two-factor authentication. "
-                    "Open /admin/ in this browser and complete the verification step."
-                )
+        if found and settings.OPERATORS_NEED_SECOND_FACTOR and not request.META.get(SECOND_FACTOR_IS_SHOWN):
+            raise exceptions.PermissionDenied(
+                "This session has no two-factor authentication. "
+                "Open /admin/ in this browser and complete the verification step."
+            )
         return found
 
 

@@ -27,8 +27,6 @@ from credentials.models import (
     User,
 )
 from credentials.people import invitations
-from credentials.people.team_rules import NotManagingError as NotManagingError
-from credentials.people.team_rules import RoleRefusedError as RoleRefusedError
 from credentials.people.team_rules import TeamRefusedError, checked_role, enter
 from credentials.trail import audit
 

@@ -33,7 +33,9 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         return None
     set_rollback()
     (code, status_code), diagnostics = meaning, _words(error)
-    response = Response(operation_outcome.error(code, diagnostics), status=status_code)
+    response = Response(
+        operation_outcome.error(code, diagnostics), status=status_code, content_type="application/fhir+json"
+    )
     if isinstance(error, exceptions.APIException):
         if (challenge := getattr(error, "auth_header", None)) is not None:
             response["WWW-Authenticate"] = challenge

@@ -20,7 +20,7 @@ from exports.api import downloads
 from exports.api.manifest import manifest
 from exports.api.outcomes import FailedJobError, GoneError
 from exports.api.parameters import BadRequestError, parse, resource_types
-from exports.api.renderers import OneRepresentation
+from exports.api.renderers import FhirJsonRenderer, OneRepresentation
 from exports.api.versions import ApiVersion
 from exports.fhir.capability_statement import capability_statement
 from exports.models import Job
@@ -35,6 +35,7 @@ class GateView(APIView):
     """A view that only clients with access can call."""
 
     content_negotiation_class = OneRepresentation
+    renderer_classes = (FhirJsonRenderer,)
 
     @property
     def client(self) -> Client:

@@ -23,8 +23,7 @@ from exports.claims.models import Load
 from exports.fhir import r4
 from exports.fhir.ndjson import line
 from exports.intake.generator import beneficiary_record
-from exports.intake.parallel import InOrder as InOrder
-from exports.intake.parallel import processes as processes
+from exports.intake.parallel import InOrder
 from exports.records import BeneficiaryRecord
 
 # All sandboxes take their people from one endless row, each from a place of its own, so nobody is in two of them.

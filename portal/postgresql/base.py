@@ -6,7 +6,7 @@ that only PostgreSQL knows stops nobody who reads it.
 PostgreSQL has years before Christ, years after 9999 and infinity; Python has none of them, and psycopg raises for the
 whole answer in which one stands: one such row would be an error for every page and task that meets it. Here it is read
 as a time of the first or of the last century, so that whatever compares it with others still decides rightly. What
-comes from outside is checked before it is written (exports/api/parameters.py, portal/forms/exports.py) and by
+comes from outside is checked before it is written (exports/api/parameters.py, portal/pages/exports/forms.py) and by
 constraints; this is for what got in all the same.
 """
 

@@ -6,8 +6,8 @@ from django.template import Context
 from attribution.models import RosterFile
 from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Invitation, Organization
 from exports.models import Job
-from portal import standing
-from portal.times import count_of, day, distance, duration, exactly, utc
+from portal.words import standing
+from portal.words.times import count_of, day, distance, duration, exactly, utc
 
 KILO = 1000
 
@@ -56,7 +56,7 @@ def status_of(
 ) -> dict[str, standing.Status]:
     """The mark and the words for how a client, its secret or key, an invitation, a job or a roster stands.
 
-    What belongs to a denied organization opens nothing: the page knows, see portal/scoping.py.
+    What belongs to a denied organization opens nothing: the page knows, see portal/pages/scoping.py.
     """
     is_denied = bool(getattr(context.get("request"), "refusal", None))
     match subject:

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.http import HttpRequest
 
-from portal import sessions
+from portal.sign_in import sessions
 
 register = template.Library()
 

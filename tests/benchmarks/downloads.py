@@ -19,7 +19,7 @@ from credentials.clients.issuing import create_client
 from credentials.models import Organization, Program, User
 from exports import storage
 from exports.models import Job, OutputFile
-from portal import processes
+from portal.laptop import processes
 from tests.benchmarks.measuring import Figure, at_least, in_turn, ratio
 from tests.exports.finished import add_file, finished_job
 from tests.nginx import nginx

@@ -14,7 +14,7 @@ from exports.models import Job, OutputFile, Shard
 from exports.pipeline.plan import selection_of
 from exports.sources import SOURCES
 from exports.tasks import call_writers
-from portal.processes import start_workers
+from portal.laptop.processes import start_workers
 from tests.benchmarks import store
 from tests.benchmarks.measuring import Figure, at_least, at_most, in_turn, ratio
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from credentials.clients.issuing import create_client
-from portal import processes
-from portal.bulk_client import BulkClient
+from portal.laptop import processes
+from portal.laptop.bulk_client import BulkClient
 from tests.benchmarks import store
 from tests.benchmarks.measuring import Figure, at_most, in_turn, ratio
 from tests.ports import free_port

@@ -18,8 +18,9 @@ from exports.claims.models import Chunk
 from exports.intake.parallel import processes
 from exports.intake.sandbox import load_synthetic_claims
 from exports.models import Job, Load, OutputFile, Shard
-from exports.pipeline import plan, write
+from exports.pipeline import plan
 from tests.benchmarks.measuring import seconds
+from tests.exports.turn import take_and_write
 
 SEED = 3
 # People whose claims are made; each one's chunks stand in the store under COPIES beneficiaries. An export does not
@@ -106,7 +107,7 @@ def bytes_of(job: Job) -> int:
 def seconds_to_write(job: Job) -> float:
     """Write the shards of a job, one after the other."""
     shards = list(job.shards.values_list("pk", flat=True))
-    return sum(seconds(partial(write.write, shard_id)) for shard_id in shards)
+    return sum(seconds(partial(take_and_write, shard_id)) for shard_id in shards)
 
 
 def forget(job: Job) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from credentials.clients.issuing import create_client, secret_digest
 from credentials.models import Organization, Program, User
-from portal import processes
+from portal.laptop import processes
 from tests.benchmarks.measuring import Figure, at_least, at_most, in_turn, ratio
 from tests.ports import free_port
 from tests.world import HOME_ADDRESS

@@ -12,8 +12,8 @@ from exports import storage
 from exports.models import Job, Shard
 from exports.pipeline import turns
 from exports.tasks import call_writers
-from portal import processes
-from portal.bulk_client import BulkClient
+from portal.laptop import processes
+from portal.laptop.bulk_client import BulkClient
 from tests.benchmarks import store
 from tests.benchmarks.jobs import REQUESTS, ask, client_of
 from tests.benchmarks.measuring import Figure, at_most, in_turn, ratio

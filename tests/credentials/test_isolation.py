@@ -28,7 +28,7 @@ from credentials.models import (
 from credentials.people import invitations
 from credentials.trail import refusals
 from credentials.trail.audit import Action
-from portal import emails
+from portal.mail import emails
 from tests import poison
 from tests.world import MembershipFactory, OrganizationFactory
 

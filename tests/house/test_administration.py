@@ -20,7 +20,7 @@ from credentials.models import (
 )
 from credentials.people import invitations
 from exports.models import Job, Load
-from portal.tasks import send_invitations
+from portal.mail.tasks import send_invitations
 from tests.credentials.tokens.signing import ec_key, jwk, key_set
 from tests.exports.store import load, patient
 from tests.world import UserFactory

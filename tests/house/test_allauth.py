@@ -29,7 +29,7 @@ from django.template.loader import get_template
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
-from portal.adapters import AccountAdapter, ProviderAdapter
+from portal.sign_in.adapters import AccountAdapter, ProviderAdapter
 
 ALLAUTH = Path(allauth.__file__).parent
 # Apps that are not installed; and of the providers there is one, with what it is made of.

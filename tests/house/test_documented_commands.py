@@ -10,7 +10,7 @@ from django.core.management import CommandError, get_commands, load_command_clas
 from gunicorn.config import Config
 
 from credentials.access import addresses
-from portal import processes
+from portal.laptop import processes
 from tests.services import REPOSITORY
 
 PACKAGES = ("credentials", "attribution", "exports", "portal")

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, connections
 from playwright.sync_api import Browser, sync_playwright
 
-from portal import processes
+from portal.laptop import processes
 from tests.credentials.clients.key_server import KeyServer, make_authority
 from tests.credentials.tokens.signing import ec_key, jwk, key_set
 from tests.journeys import forked

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from django.conf import settings
 
-from portal import processes
+from portal.laptop import processes
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.journeys.preloaded"])
 
 
 class _Child:
-    """What portal.processes asks of a subprocess.Popen."""
+    """What portal.laptop.processes asks of a subprocess.Popen."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self._process = _FORKS.Process(

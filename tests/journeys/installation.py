@@ -25,8 +25,8 @@ from django.utils import timezone
 
 from exports.claims.loader import Arrival
 from exports.models import Job
-from portal import processes
-from portal.embedded import Embedded
+from portal.laptop import processes
+from portal.laptop.embedded import Embedded
 from tests.exports.store import arrival, load, patient
 from tests.ports import free_port
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, ApiClient, World

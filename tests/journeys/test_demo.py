@@ -19,7 +19,7 @@ import psutil
 import pytest
 from django.conf import settings
 
-from portal import processes
+from portal.laptop import processes
 from tests.journeys.conftest import free_port, required_program
 from tests.journeys.person import Person
 

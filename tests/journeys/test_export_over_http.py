@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from attribution import synthetic
 from attribution.models import RosterFile
-from credentials.clients import issuing
+from credentials.clients import revocation
 from exports.intake.sandbox import load_synthetic_claims
 from exports.models import Job, OutputFile
 from tests.journeys.conftest import required_program
@@ -163,7 +163,7 @@ def test_a_revoked_client_is_refused_at_its_very_next_request(running):
     caller.sign_in()
     before = caller.http.get("/api/v2/jobs/1").status_code
 
-    issuing.revoke_client(api.client, by=world.delegate)
+    revocation.revoke_client(api.client, by=world.delegate)
 
     assert before == 404
     assert caller.http.get("/api/v2/jobs/1").status_code == 401

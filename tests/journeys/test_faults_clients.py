@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from exports.models import Job, Shard
-from portal.processes import EVERYTHING_ELSE
+from portal.laptop.processes import EVERYTHING_ELSE
 from tests.exports.store import load, patient
 from tests.journeys.installation import FOR_EVER, Installation, refreshed, wait_until, waits_for_table
 from tests.world import OrganizationFactory

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from exports.models import Job
-from portal.processes import EVERYTHING_ELSE
+from portal.laptop.processes import EVERYTHING_ELSE
 from tests.journeys.installation import Installation, Worker, refreshed, wait_until
 
 pytestmark = pytest.mark.journey

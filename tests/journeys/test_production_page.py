@@ -18,7 +18,7 @@ import psycopg
 import pytest
 import yaml
 
-from portal import embedded
+from portal.laptop import embedded
 from tests.attribution.archives import MBIS, NAME, archive
 from tests.exports.ndjson import eob, patient
 from tests.journeys.conftest import required_program

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from django.db import connection, connections
 
-from portal import embedded
+from portal.laptop import embedded
 from tests.journeys.conftest import PROXY_NETWORK
 from tests.journeys.installation import EXPORT, Installation, refreshed, wait_until
 from tests.ports import free_port

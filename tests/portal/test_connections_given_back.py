@@ -15,7 +15,7 @@ from credentials.models import AuditEvent, Organization
 from credentials.trail import activity
 from credentials.trail.activity import Filter
 from exports import storage
-from portal import adapters
+from portal.sign_in import adapters
 from tests.credentials.tokens.signing import Signer
 from tests.exports.finished import finished_job
 from tests.world import HOME_ADDRESS, World, sign_in

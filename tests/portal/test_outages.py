@@ -13,7 +13,9 @@ from credentials.models import AccessToken
 from credentials.operators import operator_tokens
 from credentials.tokens import oauth
 from exports import storage
-from portal import outages, sessions, standing
+from portal import outages
+from portal.sign_in import sessions
+from portal.words import standing
 from tests.exports.finished import finished_job
 from tests.world import PASSWORD, sign_in
 

@@ -11,8 +11,8 @@ from django.db import transaction
 
 from credentials.models import User
 from credentials.trail import audit
-from portal import mail_addresses
-from portal.password_links import new_password_url
+from portal.sign_in import mail_addresses
+from portal.sign_in.password_links import new_password_url
 
 
 class Command(BaseCommand):

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from portal import processes, sandbox
-from portal.bulk_client import BulkClient, Download
+from portal.laptop import demo_content, processes
+from portal.laptop.bulk_client import BulkClient, Download
 
 STATUS_SECONDS = 0.2
 
@@ -84,9 +84,11 @@ class Command(BaseCommand):
     def _prepare_sandbox(self, console: Console) -> dict[str, Any]:
         """The sandbox's organizations and people, as the JSON line has them."""
         with _progress(console) as progress:
-            task = progress.add_task("Making synthetic claims", total=sandbox.STEPS)
-            facts = sandbox.ensure(Path(settings.DATA_DIR) / "demo.json", on_progress=lambda: progress.advance(task))
-            progress.update(task, completed=sandbox.STEPS)
+            task = progress.add_task("Making synthetic claims", total=demo_content.STEPS)
+            facts = demo_content.ensure(
+                Path(settings.DATA_DIR) / "demo.json", on_progress=lambda: progress.advance(task)
+            )
+            progress.update(task, completed=demo_content.STEPS)
         return facts
 
     def _export(self, console: Console, base_url: str, facts: dict[str, Any]) -> dict[str, Any]:

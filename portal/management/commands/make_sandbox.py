@@ -22,11 +22,12 @@ from rich.table import Table
 from rich.text import Text
 
 from credentials.access import gate
-from credentials.clients.issuing import AddressesRefusedError, NameTakenError, checked_addresses, create_client
+from credentials.clients.allow_lists import AddressesRefusedError, checked_addresses
+from credentials.clients.issuing import NameTakenError, create_client
 from credentials.models import Organization
-from exports.intake import sandbox
+from exports.intake import parallel, sandbox
 from exports.intake.sandbox import NotASandboxError, Size, Standing
-from portal.processes import ended_by_signals
+from portal.laptop.processes import ended_by_signals
 
 CLIENT_NAME = "Sandbox"
 WAITING = "Another make_sandbox is at work in this database; waiting for it …"
@@ -203,7 +204,7 @@ def _make(console: Console, chosen: Sequence[Size], processes: int) -> list[Run]
         return [Run(standing, 0, 0) for standing in standings]
     _warn_of_room(console, standings)
     runs: list[Run] = []
-    with _Report(console, standings) as report, sandbox.processes(processes) as in_order:
+    with _Report(console, standings) as report, parallel.processes(processes) as in_order:
         for standing in standings:
             began = time.monotonic()
             report.turn_to(standing)

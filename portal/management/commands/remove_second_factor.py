@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from credentials.models import User
-from portal import second_factor
+from portal.sign_in import second_factor
 
 
 class Command(BaseCommand):

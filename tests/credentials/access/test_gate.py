@@ -1,7 +1,7 @@
 import pytest
 
 from credentials.access import gate
-from credentials.clients import issuing
+from credentials.clients import allow_lists, revocation
 from credentials.models import AccessToken, AuditEvent, Organization
 from credentials.trail.audit import Action
 from tests.world import HOME_ADDRESS, OTHER_ADDRESS, ApiClient
@@ -41,7 +41,7 @@ def test_every_call_asks_the_gate_about_the_address(world, path):
 @pytest.mark.parametrize("path", [EXPORT, JOB, FILE])
 def test_a_removed_address_stops_at_the_next_request(world, path):
     api = world.api_client(addresses=[HOME_ADDRESS]).sign_in()
-    issuing.set_addresses(api.client, [OTHER_ADDRESS], by=world.delegate)
+    allow_lists.set_addresses(api.client, [OTHER_ADDRESS], by=world.delegate)
 
     assert api.kick_off(path).status_code == 403
 
@@ -49,7 +49,7 @@ def test_a_removed_address_stops_at_the_next_request(world, path):
 @pytest.mark.parametrize("path", [EXPORT, JOB, FILE])
 def test_a_revoked_client_stops_at_the_next_request(world, path):
     api = world.api_client().sign_in()
-    issuing.revoke_client(api.client, by=world.delegate)
+    revocation.revoke_client(api.client, by=world.delegate)
 
     assert api.kick_off(path).status_code == 401
     assert not AccessToken.objects.live().exists()
@@ -83,7 +83,7 @@ def test_loopback_passes_for_a_sandbox_of_the_embedded_demo_only(world, settings
 def test_loopback_does_not_pass_for_an_organization_that_is_no_sandbox(world, settings):
     settings.ALLOW_LOOPBACK_FOR_SANDBOX = True
 
-    with pytest.raises(issuing.AddressesRefusedError):
+    with pytest.raises(allow_lists.AddressesRefusedError):
         world.api_client(addresses=["127.0.0.1"])
 
 

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.db import connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from credentials.clients import issuing, jwks
+from credentials.clients import jwks, revocation
 from credentials.clients.key_registration import add_keys, revoke_key, set_key_set_url
 from credentials.models import AccessToken, AuditEvent, ClientKey, ClientKeySet, Organization
 from credentials.trail.audit import Action
@@ -234,7 +234,7 @@ def test_a_published_rsa_key_of_1024_bits_is_refused(signer, server):
 
 
 def test_nothing_is_fetched_for_a_revoked_client(signer, server):
-    issuing.revoke_client(signer.client, by=None)
+    revocation.revoke_client(signer.client, by=None)
 
     answer = signer.ask_for_token()
 

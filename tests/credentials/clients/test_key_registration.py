@@ -6,7 +6,6 @@ import pytest
 from django.db import connection
 
 from credentials.clients import keys
-from credentials.clients.issuing import revoke_client
 from credentials.clients.key_registration import (
     KidTakenError,
     TooManyKeysError,
@@ -15,6 +14,7 @@ from credentials.clients.key_registration import (
     revoke_key,
     set_key_set_url,
 )
+from credentials.clients.revocation import revoke_client
 from credentials.models import KEYS_AT_MOST, AccessToken, AuditEvent, ClientKey, ClientKeySet, ClientRevokedError
 from credentials.trail.audit import Action
 from tests.credentials.tokens.signing import Signer, ec_key, jwk, key_set, private_jwk, private_pem, public_pem, rsa_key

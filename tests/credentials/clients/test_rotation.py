@@ -116,21 +116,13 @@ def test_the_overlap_can_be_ended_before_its_time(world):
     api = world.api_client().sign_in()
     new = rotation.rotate_secret(api.client, overlap=Overlap.THREE_DAYS, by=world.delegate)
 
-    assert rotation.end_overlap(api.client, by=world.delegate)
+    replaced = api.client.secrets.exclude(replaced_at=None).get()
+    assert revocation.revoke_secret(replaced, by=world.delegate)
 
     assert api.get(JOB).status_code == 401
     assert live_hints(api.client) == [new[-4:]]
     event = AuditEvent.objects.get(action=Action.SECRET_REVOKED)
     assert (event.user, hints(event.detail["before"])) == (world.delegate, [api.secret[-4:]])
-
-
-def test_without_an_overlap_there_is_nothing_to_end(world):
-    api = world.api_client()
-
-    assert not rotation.end_overlap(api.client, by=world.delegate)
-
-    assert api.ask_for_token().status_code == 200
-    assert not AuditEvent.objects.filter(action=Action.SECRET_REVOKED).exists()
 
 
 def test_a_revoked_client_gets_no_new_secret(world):

@@ -182,7 +182,10 @@ def test_what_is_not_there_is_told(world, command, arguments, options):
 def test_the_first_person_is_invited(world):
     said = Said("invite", "A9994", "new@harbor.example", by=OPERATOR)
 
-    assert "Invited new@harbor.example to A9994 Harbor Care Alliance as Credential Delegate. The invitation expires" in said.out
+    assert (
+        "Invited new@harbor.example to A9994 Harbor Care Alliance as Credential Delegate. The invitation expires"
+        in said.out
+    )
     assert Invitation.objects.get().nonce not in said.out
     assert event(Action.INVITATION_SENT).user == world.operator
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.utils import timezone
 
 from credentials import tasks
-from credentials.clients import issuing
+from credentials.clients import revocation
 from credentials.clients.key_registration import revoke_key
 from credentials.models import AccessToken, AuditEvent, ClientKey, Organization, SpentAssertion
 from credentials.tokens import assertions
@@ -525,7 +525,7 @@ def test_a_token_that_was_just_being_bought_with_a_key_when_that_was_revoked_ope
 
 
 def test_the_key_of_a_revoked_client_opens_nothing(signer):
-    issuing.revoke_client(signer.client, by=None)
+    revocation.revoke_client(signer.client, by=None)
 
     answer = signer.ask_for_token()
 

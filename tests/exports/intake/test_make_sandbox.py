@@ -29,7 +29,7 @@ from credentials.clients.issuing import secret_digest
 from credentials.models import Client, ClientSecret, Organization
 from exports.intake import sandbox
 from exports.models import Chunk, Load
-from portal import sandbox as demo
+from portal.laptop import demo_content
 from portal.management.commands import make_sandbox
 from tests.exports.intake.tiny_sandboxes import PARTIAL, SIZES, TINY, claims, left_over, stored
 from tests.world import HOME_ADDRESS, OrganizationFactory
@@ -70,7 +70,7 @@ def test_the_sizes_are_those_of_the_documented_sandbox():
 
 
 def test_nobody_is_in_two_sandboxes_and_no_organization_is_two():
-    sizes = [*sandbox.SIZES, *(cast.size for cast in demo.CAST)]
+    sizes = [*sandbox.SIZES, *(cast.size for cast in demo_content.CAST)]
 
     ranges = sorted((size.first_person, size.first_person + size.people) for size in sizes)
 

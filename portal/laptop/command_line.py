@@ -1,0 +1,67 @@
+"""Runs a command of manage.py, and says in a sentence what it lacks: a setting, the database, its tables, a privilege.
+
+Nothing here reads the settings before `--settings` has said which they are.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+from django.core.management.base import CommandError, CommandParser, handle_default_options
+from django.db import DatabaseError, OperationalError
+
+from portal.laptop import embedded
+
+# What PostgreSQL calls a table, a column or a schema that is not there, and a privilege that a role lacks.
+_NOT_MIGRATED = {"42P01", "42703", "3F000"}
+_NOT_ALLOWED = "42501"
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command. Where it lacks something that an operator can mend, end with a sentence, not a traceback.
+
+    With `--traceback` the exception itself is raised, as Django does.
+    """
+    try:
+        _heed_options(arguments)
+        embedded.start_for_command(arguments)
+        execute_from_command_line(list(arguments))
+    except (DatabaseError, ImproperlyConfigured, embedded.EmbeddedError) as error:
+        sentence = _in_words(error)
+        if sentence is None or "--traceback" in arguments:
+            raise
+        sys.exit(sentence)
+
+
+def _heed_options(arguments: Sequence[str]) -> None:
+    """Apply `--settings` and `--pythonpath`: starting the embedded services reads the settings before Django does."""
+    parser = CommandParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--settings")
+    parser.add_argument("--pythonpath")
+    try:
+        options, _ = parser.parse_known_args(list(arguments[2:]))
+    except CommandError:  # an option without its value; Django says so when it reads the arguments itself
+        return
+    handle_default_options(options)
+
+
+def _in_words(error: Exception) -> str | None:
+    """What is missing and what to do about it; None if nobody but a developer can know."""
+    if not isinstance(error, DatabaseError):
+        return f"{type(error).__name__}: {error}" if not str(error) else str(error)
+    said = " ".join(str(error).split())
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state in _NOT_MIGRATED:
+        return f"The database lacks tables or columns. Run “python manage.py migrate”, then this again. ({said})"
+    if state == _NOT_ALLOWED:
+        return (
+            "The database role in DATABASE_URL may not do this. Run “migrate” and “protect_audit --role” as the role "
+            f"that owns the database; see docs/production.md. ({said})"
+        )
+    if isinstance(error, OperationalError):
+        return (
+            "PostgreSQL can't be reached, or it ended the connection. Check that it runs and that DATABASE_URL is "
+            f"right, then run this again. ({said})"
+        )
+    return None

@@ -1,0 +1,143 @@
+"""Exports of an organization: see them, start one, watch it, cancel it, fetch its files."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from attribution import cohorts
+from exports import kickoff
+from exports.api import downloads
+from exports.api.versions import V2
+from exports.models import Job, OutputFile, Shard
+from portal.pages.exports.forms import INPUT_FORMAT, ExportForm
+from portal.pages.scoping import MemberRequest, member_required
+from portal.words import standing
+
+EXPORTS_A_PAGE = 25
+
+
+@member_required()
+@require_GET
+def exports(request: MemberRequest) -> HttpResponse:
+    jobs = Job.objects.for_organization(request.organization).latest_first().with_totals()
+    found = jobs.select_related("client", "requested_by")
+    page = Paginator(found, EXPORTS_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "portal/exports/list.html", {"page": page, "lifetime": settings.EXPORT_LIFETIME})
+
+
+@member_required(gated=True)
+@require_http_methods(["GET", "POST"])
+def start_export(request: MemberRequest) -> HttpResponse:
+    offered = V2.offered_to(request.organization.entity_id)
+    form = ExportForm(request.POST if request.method == "POST" else None, resource_types=offered)
+    if form.is_valid():
+        try:
+            job = kickoff.kick_off(
+                organization=request.organization,
+                version=V2.number,
+                scope=Job.Scope(form.cleaned_data["scope"]),
+                resource_types=form.cleaned_data["resource_types"],
+                since=form.cleaned_data["since"],
+                request_url=_api_url(request, form.cleaned_data),
+                requested_by=request.user,
+                request=request,
+            )
+        except kickoff.NoRosterError:
+            form.add_error(None, f"There is no roster to go by. {standing.roster_wanted(request.organization)}")
+        else:
+            return redirect("portal:export", request.organization.entity_id, job.pk)
+    last = Job.objects.for_organization(request.organization).with_files().latest_first().first()
+    context = {
+        "form": form,
+        "roster": cohorts.exported_roster(request.organization),
+        "roster_wanted": standing.roster_wanted(request.organization),
+        "last": last,
+        "last_time_as_input": f"{last.transaction_time:{INPUT_FORMAT}}" if last and last.transaction_time else "",
+    }
+    return render(request, "portal/exports/start.html", context, status=400 if form.errors else 200)
+
+
+@member_required()
+@require_GET
+def export(request: MemberRequest, job_id: int) -> HttpResponse:
+    return render(request, "portal/exports/job.html", _job_context(_job(request, job_id)))
+
+
+@member_required()
+@require_GET
+def export_progress(request: MemberRequest, job_id: int) -> HttpResponse:
+    """The part of an export's page that changes. It asks for itself every second until the export is finished."""
+    return render(request, "portal/exports/progress.html", _job_context(_job(request, job_id)))
+
+
+@member_required()
+@require_http_methods(["GET", "POST"])
+def cancel_export(request: MemberRequest, job_id: int) -> HttpResponse:
+    job = _job(request, job_id)
+    if request.method == "GET" and job.is_unfinished:
+        return render(request, "portal/exports/cancel.html", {"job": job})
+    if request.method == "POST" and kickoff.cancel(job, by=request.user, request=request):
+        messages.success(request, f"Export {job.pk} is cancelled.")
+    else:
+        messages.warning(request, f"Export {job.pk} had already finished; nothing was cancelled.")
+    return redirect("portal:export", request.organization.entity_id, job.pk)
+
+
+@member_required(gated=True)
+@require_GET
+def download(request: MemberRequest, job_id: int, name: str) -> HttpResponseBase:
+    """A file of an export, to a member of the organization that asked for it."""
+    job = _job(request, job_id)
+    if job.has_expired:
+        return render(request, "portal/exports/gone.html", {"job": job}, status=410)
+    ready = OutputFile.objects.for_organization(request.organization).filter(job__status=Job.Status.COMPLETED)
+    file = ready.filter(job=job, name=name).select_related("shard").first()
+    if file is None:
+        raise Http404("This export has no file of this name.")
+    what = f"deleted-{file.resource_type}" if file.shard.kind == Shard.Kind.DELETED else file.resource_type
+    saved_as = f"{request.organization.entity_id}-export-{job.pk}-{file.shard.number + 1}-{what}.ndjson"
+    return downloads.respond(request, file, by=request.user, saved_as=saved_as)
+
+
+def _job(request: MemberRequest, job_id: int) -> Job:
+    found = (
+        Job.objects.for_organization(request.organization)
+        .select_related("organization", "client", "requested_by", "roster", "earlier_roster")
+        .filter(pk=job_id)
+        .first()
+    )
+    if found is None:
+        raise Http404("Your organization has no export of this number.")
+    return found
+
+
+def _job_context(job: Job) -> dict[str, Any]:
+    is_ready = job.status == Job.Status.COMPLETED and not job.has_expired
+    files = list(job.files.select_related("shard")) if is_ready else []
+    return {
+        "job": job,
+        "is_ready": is_ready,
+        "percent": job.progress() if job.status == Job.Status.IN_PROGRESS else None,
+        "files": files,
+        "resource_total": sum(file.resource_count for file in files if file.shard.kind == Shard.Kind.OUTPUT),
+        "byte_total": sum(file.raw_length for file in files),
+    }
+
+
+def _api_url(request: MemberRequest, asked: dict[str, Any]) -> str:
+    """The kick-off that asks the API for the same."""
+    name = f"api-v{V2.number}"
+    whole_group = asked["scope"] == Job.Scope.GROUP_ALL
+    address = reverse(f"{name}:group-export", args=["all"]) if whole_group else reverse(f"{name}:patient-export")
+    query = {"_type": ",".join(asked["resource_types"])}
+    if asked["since"]:
+        query["_since"] = asked["since"].isoformat(timespec="seconds")
+    return request.build_absolute_uri(f"{address}?{urlencode(query, safe=',:')}")

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from portal.pages.rosters import views
+
+urlpatterns = [
+    path("", views.rosters, name="rosters"),
+    path("/new", views.upload_roster, name="roster-upload"),
+    path("/<int:roster_id>", views.roster, name="roster"),
+]

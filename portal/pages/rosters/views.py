@@ -1,0 +1,65 @@
+"""Rosters of an organization: which one counts, those before it, and handing in the next."""
+
+from typing import BinaryIO, cast
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from attribution import cohorts, loading
+from attribution.models import RosterFile
+from portal.pages.rosters.forms import RosterForm
+from portal.pages.scoping import MemberRequest, member_required
+
+ROSTERS_A_PAGE = 24
+
+
+@member_required()
+@require_GET
+def rosters(request: MemberRequest) -> HttpResponse:
+    history = RosterFile.objects.for_organization(request.organization).latest_first().select_related("received_from")
+    until = request.organization.bounds().attribution_until
+    context = {
+        "current": cohorts.exported_roster(request.organization),
+        "runout": cohorts.current_roster(request.organization, RosterFile.Kind.RUNOUT, until=until),
+        "until": until,
+        "page": Paginator(history, ROSTERS_A_PAGE).get_page(request.GET.get("page")),
+    }
+    return render(request, "portal/rosters/list.html", context)
+
+
+@member_required(gated=True)
+@require_http_methods(["GET", "POST"])
+def upload_roster(request: MemberRequest) -> HttpResponse:
+    form = RosterForm(request.POST, request.FILES) if request.method == "POST" else RosterForm()
+    if form.is_valid():
+        upload = form.cleaned_data["file"]
+        try:
+            roster = loading.load_roster(
+                cast("BinaryIO", upload.file),
+                file_name=upload.name,
+                by=request.user,
+                organization=request.organization,
+            )
+        except loading.BadFileName as bad_name:
+            form.add_error("file", str(bad_name))
+        else:
+            return redirect("portal:roster", request.organization.entity_id, roster.pk)
+    context = {"form": form, "until": request.organization.bounds().attribution_until}
+    return render(request, "portal/rosters/upload.html", context, status=400 if form.errors else 200)
+
+
+@member_required()
+@require_GET
+def roster(request: MemberRequest, roster_id: int) -> HttpResponse:
+    """A roster as it was received: published with its numbers, or refused with its problems."""
+    found = (
+        RosterFile.objects.for_organization(request.organization)
+        .select_related("received_from")
+        .filter(pk=roster_id)
+        .first()
+    )
+    if found is None:
+        raise Http404("Your organization has no roster of this number.")
+    return render(request, "portal/rosters/roster.html", {"roster": found})

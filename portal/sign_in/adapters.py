@@ -1,0 +1,322 @@
+"""What allauth asks of the house: who may come in, what is written down, what is said and mailed."""
+
+import logging
+from datetime import timedelta
+from typing import Any, cast
+
+import requests
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialAccount, SocialLogin
+from allauth.socialaccount.providers.base.constants import AuthError
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+
+from credentials import database
+from credentials.access.limits import Excess
+from credentials.access.middleware import client_address
+from credentials.access.reasons import Reason
+from credentials.models import User
+from credentials.people import invitations
+from credentials.people.invitations import InvitationOverError
+from credentials.trail import audit
+from portal.mail import tasks
+from portal.sign_in import attempts, browsers, invited, mail_addresses, personal_events, proof, sealing, sessions
+
+logger = logging.getLogger(__name__)
+
+# Between the check of a view and that of allauth a moment passes, in which a proof may become too old.
+GRACE_SECONDS = 60.0
+STATE_LENGTH = 40  # Login.gov asks for 22 at least
+
+# What allauth has to tell; what does not stand here goes without saying.
+TEXTS = {
+    "account/messages/email_confirmation_failed.txt": "This address could not be confirmed. Ask the operators.",
+    "account/messages/email_confirmed.txt": "Your e-mail address {email} is confirmed.",
+    "account/messages/logged_out.txt": "You are signed out.",
+    "account/messages/password_changed.txt": "Your password is changed. Everywhere else you are signed out.",
+    "account/messages/password_set.txt": "Your password is set. Everywhere else you are signed out.",
+    "mfa/messages/totp_activated.txt": "Your authenticator app is set up.",
+    "mfa/messages/totp_deactivated.txt": "Your authenticator app is removed.",
+    "mfa/messages/webauthn_added.txt": "The passkey is added.",
+    "mfa/messages/webauthn_removed.txt": "The passkey is removed.",
+}
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Passwords, sign-in and mail."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": "The e-mail address or the password is wrong. Check both and try again.",
+        "enter_current_password": "This is not your current password.",
+        "incorrect_code": "This code is wrong, or it was used before. Wait for the next one and try again.",
+        "incorrect_password": "This is not your password. Check it and try again.",
+        "rate_limited": "Too many tries. Wait five minutes and try again.",
+        "too_many_login_attempts": "Too many tries. Wait five minutes and try again.",
+    }
+
+    # --- Who may come in ---
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
+        """People are invited; nobody makes an account for himself."""
+        return False
+
+    def is_ajax(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
+        """Pages are pages: no answer repeats what was typed as JSON."""
+        return False
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_address(request)
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Only paths of this site."""
+        return bool(url) and str(url).startswith("/") and url_has_allowed_host_and_scheme(str(url), allowed_hosts=None)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        email = str(credentials.get("email", ""))
+        if excess := attempts.spend(request, email):
+            known = User.objects.filter(email__iexact=email).first()
+            if known and excess.is_first:
+                personal_events.record_refusal(user=known, request=request, reason=Reason.TOO_MANY_TRIES)
+            raise ValidationError(_wait(excess), code="too_many_login_attempts")
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        known = User.objects.filter(email__iexact=str(credentials.get("email", ""))).first()
+        if known:
+            reason = Reason.WRONG_PASSWORD if known.is_active else Reason.SWITCHED_OFF
+            personal_events.record_refusal(user=known, request=request, reason=reason)
+
+    def is_reauthentication_required(self, *, app: str, **_: Any) -> bool:  # noqa: ARG002  # allauth's signature
+        return not proof.is_recent(self.request, grace=GRACE_SECONDS)
+
+    def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
+        """Those that we have words for, in allauth's order. A new one of allauth's is not offered until it has some."""
+        words = {
+            "reauthenticate": "Use your password",
+            "mfa_reauthenticate": "Use a code from your authenticator app, or a recovery code",
+            "mfa_reauthenticate:webauthn": "Use a passkey",
+        }
+        methods = super().get_reauthentication_methods(user)
+        return [{**method, "description": words[method["id"]]} for method in methods if method["id"] in words]
+
+    # --- What happens then ---
+
+    def pre_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse | None:
+        """The first step is done. Another may follow, and until then nobody is signed in."""
+        mail_addresses.current(user)
+        if request.session.session_key:
+            request.session.cycle_key()
+        return super().pre_login(request, user, **facts)
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        super().login(request, user)
+        sessions.begin(request)
+
+    def post_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse:
+        sociallogin = (facts.get("signal_kwargs") or {}).get("sociallogin")
+        with transaction.atomic():
+            if sociallogin is not None and sociallogin.account.pk is None:
+                _link(request, user, sociallogin)
+            response = super().post_login(request, user, **facts)
+            means = _means(request, user)
+            personal_events.record(audit.Action.SIGNED_IN, user=user, request=request, by_means_of=means)
+        attempts.remember_browser(request, response, user)
+        return response
+
+    def logout(self, request: HttpRequest) -> None:
+        user, key = cast("User", request.user), request.session.session_key
+        with transaction.atomic():
+            ended = sessions.end(sessions.by_key(key))
+            super().logout(request)
+            if ended:
+                personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason="signed out")
+
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
+        personal_events.record_refusal(user=user, request=request, reason=Reason.SWITCHED_OFF)
+        messages.error(request, "You may not sign in at present. Ask the operators of Claimsgate for the reason.")
+        return HttpResponseRedirect(reverse("account_login"))
+
+    # --- What is said and mailed ---
+
+    def add_message(  # noqa: PLR0917  # allauth's signature
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        message_context: dict[str, Any] | None = None,
+        extra_tags: str = "",
+        message: str | None = None,
+    ) -> None:
+        text = message or TEXTS.get(message_template or "", "").format(**(message_context or {}))
+        if text:
+            messages.add_message(request, level, text, extra_tags=extra_tags)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        message: EmailMessage = self.render_mail(
+            template_prefix, email, {"email": email, "person": context.get("user"), **context}
+        )
+        transaction.on_commit(lambda: tasks.hand_over(message))
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,  # noqa: ARG002  # allauth's signature; a person has one address
+    ) -> None:
+        """Tells a person of a change of the sign-in, at the person's address."""
+        facts = {
+            "person": user,
+            "at": timezone.now(),
+            "address": client_address(self.request),
+            "browser": browsers.in_words(self.request.headers.get("User-Agent", "")),
+            "account_url": settings.PUBLIC_URL + reverse("mfa_index"),
+        }
+        self.send_mail(template_prefix, user.email, {**facts, **(context or {})})
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:  # noqa: ARG002
+        """The key stands in the query: access logs leave that out."""
+        query = urlencode({"key": emailconfirmation.key})
+        return f"{settings.PUBLIC_URL}{reverse('account_confirm_email')}?{query}"
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):
+    """Authenticator apps, passkeys and recovery codes. Their keys are sealed in the database."""
+
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": "This code is wrong, or it was used before. Wait for the next one and try again.",
+        "unverified_email": "Confirm your e-mail address first: sign out and in again, and a mail will come.",
+    }
+
+    def encrypt(self, text: str) -> str:
+        return sealing.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return sealing.unseal(encrypted_text)
+
+    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002  # allauth's name
+        return f"Passkey {Authenticator.objects.filter(user=user, type=type).count() + 1}"
+
+    def _get_site_name(self) -> str:
+        return "Claimsgate"
+
+
+class ProviderAdapter(DefaultSocialAccountAdapter):
+    """Who comes through an OpenID Connect provider. Only people whom we know, or have invited, come in."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:  # noqa: ARG002
+        return False
+
+    def generate_state_param(self, state: dict[str, Any]) -> str:  # noqa: ARG002  # allauth's signature
+        return get_random_string(STATE_LENGTH)
+
+    def authenticate_by_email(self, sociallogin: SocialLogin) -> None:  # noqa: ARG002  # allauth's signature
+        """Not here: `pre_social_login` decides."""
+        return
+
+    def get_requests_session(self) -> requests.Session:
+        """All calls of a provider go through one of these, and take as long as it likes."""
+        database.give_back()
+        return cast("requests.Session", super().get_requests_session())
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Whose account it is: the one that was linked, or else that of the verified address, to be linked."""
+        if sociallogin.is_existing:
+            return
+        addresses = sociallogin.email_addresses
+        verified = [address.email for address in addresses if address.verified is True]
+        known = User.objects.filter(email__iexact=verified[0], is_active=True).first() if verified else None
+        known = known or _invited(request, verified)
+        if known is None:
+            raise _back_to_sign_in(request, _why_not(sociallogin.provider.name, verified))
+        sociallogin.user = known
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: str | None = None,
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002  # allauth's signature
+    ) -> None:
+        if error == AuthError.CANCELLED:
+            raise _back_to_sign_in(request, f"{provider.name} did not sign you in: it was called off there.")
+        logger.warning("Signing in through %s failed: %s", provider.sub_id, exception or error)
+        raise _back_to_sign_in(
+            request, f"Signing in through {provider.name} did not work. Try it again, or sign in with your password."
+        )
+
+
+def _invited(request: HttpRequest, verified: list[str]) -> User | None:
+    """A new account for whoever has opened an invitation in this browser, and comes with the address it was sent to."""
+    key = invited.key(request)
+    if key is None or not verified:
+        return None
+    try:
+        return invitations.make_account(key, email=verified[0])
+    except InvitationOverError:
+        return None
+
+
+def _wait(excess: Excess) -> str:
+    minutes = -(-excess.retry_after // int(timedelta(minutes=1).total_seconds()))
+    return (
+        f"Too many tries. Wait {minutes} minute{'' if minutes == 1 else 's'} and try again. "
+        "With a passkey you can sign in at once."
+    )
+
+
+def _means(request: HttpRequest, user: User) -> list[str]:
+    """What was shown at sign-in: password, totp, webauthn, recovery_codes, or the id of a provider."""
+    records = get_authentication_records(request, user)
+    return [str(record.get("type") or record.get("provider") or record["method"]) for record in records]
+
+
+def _link(request: HttpRequest, user: User, sociallogin: SocialLogin) -> None:
+    """From now on the account at the provider opens this one, whatever its e-mail address becomes."""
+    if not mail_addresses.is_verified(user):
+        # Whoever has set this password has not shown to be the person.
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        update_session_auth_hash(request, user)
+        mail_addresses.note_verified(user)
+    account: SocialAccount = sociallogin.account
+    account.user = user
+    account.save()
+    personal_events.record(audit.Action.SIGN_IN_LINKED, user=user, request=request, provider=account.provider)
+    AccountAdapter(request).send_notification_mail(
+        "socialaccount/email/account_connected", user, {"provider": sociallogin.provider.name}
+    )
+
+
+def _why_not(provider: str, verified: list[str]) -> str:
+    if not verified:
+        return (
+            f"{provider} does not say that your e-mail address is verified. Verify it there and try again, "
+            "or sign in with your password."
+        )
+    return (
+        f"{provider} knows you as {verified[0]}, and nobody with this address may sign in here. Use the address "
+        "with which you were invited, or ask the operators of Claimsgate."
+    )
+
+
+def _back_to_sign_in(request: HttpRequest, text: str) -> ImmediateHttpResponse:
+    messages.error(request, text)
+    return ImmediateHttpResponse(HttpResponseRedirect(reverse("account_login")))

@@ -1,0 +1,29 @@
+"""What workers do for people's sign-in. The tasks keep the names that they had in portal/tasks.py."""
+
+from allauth.account.adapter import get_adapter
+from celery import shared_task
+
+from credentials.models import User
+from portal.mail.tasks import PATIENTLY, hand_over_to
+from portal.sign_in import sessions
+from portal.sign_in.password_links import new_password_url
+
+
+@shared_task(name="portal.tasks.forget_ended_sessions")
+def forget_ended_sessions() -> None:
+    sessions.forget_ended()
+
+
+@shared_task(name="portal.tasks.send_password_reset", **PATIENTLY)
+def send_password_reset(*, email: str) -> None:
+    """A link to set a new password, if the address is that of a person who may sign in. The link is made here only."""
+    user = User.objects.filter(email__iexact=email, is_active=True).first()
+    if user is None:
+        return
+    context = {"person": user, "url": new_password_url(user)}
+    get_adapter().render_mail("account/email/password_reset_key", user.email, context).send()
+
+
+def hand_over_password_reset(email: str) -> None:
+    """Have a worker send the link to a new password, if the address is that of a person who may sign in."""
+    hand_over_to(send_password_reset, email=email)

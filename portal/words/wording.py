@@ -1,0 +1,213 @@
+"""The audit trail in plain words: what was done, what changed, why a call was refused."""
+
+import datetime as dt
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from credentials.models import AuditEvent
+from credentials.trail.audit import Action, detail_of
+from portal.words import meanings
+from portal.words.times import utc
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that the trail knows of an event."""
+
+    label: str
+    text: str
+
+
+def title_of(action: str) -> str:
+    """What was done. An act that this version does not know, old or new, is shown as it is."""
+    try:
+        act = Action(action)
+    except ValueError:
+        return _in_words(action)
+    return _title(act)
+
+
+def facts_of(event: AuditEvent) -> list[Fact]:
+    """The details of an event: what has changed, why it was refused, and the rest by name."""
+    try:
+        return _facts(detail_of(event))
+    except Exception:
+        # An event that cannot be put into words must not hide the others on its page, nor itself.
+        logger.exception("Event %s of the audit trail is shown as it stands.", event.pk)
+        return [Fact("Details", json.dumps(event.detail, ensure_ascii=False))]
+
+
+def _facts(detail: dict[str, Any]) -> list[Fact]:
+    before, after = detail.pop("before", None), detail.pop("after", None)
+    if isinstance(before, dict) and isinstance(after, dict):
+        # Of two states, what is the same in both has not changed.
+        same = {name for name in before if before[name] == after.get(name)}
+        before, after = (
+            {name: value for name, value in state.items() if name not in same} for state in (before, after)
+        )
+    changed = [
+        Fact(label, _text(value)) for label, value in (("Before", before), ("After", after)) if value is not None
+    ]
+    reason = [_fact("reason", detail.pop("reason"))] if "reason" in detail else []
+    told = [_fact(name, value) for name, value in detail.items() if value not in (None, "", [])]
+    return [*changed, *reason, *sorted(told, key=lambda fact: fact.label)]
+
+
+def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912  # a table; mypy says which row is missing
+    match act:
+        case Action.ADDRESSES_CHANGED:
+            return "Addresses of a client changed"
+        case Action.CLIENT_CREATED:
+            return "Client created"
+        case Action.CLIENT_IMPORTED:
+            return "Client taken over from the SSAS"
+        case Action.CLIENT_REVOKED:
+            return "Client revoked"
+        case Action.EXPORT_CANCELLED:
+            return "Export cancelled"
+        case Action.EXPORT_DOWNLOADED:
+            return "File of an export downloaded"
+        case Action.EXPORT_STARTED:
+            return "Export started"
+        case Action.INVITATION_ACCEPTED:
+            return "Invitation accepted: a person joined"
+        case Action.INVITATION_REFUSED:
+            return "Invitation refused"
+        case Action.INVITATION_SENT:
+            return "Person invited"
+        case Action.INVITATION_SENT_AGAIN:
+            return "Invitation sent again"
+        case Action.INVITATION_WITHDRAWN:
+            return "Invitation withdrawn"
+        case Action.KEY_ADDED:
+            return "Public key added"
+        case Action.KEY_REVOKED:
+            return "Public key revoked"
+        case Action.KEY_SET_URL_CHANGED:
+            return "Key set URL changed"
+        case Action.MEMBER_REMOVED:
+            return "Member removed"
+        case Action.MEMBER_ROLE_CHANGED:
+            return "Role of a member changed"
+        case Action.OPERATOR_TOKEN_CREATED:
+            return "Operator token made"
+        case Action.OPERATOR_TOKEN_REVOKED:
+            return "Operator token revoked"
+        case Action.ORGANIZATION_CREATED:
+            return "Organization created"
+        case Action.ORGANIZATION_REVOKED:
+            return "All credentials of the organization revoked"
+        case Action.ORGANIZATION_STATE_CHANGED:
+            return "Access of the organization changed"
+        case Action.PASSWORD_CHANGED:
+            return "Password set or changed"
+        case Action.PERSON_CHANGED:
+            return "Account of a person changed"
+        case Action.PERSON_CREATED:
+            return "Account of a person made"
+        case Action.RECOVERY_CODES_MADE:
+            return "New recovery codes made"
+        case Action.REQUEST_REFUSED:
+            return "Call of the API refused"
+        case Action.ROSTER_PUBLISHED:
+            return "Roster published"
+        case Action.ROSTER_REFUSED:
+            return "Roster refused"
+        case Action.SECRET_CREATED:
+            return "Secret made"
+        case Action.SECRET_REHASHED:
+            return "Imported secret used for the first time"
+        case Action.SECRET_REVOKED:
+            return "Secret revoked"
+        case Action.SECRET_ROTATED:
+            return "Secret rotated"
+        case Action.SECOND_FACTOR_ADDED:
+            return "Second step of signing in set up"
+        case Action.SECOND_FACTOR_REMOVED:
+            return "Second step of signing in removed"
+        case Action.SESSIONS_ENDED:
+            return "Signed out"
+        case Action.SIGNED_IN:
+            return "Signed in"
+        case Action.SIGN_IN_LINKED:
+            return "Identity provider linked to a person"
+        case Action.SIGN_IN_REFUSED:
+            return "Sign-in refused"
+        case Action.TEAM_CHANGE_REFUSED:
+            return "Change of the team refused"
+        case Action.TOKEN_ISSUED:
+            return "Access token given"
+        case Action.TOKEN_REFUSED:
+            return "Access token refused"
+        case Action.TOKEN_REVOKED:
+            return "Access token ended"
+        case _:
+            assert_never(act)
+
+
+def _fact(name: str, value: Any) -> Fact:
+    label, text = _LABELS.get(name, (_in_words(name), _text))
+    return Fact(label, text(value))
+
+
+def _text(value: Any) -> str:
+    if value in (None, "", [], {}):
+        return "none"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dt.datetime):
+        return utc(value)
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    if isinstance(value, dict):
+        return _state(value)
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value:,}"
+
+
+def _state(value: dict[str, Any]) -> str:
+    """A secret by its end; anything else name by name."""
+    if value.keys() == {"hint", "expires_at"}:
+        return f"…{value['hint']} until {_text(value['expires_at'])}"
+    return "; ".join(f"{_in_words(name).lower()}: {_text(each)}" for name, each in value.items())
+
+
+def _in_words(code: str) -> str:
+    return code.replace("_", " ").replace(".", " ").strip().capitalize()
+
+
+def _overlap(hours: int) -> str:
+    return f"the old secret lives on for {hours} hours" if hours else "none: the old secret ended at once"
+
+
+def _secret(hint: str) -> str:
+    return f"…{hint}"
+
+
+def _reason(value: Any) -> str:
+    """A code of ours in words; what an operator wrote as it was written."""
+    return meanings.of_reason(value).text if isinstance(value, str) and meanings.known(value) else str(value)
+
+
+def _more(count: int) -> str:
+    return f"{count:,} more of the same within a minute"
+
+
+def _export(number: Any) -> str:
+    return str(number)
+
+
+_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "hint": ("Secret", _secret),
+    "job": ("Export", _export),
+    "kid": ("Key ID", str),
+    "more": ("Calls", _more),
+    "overlap_hours": ("Overlap", _overlap),
+    "reason": ("Reason", _reason),
+    "roster": ("Roster", _export),
+    "since": ("Changed since", _text),
+}
