@@ -14,8 +14,8 @@ from credentials.models import OperatorToken, User
 from credentials.operators import operator_tokens
 from credentials.trail import audit, refusals
 
-# The key in `request.META` under which the portal says that the session has two-factor authentication. If it is missing,
-# the session has none. No header of a request can set this key.
+# The key in `request.META` under which the portal says that the session has two-factor authentication. Without it, the
+# session has none. No header of a request can set this key.
 SECOND_FACTOR_IS_SHOWN = "claimsgate.second_factor_is_shown"
 
 

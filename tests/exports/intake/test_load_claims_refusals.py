@@ -113,7 +113,7 @@ def test_a_patient_id_does_not_change_hands(world, tmp_path, capsys):
 
     said = refusal(capsys, write(tmp_path / "2", patient("p-1", two), eob("e-1", "p-1")))
 
-    assert "line 1: An earlier load gave the id of this Patient to another beneficiary" in said
+    assert "line 1: An earlier load used the id of this Patient for another beneficiary" in said
     assert Load.objects.count() == 1
 
 
