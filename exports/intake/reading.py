@@ -1,4 +1,4 @@
-"""Finds files of NDJSON and reads their lines, plain or gzip."""
+"""Finds NDJSON files and reads their lines, plain or gzip."""
 
 import gzip
 import os
@@ -19,7 +19,7 @@ TOO_LONG = (
 _GZIP = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BUFFER_BYTES = 2**20
-# Progress is told of that often.
+# How often progress is reported, in bytes.
 _STEP_BYTES = 4 * 2**20
 
 
@@ -28,7 +28,7 @@ class NothingToLoadError(ValueError):
 
 
 class BrokenFileError(OSError):
-    """A file cannot be read to its end: at which line reading stopped, and why."""
+    """A file can't be read to its end: the line where reading stopped, and why."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class BrokenFileError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class ClaimFile:
-    """A file to load. `name` is its path as it was given, fit to be shown; `length` counts the bytes on the disk."""
+    """A file to load. `name` is its path as given, safe to show; `length` is its size on the disk, in bytes."""
 
     path: Path
     name: str
@@ -45,9 +45,9 @@ class ClaimFile:
 
 
 def find(paths: Sequence[Path]) -> list[ClaimFile]:
-    """The files that `paths` name, those of folders sorted by name, each once. Raises NothingToLoadError.
+    """Return the files in `paths`, those of folders sorted by name, each once. Raises NothingToLoadError.
 
-    All that lies in a folder counts, whatever its name, but for hidden files: what is no NDJSON is to be noticed.
+    Every file in a folder counts, whatever its name, except hidden ones: a file that is not NDJSON should be noticed.
     """
     found: dict[str, ClaimFile] = {}
     for path in paths:
@@ -72,12 +72,12 @@ def _length(file: Path) -> int:
 
 
 def _shown(path: Path) -> str:
-    """A path for people: no character of it does anything to a terminal."""
+    """Return a path to show: none of its characters can control a terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(path))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """The files of a folder and of those in it. Links to folders are followed, but never in a circle."""
+    """Yield the files of a folder and its folders. Links to folders are followed, but never in a circle."""
     entered: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         if (real := os.path.realpath(parent)) in entered:
@@ -89,10 +89,10 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def lines(file: ClaimFile, *, on_bytes: Callable[[int], None]) -> Iterator[tuple[int, bytes | None]]:
-    """The lines of a file that are not blank, numbered from 1, each ending in one newline. Raises BrokenFileError.
+    """Yield the non-blank lines of a file, numbered from 1, each ending in one newline. Raises BrokenFileError.
 
-    A carriage return before the newline is left out, as is a byte order mark. None stands for a line that is longer
-    than LONGEST_LINE. `on_bytes` is told now and then of how many more bytes of the file have been read.
+    A carriage return before the newline and a byte order mark are left out. None stands for a line that is longer than
+    LONGEST_LINE. `on_bytes` is called now and then with how many more bytes of the file were read.
     """
     number = told = 0
     try:
@@ -117,7 +117,7 @@ def lines(file: ClaimFile, *, on_bytes: Callable[[int], None]) -> Iterator[tuple
 
 
 def _text(stored: "BufferedReader[FileIO]") -> IO[bytes]:
-    """The file itself, or what was compressed into it, whatever its name."""
+    """Open the file, decompressed if it is gzip, whatever its name."""
     if stored.peek(2)[:2] != _GZIP:
         return stored
     return cast("IO[bytes]", igzip.open(stored, "rb"))  # type: ignore[no-untyped-call]  # isal has no types here
@@ -129,7 +129,7 @@ def _skip_rest(text: IO[bytes], line: bytes) -> None:
 
 
 def _ended(line: bytes) -> bytes:
-    """A line with the one ending that all lines have."""
+    """Return a line with a single newline at its end."""
     if line.endswith(b"\n") and not line.endswith(b"\r\n"):
         return line
     return line.rstrip(b"\r\n") + b"\n"

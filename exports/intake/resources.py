@@ -1,6 +1,6 @@
-"""What a line of NDJSON says of the resource in it, as far as loading it goes. Pure.
+"""Reads from a line of NDJSON what loading needs to know about its resource. Pure.
 
-Only the elements that are needed are decoded; the line itself is never written anew.
+Only the needed elements are decoded. The line itself is never changed.
 """
 
 import datetime as dt
@@ -24,16 +24,16 @@ _UNENDED = "9999-12-31"
 
 
 class BadResourceError(ValueError):
-    """A line is not a resource that can be loaded: why, and what to do. The message holds no value of the line."""
+    """A line is not a resource that can be loaded: why, and what to do. The message has no value of the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a resource is.
+    """Whose resource it is.
 
-    `patient` is the id of a Patient. Where the Patient itself is there, so are its MBIs: the current one, or several
-    when nothing tells which it is, and the others. One that is contained in another resource has a `patient` that no
-    reference can name.
+    `patient` is the id of a Patient. If the Patient itself is there, so are its MBIs: the current one (or several, if
+    it is not clear which one is current) and the others. A Patient contained in another resource has a `patient` that
+    no reference can name.
     """
 
     patient: str
@@ -43,7 +43,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What is known of a line. A response is judged by the Claim of the load that has the id `judged_by`."""
+    """The facts of a line. A response is checked by the Claim of the load with the id `judged_by`."""
 
     resource_type: str
     id: str
@@ -76,7 +76,7 @@ class _Period(msgspec.Struct, gc=False):
 
 
 class _Identifier(msgspec.Struct, gc=False):
-    """STU3 says on the identifier whether it is current, R4 on the coding of its type; v3 by its period alone."""
+    """STU3 marks the current identifier on the identifier, R4 on the coding of its type, v3 only by its period."""
 
     system: str = ""
     value: str = ""
@@ -86,7 +86,7 @@ class _Identifier(msgspec.Struct, gc=False):
 
     @property
     def standing(self) -> tuple[bool, bool, str, str]:
-        """Greater for what is more likely the current identifier of its system."""
+        """Greater for an identifier that is more likely the current one of its system."""
         extensions = [*self.extension, *(extension for coding in self.type.coding for extension in coding.extension)]
         said = {
             extension.value_coding.code
@@ -168,7 +168,7 @@ class _AnyClaim(JudgedClaim, gc=False, rename="camel"):
 
     def _resource(self, resource_type: str, line: bytes) -> Resource:
         owner = _referred(self.patient, "patient", self.contained)
-        # A claim is long, and its date stands in a few bytes of it, nearly always.
+        # A claim is long, and its date is nearly always in a few bytes of it.
         period = bytes(self.billable_period)
         through_date = _service_date(b'{"billablePeriod":%b}' % period if period else line)
         return Resource(resource_type, self.id, owner, through_date, judge(self, through_date))
@@ -215,7 +215,7 @@ class _Header(msgspec.Struct, gc=False, rename="camel"):
 
 _decode_header = msgspec.json.Decoder(_Header).decode
 _decode_shape = msgspec.json.Decoder(_Shape).decode
-# These are FHIR's and may be told; of any other name nobody knows what it is.
+# These are FHIR's own names and can be shown. Any other name may be a value.
 _ELEMENTS = frozenset(
     field.encode_name
     for shape in (_Patient, _Coverage, _ExplanationOfBenefit, _Claim, _ClaimResponse)
@@ -230,7 +230,7 @@ class LineReader:
         self._resource_types = tuple(name for name in resource_types if name in _SHAPED)
 
     def read(self, line: bytes) -> Resource:
-        """What a line says. Raises BadResourceError."""
+        """Return the facts of a line. Raises BadResourceError."""
         _check_text(line)
         try:
             if ambiguity.is_ambiguous(line):
@@ -254,7 +254,7 @@ class LineReader:
         return resource
 
     def _explained(self, line: bytes, error: msgspec.ValidationError) -> BadResourceError:
-        """Why JSON is not what was looked for. msgspec names the place and the types there, no values."""
+        """Return why JSON has not the expected shape. msgspec names the place and the types, but no values."""
         try:
             resource_type = _decode_header(line).resource_type
         except msgspec.ValidationError:
