@@ -121,7 +121,7 @@ def remove_nora(visitor: Visitor, world: World) -> None:
     visitor.look("removing a member who has made a client")
     page.get_by_text("It is revoked").click()
     page.get_by_role("button", name="Yes, remove Nora New").click()
-    expect(page.get_by_text("Nora New is no longer a team member of Harbor Care Alliance.")).to_be_visible()
+    expect(page.get_by_text("Nora New does not belong to Harbor Care Alliance any more.")).to_be_visible()
     client.refresh_from_db()
     assert client.revoked_at is not None
 
