@@ -16,7 +16,7 @@ from credentials.trail import audit
 class Overlap(models.IntegerChoices):
     """For how many hours the old secret works beside the new one."""
 
-    NONE = 0, "End the old secret now"
+    NONE = 0, "Revoke the old secret now"
     DAY = 24, "24 hours"
     THREE_DAYS = 72, "72 hours"
 

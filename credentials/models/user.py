@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         if not email:
-            raise ValueError("A person signs in by e-mail: give an address.")
+            raise ValueError("A user signs in with an email address. Enter one.")
         user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)

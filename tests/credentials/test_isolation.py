@@ -54,7 +54,7 @@ def test_what_goes_wrong_in_one_turn_is_logged_with_its_row_and_the_loop_goes_on
 
     assert done == [0, 2]
     [record] = caplog.records
-    assert (record.levelno, record.getMessage()) == (logging.ERROR, "Job 1 cannot be dealt with now; the others go on.")
+    assert (record.levelno, record.getMessage()) == (logging.ERROR, "Job 1 failed. The others continue.")
     assert record.exc_info is not None
 
 

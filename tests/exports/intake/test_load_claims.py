@@ -199,7 +199,7 @@ def test_of_several_mbis_the_current_one_counts(world, tmp_path, capsys, identif
     load(write(tmp_path / "a", patient("p-1", *identifiers(one, NO_ROSTER))))
 
     assert PatientIdentity.objects.get().beneficiary == Mbi.objects.get(value=one).beneficiary
-    assert "b, line 1: The current MBI of its Patient is on no roster. Load the roster that names it first" in said
+    assert "b, line 1: The current MBI of its Patient is on no roster. Load the roster with this MBI first" in said
 
 
 def test_an_older_mbi_must_not_be_somebody_elses(world, tmp_path, capsys):
@@ -208,7 +208,7 @@ def test_an_older_mbi_must_not_be_somebody_elses(world, tmp_path, capsys):
 
     said = refusal(capsys, write(tmp_path / "a", patient("p-1", old, new)))
 
-    assert "a, line 1: The MBIs of its Patient belong to different beneficiaries here." in said
+    assert "a, line 1: The MBIs of its Patient belong to different beneficiaries." in said
     assert said.count("line 1") == 1
 
 
@@ -272,7 +272,7 @@ def test_a_dry_run_checks_and_loads_nothing(world, tmp_path, capsys):
 
     assert not Load.objects.exists()
     assert capsys.readouterr().out.startswith("No problems found: 1 ExplanationOfBenefit, 1 Patient of 1 beneficiary, ")
-    assert "bad, line 1: The Patient that it refers to" in refusal(capsys, good, bad, dry_run=True)
+    assert "bad, line 1: Its Patient is neither in these files" in refusal(capsys, good, bad, dry_run=True)
 
 
 def test_lines_wait_in_files_that_nobody_else_can_open(world, tmp_path, settings, monkeypatch):

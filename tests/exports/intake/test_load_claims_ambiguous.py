@@ -88,8 +88,8 @@ def test_the_element_is_named_if_it_is_one_of_fhir(world):
     with pytest.raises(BadResourceError) as unknown:
         reader.read(with_more(eob("e-1", "p-1"), f'"{NAME}":[],"{NAME}":[]'.encode()))
 
-    assert "have the same name: `diagnosis`. Readers do not agree" in str(known.value)
-    assert "have the same name. Readers do not agree" in str(unknown.value)
+    assert "have the same name: `diagnosis`. Programs disagree" in str(known.value)
+    assert "have the same name. Programs disagree" in str(unknown.value)
     assert NAME not in str(unknown.value)
 
 
