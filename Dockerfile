@@ -1,4 +1,4 @@
-# Built in two steps, so that the image holds neither npm nor compilers.
+# The build has two stages, so that the image has neither npm nor compilers.
 FROM node:22-slim AS front-end
 WORKDIR /front-end
 COPY package.json package-lock.json .npmrc ./
@@ -11,12 +11,12 @@ COPY requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.txt
 COPY . .
 COPY --from=front-end /front-end/node_modules node_modules
-# Gathering the static files needs settings, but no secret.
+# collectstatic needs settings, but no secret.
 RUN CLAIMSGATE_EMBEDDED=off python manage.py collectstatic --noinput \
     && useradd --system claimsgate && mkdir /data && chown claimsgate /data && chmod 700 /data
 USER claimsgate
 EXPOSE 8000
-# All addresses of the container; docs/production.md says who may reach them.
+# Binds to all addresses of the container. docs/production.md says who may reach them.
 CMD ["gunicorn", "portal.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--worker-class", "gthread", \
     "--threads", "64", "--keep-alive", "75", "--no-control-socket", "--access-logfile", "-", "--access-logformat", \
     "%(t)s %({claimsgate.client_address}e)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"]

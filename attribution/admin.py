@@ -1,4 +1,4 @@
-"""The operators' view of attribution: rosters and people can be looked at, and come in by load_roster alone."""
+"""The administration of attribution. Operators can view rosters and beneficiaries, which only load_roster adds."""
 
 from typing import Any
 
@@ -50,17 +50,17 @@ class RosterFileAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # 
 
     @admin.display(empty_value="-")
     def why_it_was_refused(self, roster: RosterFile) -> SafeString:
-        """A line a problem, as the command writes them."""
+        """Return one line for each problem, as the command writes them."""
         return format_html_join("", "{}<br>", ((str(Problem(**problem)),) for problem in roster.problems))
 
 
 @admin.register(Beneficiary)
 class BeneficiaryAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # has none at run time
-    """Finds the beneficiary who has an MBI; there is no list to browse."""
+    """Finds the beneficiary with an MBI. There is no list to browse."""
 
     list_display = ("__str__", "created_at")
-    search_fields = ("mbis__value",)  # shows the search box; get_search_results says what it does
-    search_help_text = "The whole MBI, 11 characters without dashes."
+    search_fields = ("mbis__value",)  # shows the search box; get_search_results does the search
+    search_help_text = "Enter the whole MBI: 11 characters, without dashes."
     show_full_result_count = False
     fields = ("created_at", "all_mbis", "rosters")
 
@@ -70,7 +70,7 @@ class BeneficiaryAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  #
         queryset: QuerySet[Any],
         search_term: str,
     ) -> tuple[QuerySet[Any], bool]:
-        # A part of an MBI finds nobody, and neither does nothing: the list is not there to be read.
+        # A part of an MBI finds no one, and an empty search doesn't either: the list can't be browsed.
         return queryset.filter(mbis__value=search_term.strip().upper()), False
 
     @admin.display(description="MBIs")
@@ -78,7 +78,7 @@ class BeneficiaryAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  #
         return ", ".join(beneficiary.mbis.order_by("value").values_list("value", flat=True))
 
     def rosters(self, beneficiary: Beneficiary) -> SafeString:
-        """The published rosters with this beneficiary, newest first, one a line."""
+        """Return the published rosters with this beneficiary, newest first, one on each line."""
         entries = beneficiary.roster_entries.select_related("roster__organization").order_by("-roster__file_timestamp")
         return format_html_join(
             "", "{}, {}<br>", ((entry.roster.organization, entry.roster.file_name) for entry in entries)

@@ -1,4 +1,4 @@
-"""Month over month: who joined a roster, who left it, and how much that is."""
+"""Changes from one roster to the next: who joined, who left, and how many."""
 
 from dataclasses import dataclass
 
@@ -31,21 +31,21 @@ class Change:
 
     @property
     def growth_percent(self) -> float | None:
-        """How much larger the roster became; negative when it shrank."""
+        """Return how much larger the roster became; negative if it became smaller."""
         return self._percent(self.joined - self.left)
 
     @property
     def swing_percent(self) -> float | None:
-        """How many joined or left. A high swing is a sign of a wrong file."""
+        """Return how many joined or left. A high swing is a sign of a wrong file."""
         return self._percent(self.joined + self.left)
 
     def _percent(self, count: int) -> float | None:
-        """None when there was no earlier roster: the first one has nothing to change from."""
+        """Return None without an earlier roster: the first one has nothing to compare with."""
         return 100 * count / self.earlier_count if self.earlier_count else None
 
 
 def recorded(roster: RosterFile) -> Change:
-    """What a published roster changed, from the counts that were written down with it. Asks nothing of the database."""
+    """Return what a published roster changed, from the stored counts. Makes no query."""
     return Change(
         joined=roster.joined_count,
         left=roster.left_count,
@@ -54,13 +54,13 @@ def recorded(roster: RosterFile) -> Change:
 
 
 def between(earlier: RosterFile | None, later: RosterFile) -> Change:
-    """What changed from one roster to another of the same organization, counted anew."""
+    """Return the changes from one roster to another of the same organization, counted again."""
     on_later = RosterEntry.objects.filter(roster=later).values("beneficiary")
     later_count = on_later.count()
     if earlier is None:
         return Change(joined=later_count, left=0, unchanged=0)
     on_earlier = RosterEntry.objects.filter(roster=earlier).values("beneficiary")
-    # INTERSECT and not a join: of a roster that has just been written the planner knows nothing, expects a row or so,
-    # and would look through the one roster for every row of the other.
+    # INTERSECT and not a join: the planner has no statistics of a new roster, expects about one row, and would scan one
+    # roster for every row of the other.
     unchanged = on_later.intersection(on_earlier).count()
     return Change(joined=later_count - unchanged, left=on_earlier.count() - unchanged, unchanged=unchanged)

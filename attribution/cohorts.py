@@ -1,4 +1,4 @@
-"""Which roster says for whom an organization is responsible, now and at an earlier moment."""
+"""Finds the roster with an organization's beneficiaries, now and at an earlier time."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -15,21 +15,21 @@ CURRENT = RosterFile.Kind.CURRENT
 def current_roster(
     organization: Organization, kind: str = CURRENT, *, until: dt.date | None = None
 ) -> RosterFile | None:
-    """The newest published roster of a kind, or None. CMS's own date decides, not the order of arrival.
+    """Return the newest published roster of a kind, or None. CMS's own date decides, not the order of arrival.
 
-    `until` leaves out the rosters that CMS made after that day.
+    `until` leaves out rosters that CMS made after that day.
     """
     rosters = _newest_first(organization, kind)
     return (rosters.filter(file_timestamp__date__lte=until) if until else rosters).first()
 
 
 def exported_roster(organization: Organization) -> RosterFile | None:
-    """The roster that an export of the organization goes by now, or None: within the bounds of a limited one."""
+    """Return the roster that an export of the organization uses now, or None. For a limited one, its bounds apply."""
     return current_roster(organization, until=organization.bounds().attribution_until)
 
 
 def exported_rosters(organizations: Iterable[Organization]) -> dict[int, RosterFile]:
-    """`exported_roster` of each organization that has one, by the organization's primary key, in one query."""
+    """Return `exported_roster` for each organization that has one, by the organization's primary key, in one query."""
     wanted = Q(pk__in=[])
     for organization in organizations:
         until = organization.bounds().attribution_until
@@ -40,12 +40,12 @@ def exported_rosters(organizations: Iterable[Organization]) -> dict[int, RosterF
 
 
 def roster_as_of(organization: Organization, moment: dt.datetime, kind: str = CURRENT) -> RosterFile | None:
-    """The roster that was in force at a moment: the newest of those that were published by then, or None."""
+    """Return the roster that was in force at a time: the newest of those published by then, or None."""
     return _newest_first(organization, kind).filter(published_at__lte=moment).first()
 
 
 def roster_before(roster: RosterFile) -> RosterFile | None:
-    """The published roster that comes before this one in CMS's order, of the same organization and kind, or None."""
+    """Return the published roster before this one in CMS's order, of the same organization and kind, or None."""
     older_year = Q(performance_year__lt=roster.performance_year)
     same_year = Q(performance_year=roster.performance_year)
     older_file = Q(file_timestamp__lt=roster.file_timestamp)

@@ -1,10 +1,10 @@
-"""The names of CCLF archives and of the files in them, read into values. Pure.
+"""Parses the names of CCLF archives and of the files in them. Pure.
 
     archive   T.BCD.A9994.ZCY26.D261101.T1000000       T test or P production; Y current or R runout, year 26
     in it     T.BCD.A9994.ZC8Y26.D261101.T1000009      8 the beneficiaries, 0 the counts; other letters other files
               T.D9990.ACO.ZC8Y26.D261101.T1000009      outside the Shared Savings Program
 
-Times are UTC; the last digit is tenths of a second.
+Times are UTC. The last digit is tenths of a second.
 """
 
 import datetime as dt
@@ -32,7 +32,7 @@ class Environment(StrEnum):
 
 
 class Kind(StrEnum):
-    """Of which claims a roster is: this year's, or last year's that are still being paid. As RosterFile.Kind."""
+    """The claims that a roster is for: this year's, or last year's that are still being paid. As RosterFile.Kind."""
 
     CURRENT = "current"
     RUNOUT = "runout"
@@ -43,12 +43,12 @@ KIND_LETTERS = {kind: letter for letter, kind in _KINDS.items()}
 
 
 class BadFileName(ValueError):  # noqa: N818  # named for what happened
-    """A file's name says too little to know whose roster it is. The message is for the person who sent it."""
+    """The file name does not say whose roster it is. The message is for the user who sent the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveName:
-    """What the name of an archive says. `text` is the name without folders and without `.zip`."""
+    """The parsed name of an archive. `text` is the name without folders and without `.zip`."""
 
     text: str
     environment: Environment
@@ -61,7 +61,7 @@ class ArchiveName:
 
 @dataclass(frozen=True, slots=True)
 class MemberName:
-    """What the name of a file in an archive says. `owner` is the organization as that model spells it."""
+    """The parsed name of a file in an archive. `owner` is the organization as that model spells it."""
 
     text: str
     environment: Environment
@@ -73,7 +73,7 @@ class MemberName:
 
 
 def archive(file_name: str) -> ArchiveName:
-    """Read the name of an archive; a folder before it and `.zip` after it are let pass.
+    """Parse the name of an archive. A folder before it and `.zip` after it are allowed.
 
     Raises BadFileName.
     """
@@ -82,15 +82,15 @@ def archive(file_name: str) -> ArchiveName:
     match = _ARCHIVE.fullmatch(text)
     if match is None:
         raise BadFileName(
-            f"{_shown(text)} is not the name of a CCLF archive. Names look like T.BCD.A9994.ZCY26.D261101.T1000000: "
-            "keep the name that CMS gave the file."
+            f"{_shown(text)} is not the name of a CCLF archive, for example T.BCD.A9994.ZCY26.D261101.T1000000. "
+            "Use the name that CMS gave the file."
         )
     model = model_of(match["entity_id"])
     if model is None:
         known = ", ".join(f"{model.entity_id_example} ({model.name})" for model in MODELS)
         raise BadFileName(
-            f"{_shown(text)} is for {match['entity_id']}, which is no entity id of a program that is served here. "
-            f"Ids look like {known}."
+            f"{_shown(text)} is for {match['entity_id']}, which is not an entity ID of a supported program. "
+            f"Entity IDs look like {known}."
         )
     return ArchiveName(
         text=text,
@@ -104,11 +104,11 @@ def archive(file_name: str) -> ArchiveName:
 
 
 def member(file_name: str) -> MemberName:
-    """Read the name of a file in an archive, without its folder. Raises BadFileName."""
+    """Parse the name of a file in an archive, without its folder. Raises BadFileName."""
     match = _MEMBER.fullmatch(file_name)
     if match is None:
         raise BadFileName(
-            f"{_shown(file_name)} is not the name of a CCLF file. Names look like T.BCD.A9994.ZC8Y26.D261101.T1000009."
+            f"{_shown(file_name)} is not the name of a CCLF file, for example T.BCD.A9994.ZC8Y26.D261101.T1000009."
         )
     return MemberName(
         text=file_name,
@@ -122,7 +122,7 @@ def member(file_name: str) -> MemberName:
 
 
 def differences(inside: MemberName, outside: ArchiveName) -> Iterator[str]:
-    """How the name of a file contradicts the archive it is in. The times of one delivery differ by a second or so."""
+    """Return how a file's name contradicts its archive, or None. Their times can differ by a second or so."""
     owner = outside.model.owner_in_members(outside.entity_id)
     facts = (
         ("organization", inside.owner, owner),
@@ -133,11 +133,11 @@ def differences(inside: MemberName, outside: ArchiveName) -> Iterator[str]:
     )
     for what, here, there in facts:
         if here != there:
-            yield f"The name's {what} is {here}; the archive's name says {there}."
+            yield f"The {what} in the name is {here}, but in the archive's name it is {there}."
 
 
 def without_folders(file_name: str) -> str:
-    """The last part of a path, whichever system wrote it."""
+    """Return the last part of a path from any operating system."""
     return re.split(r"[/\\]", file_name)[-1]
 
 
@@ -148,11 +148,11 @@ def _moment(text: str, date: str, time: str) -> dt.datetime:
         return dt.datetime(year, month, day, hour, minute, second, tenths * 100_000, tzinfo=dt.UTC)
     except ValueError as error:
         raise BadFileName(
-            f"{_shown(text)} names a moment that does not exist (D{date} T{time}): {error}. "
-            "The parts are Dyymmdd and Thhmmsst."
+            f"{_shown(text)} has a date or time that does not exist (D{date} T{time}): {error}. "
+            "The format is Dyymmdd and Thhmmsst."
         ) from error
 
 
 def _shown(text: str) -> str:
-    """A name as it may stand in a message: no control characters, not endless."""
+    """Return a name for a message: without control characters, and not too long."""
     return repr(text[:_LONGEST_SHOWN]) + ("…" if len(text) > _LONGEST_SHOWN else "")

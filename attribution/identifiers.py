@@ -1,4 +1,4 @@
-"""What a Medicare Beneficiary Identifier is. Pure.
+"""The format of a Medicare Beneficiary Identifier. Pure.
 
 CMS writes an MBI as eleven characters whose kinds are fixed by position (CMS, "Understanding the MBI format"):
 
@@ -6,8 +6,8 @@ CMS writes an MBI as eleven characters whose kinds are fixed by position (CMS, "
     kind       1-9   letter  letter or digit  digit  letter  letter or digit  digit  letter  letter  digit  digit
 
 A real one also avoids the letters S, L, O, I, B and Z. We accept every letter from A to Z: an excluded letter in
-position 2 is how test data is marked as nobody's (1S00A00AA00), and public test files have one elsewhere too
-(1A69B98CD30). What may never pass is another number in the MBI's place, such as the HICN of earlier days.
+position 2 marks test data (1S00A00AA00), and public test files have one in other places, too (1A69B98CD30). Another
+number, such as the older HICN, must never pass as an MBI.
 """
 
 import re
@@ -34,29 +34,29 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Where (1-based) a text stops to be an MBI, and why. The reason never repeats the text."""
+    """Where (1-based) a text stops being an MBI, and why. The reason never repeats the text."""
 
     position: int
     reason: str
 
 
 def fault(text: str) -> Fault | None:
-    """The first thing that keeps a text from being an MBI, or None."""
+    """Return the first problem that keeps a text from being an MBI, or None."""
     if _SHAPE.fullmatch(text):
         return None
     if len(text) != LENGTH:
-        return Fault(1, f"An MBI has {LENGTH} characters; here are {len(text)}.")
+        return Fault(1, f"An MBI has {LENGTH} characters. This one has {len(text)}.")
     places = enumerate(zip(_BY_POSITION, text, strict=True), start=1)
     position, kind = next((place, kind) for place, (kind, character) in places if not re.fullmatch(kind, character))
-    return Fault(position, f"Character {position} of an MBI is {_WORDS[kind]}; here it is not.")
+    return Fault(position, f"Character {position} of an MBI must be {_WORDS[kind]}. Here it is not.")
 
 
 def problem(text: str) -> str | None:
-    """Why a text is not an MBI, or None when it is one."""
+    """Return why a text is not an MBI, or None if it is one."""
     found = fault(text)
     return found.reason if found else None
 
 
 def is_synthetic(mbi: str) -> bool:
-    """True when CMS would never assign this MBI: its second character is an excluded letter."""
+    """Return True if CMS would never assign this MBI: its second character is an excluded letter."""
     return mbi[1:2] in tuple(EXCLUDED_LETTERS)

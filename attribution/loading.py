@@ -1,7 +1,7 @@
-"""The one way a roster comes in: name -> parse -> validate -> COPY -> diff -> publish, in one transaction.
+"""Loads a roster: name -> parse -> validate -> COPY -> diff -> publish, in one transaction.
 
-A roster is published whole or refused whole. A refusal is kept with its problems, in a transaction of its own, and
-changes nothing else.
+A roster is published whole or refused whole. A refusal is stored with its problems, in its own transaction, and changes
+nothing else.
 """
 
 import hashlib
@@ -30,11 +30,11 @@ ROWS_A_WRITE = 1000
 
 
 class UnknownEntity(LookupError):  # noqa: N818  # named for what happened
-    """No organization has the entity id that a file's name says."""
+    """No organization has the entity ID in a file's name."""
 
 
 class _Refused(Exception):  # noqa: N818  # named for what happened
-    """Undoes what was begun; never leaves this module."""
+    """Rolls back the transaction; never leaves this module."""
 
     def __init__(self, problems: ProblemList) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _Refused(Exception):  # noqa: N818  # named for what happened
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """A roster file as it was handed in."""
+    """A roster file as it was uploaded."""
 
     name: ArchiveName
     sha256: str
@@ -66,10 +66,10 @@ class _Delivery:
 def load_roster(
     file: BinaryIO, *, file_name: str, by: User | None = None, organization: Organization | None = None
 ) -> RosterFile:
-    """Publish a roster, or refuse it with `.problems`; either way it is a row and an audit event.
+    """Publish a roster, or refuse it with `.problems`. Either way, the result is a row and an audit event.
 
-    The file must be seekable. The organization is the one that the name says; when one is given, the file must be its.
-    Raises BadFileName and UnknownEntity, when the file cannot be said to be anyone's: then nothing is written.
+    The file must be seekable. The organization is the one in the name. If `organization` is given, the file must be its
+    own. Raises BadFileName and UnknownEntity if the file can't be matched to an organization; then nothing is written.
     """
     name = filenames.archive(file_name)
     delivery = _Delivery(name, _sha256(file), organization or _organization(name.entity_id), by)
@@ -86,7 +86,8 @@ def _organization(entity_id: str) -> Organization:
         return Organization.objects.get(entity_id=entity_id)
     except Organization.DoesNotExist:
         raise UnknownEntity(
-            f"No organization has the id {entity_id}. Add it in the administration, then load the file again."
+            f"There is no organization with the entity ID {entity_id}. Add it in the administration. "
+            "Then load the file again."
         ) from None
 
 
@@ -119,7 +120,7 @@ def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
     roster.beneficiary_count = change.later_count
     roster.joined_count = change.joined
     roster.left_count = change.left
-    # Again, as late as can be: a moment at which others could not see it yet should not be called its publication.
+    # Set again, as late as possible: no time before others could see it should count as its publication.
     roster.published_at = Now()
     roster.save()
     roster.refresh_from_db()
@@ -154,9 +155,9 @@ def _keep_refusal(delivery: _Delivery, problems: ProblemList) -> RosterFile:
 
 
 def _wait_for_turn(organization: Organization) -> None:
-    """One load of an organization at a time, to the end of the transaction.
+    """Allow one load of an organization at a time, until the end of the transaction.
 
-    Not by a lock on the organization's row: its tokens, jobs and its removal must not wait for a roster.
+    It does not lock the organization's row: its tokens, jobs and its removal must not wait for a roster.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('attribution.loading', %s))", [organization.pk])
@@ -172,28 +173,30 @@ def _problems_before_reading(delivery: _Delivery) -> Iterator[Problem]:
     same_content = published.filter(sha256=delivery.sha256).first()
     if same_name:
         when = f"{same_name.published_at:%Y-%m-%d %H:%M} UTC"
-        yield Problem(name.text, None, None, f"A file of this name was published at {when}. It need not be sent again.")
+        yield Problem(
+            name.text, None, None, f"A file with this name was published at {when}. You don't need to send it again."
+        )
     elif same_content:
-        reason = f"The same content was published as {same_content.file_name}. Send this month's file."
+        reason = f"The same content was already published as {same_content.file_name}. Send this month's file."
         yield Problem(name.text, None, None, reason)
 
 
 def _tell_the_planner() -> None:
-    """Exports will soon join this roster; until its rows are counted, the planner believes that there are none."""
+    """Exports will soon join this roster. Until its rows are counted, the planner assumes that there are none."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE attribution_rosterentry, attribution_mbi, attribution_beneficiary")
 
 
 # --- Rows -----------------------------------------------------------------------------------------------------------
 
-# Gone at the end of the transaction, or with the savepoint when the roster is refused.
+# Dropped at the end of the transaction, or with the savepoint if the roster is refused.
 _CREATE = """
     CREATE TEMPORARY TABLE incoming_row (line integer NOT NULL, mbi varchar(11) NOT NULL, digest bigint NOT NULL)
     ON COMMIT DROP
 """
 _COPY = "COPY incoming_row (line, mbi, digest) FROM STDIN"
 
-# A line that repeats an earlier one to the letter says nothing new. Two that differ contradict each other.
+# A line that repeats an earlier one exactly says nothing new. Two that differ contradict each other.
 _COUNT_REPETITIONS = """
     SELECT coalesce(sum(lines - 1), 0), count(*) FILTER (WHERE lowest <> highest)
     FROM (SELECT count(*) AS lines, min(digest) AS lowest, max(digest) AS highest
@@ -208,9 +211,9 @@ _CONTRADICTIONS = """
     LIMIT %s
 """
 
-# The MBI comes first and the beneficiary after it (the foreign key is checked at the commit), so that two loads that
-# meet the same new MBI make one beneficiary: the second waits at the MBI for the first. Both go by the order of the
-# MBIs, so neither waits for the other.
+# The MBI comes first and the beneficiary after it (the foreign key is checked at the commit), so that two loads with
+# the same new MBI make one beneficiary: the second waits at the MBI for the first. Both use the order of the MBIs, so
+# there is no deadlock.
 _ADD_BENEFICIARIES = """
     WITH added AS (
         INSERT INTO attribution_mbi (value, beneficiary_id)
@@ -230,7 +233,7 @@ _ADD_ENTRIES = """
 
 
 def _copy_rows(name: ArchiveName, file: BinaryIO, problems: ProblemList) -> int:
-    """Fill incoming_row from the file, or find problems. How many lines only repeat an earlier one."""
+    """Fill incoming_row from the file, or find problems. Return how many lines only repeat an earlier one."""
     try:
         roster = PARSERS[name.model.file_kind](file, name)
     except UnreadableRoster as error:

@@ -1,4 +1,4 @@
-"""What is wrong with a roster, in a form to show and to keep. Pure."""
+"""The problems of a roster, to show and to store. Pure."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -8,9 +8,9 @@ KEPT_AT_MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a roster is refused: in which file, on which line and from which column (both 1-based, where known).
+    """Why a roster is refused: the file, the line and the column (both 1-based, if known), and the reason.
 
-    The reason never holds an MBI or another value of a record.
+    The reason never has an MBI or another value of a record.
     """
 
     file: str
@@ -19,14 +19,14 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        """The place as compilers write it: `file:line:column: reason`."""
+        """Return the place as compilers write it: `file:line:column: reason`."""
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         return f"{place}: {self.reason}"
 
 
 @dataclass(slots=True)
 class ProblemList:
-    """The first hundred problems, and how many there were."""
+    """The first hundred problems, and the total."""
 
     kept: list[Problem] = field(default_factory=list)
     total: int = 0
@@ -37,14 +37,14 @@ class ProblemList:
             self.kept.append(problem)
 
     def leave_out(self, count: int) -> None:
-        """Count problems that nobody described."""
+        """Count problems without describing them."""
         self.total += count
 
     def __bool__(self) -> bool:
         return self.total > 0
 
     def as_json(self) -> list[dict[str, Any]]:
-        """A list of dictionaries with the fields of Problem; a last one says how many more there were."""
+        """Return a list of dictionaries with the fields of Problem. A last one says how many more there are."""
         listed = [asdict(problem) for problem in self.kept]
         left_out = self.total - len(self.kept)
         if left_out:

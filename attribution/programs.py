@@ -1,6 +1,6 @@
-"""The models whose organizations are given claims, as a table of facts. Pure.
+"""The models whose organizations can get claims, as a table of facts. Pure.
 
-A program of the product (credentials.models.Program) may have several models: Kidney Care Choices has two.
+A program of the product (credentials.models.Program) can have several models: Kidney Care Choices has two.
 """
 
 import datetime as dt
@@ -10,40 +10,40 @@ from enum import StrEnum
 
 
 class FileKind(StrEnum):
-    """How a model's rosters arrive."""
+    """The format of a model's rosters."""
 
-    CCLF = "cclf"  # a zip archive; CCLF8 holds the beneficiaries, CCLF0 their count
+    CCLF = "cclf"  # a zip archive; CCLF8 has the beneficiaries, CCLF0 their count
 
 
 @dataclass(frozen=True, slots=True)
 class Lookback:
-    """How far back claims go: from a day of the year, so many years before the last time that day came."""
+    """How far back claims go: from a day of the year, this many years before its last occurrence."""
 
     years: int
     month: int
     day: int
 
     def first_service_date(self, today: dt.date) -> dt.date:
-        """The earliest service date that an organization may see on a day."""
+        """Return the earliest service date that an organization can see on a day."""
         turned = today >= dt.date(today.year, self.month, self.day)
         return dt.date(today.year - self.years - (0 if turned else 1), self.month, self.day)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is known of a model's organizations and files."""
+    """The facts about a model's organizations and files."""
 
     name: str
     program: str  # a value of credentials.models.Program
     entity_id_example: str
     entity_id_pattern: re.Pattern[str]
-    member_owner: str  # how the names of the files inside an archive spell the organization
+    member_owner: str  # how the names of the files in an archive spell the organization
     lookback: Lookback | None
     has_partially_adjudicated: bool
     file_kind: FileKind = FileKind.CCLF
 
     def owner_in_members(self, entity_id: str) -> str:
-        """For example BCD.A9994 or D9990.ACO."""
+        """Return, for example, BCD.A9994 or D9990.ACO."""
         return self.member_owner.format(entity_id=entity_id)
 
 
@@ -88,5 +88,5 @@ MODELS = (
 
 
 def model_of(entity_id: str) -> Model | None:
-    """The model whose ids look like this one, or None."""
+    """Return the model whose entity IDs look like this one, or None."""
     return next((model for model in MODELS if model.entity_id_pattern.fullmatch(entity_id)), None)

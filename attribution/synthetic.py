@@ -1,4 +1,4 @@
-"""People who do not exist, and rosters that hold them: the same seed gives the same people. Pure."""
+"""Synthetic beneficiaries and their rosters. The same seed gives the same beneficiaries. Pure."""
 
 import datetime as dt
 import hashlib
@@ -21,9 +21,9 @@ from attribution.programs import model_of
 
 @dataclass(frozen=True, slots=True)
 class SyntheticPerson:
-    """A made-up person with Medicare, in the codes of CCLF8.
+    """A synthetic beneficiary, in the codes of CCLF8.
 
-    The MBI has the letter S in second place, which CMS never assigns, so it can be nobody's.
+    The MBI has the letter S in second place, which CMS never assigns, so it can't be a real one.
     """
 
     mbi: str
@@ -48,7 +48,7 @@ class SyntheticPerson:
     death_date: dt.date | None
 
 
-# Ages are reckoned on this day, whatever today is, so that a seed gives the same people next year.
+# Ages are computed for this day, not for today, so that a seed gives the same beneficiaries next year.
 REFERENCE_DATE = dt.date(2026, 1, 1)
 AGED_FROM = 65
 RECORD_LENGTH = 549
@@ -57,14 +57,14 @@ _Value = TypeVar("_Value")
 
 
 class _Weighted(Generic[_Value]):
-    """Values of which some are met more often than others."""
+    """Values with weights."""
 
     def __init__(self, values: Iterable[_Value], weights: Iterable[float]) -> None:
         self._values = list(values)
         self._cumulative = list(accumulate(weights))
 
     def at(self, draw: float) -> _Value:
-        """The value at a place from 0 up to, and not including, 1."""
+        """Return the value at a place from 0 up to, and not including, 1."""
         return self._values[bisect(self._cumulative, draw * self._cumulative[-1])]
 
 
@@ -74,7 +74,7 @@ _STATES = _Weighted(_POPULATION["states"], [state["weight"] for state in _POPULA
 _SEX = _Weighted(_POPULATION["sex"], _POPULATION["sex"].values())
 _RACE = _Weighted(_POPULATION["race"], _POPULATION["race"].values())
 _DUAL_STATUS = _Weighted(_POPULATION["dual_status"], _POPULATION["dual_status"].values())
-# Whose Medicare began before 65, by why.
+# Beneficiaries whose Medicare began before 65, by reason.
 _DISABLED_ENTITLEMENT = _Weighted("123", [97, 2, 1])
 _AGED_ENTITLEMENT = _Weighted("0123", [88, 11, 0.6, 0.4])
 
@@ -83,7 +83,7 @@ _PART_B_LATER_SHARE = 0.1
 _PART_D_SHARE = 0.7
 _DEATHS_A_YEAR = 0.045
 
-# Names as public test data has them: a number behind each says that it is made up.
+# Names as in public test data: a number at the end marks them as synthetic.
 _GIVEN_NAMES = {
     "1": (
         *("Abel", "Arturo", "Benoit", "Carlton", "Desmond", "Elias", "Ferdinand", "Giles", "Harlan", "Isidro"),
@@ -147,7 +147,7 @@ _MBI_ALPHABETS = (
     *(LETTERS, LETTERS, _DIGITS, _DIGITS),
 )
 _MBI_COUNT = prod(len(alphabet) for alphabet in _MBI_ALPHABETS)
-# It shares no factor with the count, so as many indexes in a row give as many MBIs, and neighbours look unlike.
+# It has no common factor with the count, so consecutive indexes give different MBIs that don't look alike.
 _MBI_STEP = 400_486_024_679
 
 
@@ -166,9 +166,9 @@ _DRAWS = struct.Struct("<32I")
 
 
 def people(seed: int, count: int, *, start: int = 0) -> Iterator[SyntheticPerson]:
-    """The people number `start` to `start + count - 1` of a seed.
+    """Return the beneficiaries number `start` to `start + count - 1` of a seed.
 
-    Each depends on the seed and the number alone; no two of a seed have the same MBI.
+    Each one depends only on the seed and its number. No two of a seed have the same MBI.
     """
     offset = int.from_bytes(hashlib.blake2b(f"mbi {seed}".encode(), digest_size=8).digest())
     for index in range(start, start + count):
@@ -176,7 +176,7 @@ def people(seed: int, count: int, *, start: int = 0) -> Iterator[SyntheticPerson
 
 
 def _person(seed: int, index: int, mbi: str) -> SyntheticPerson:
-    # A hash and not a random generator: it gives the same numbers in every version of Python, and at once.
+    # A hash instead of a random generator: it gives the same numbers in every Python version, and fast.
     digest = hashlib.shake_128(f"person {seed} {index}".encode()).digest(_DRAWS.size)
     draws = (number / 2**32 for number in _DRAWS.unpack(digest))
 
@@ -241,7 +241,7 @@ def _years_before(day: dt.date, years: int) -> dt.date:
 def cclf_archive_name(
     entity_id: str, performance_year: int, timestamp: dt.datetime, kind: str = Kind.CURRENT, *, number: str = ""
 ) -> str:
-    """The name of a test archive, or of the file of a number in it. The timestamp must know its zone."""
+    """Return the name of a test archive, or of the file with a number in it. The timestamp must have a time zone."""
     model = model_of(entity_id)
     if model is None:
         raise ValueError(f"No model has entity ids like {entity_id}.")
@@ -260,7 +260,7 @@ def cclf_archive(
     timestamp: dt.datetime,
     kind: str = Kind.CURRENT,
 ) -> bytes:
-    """A CCLF archive, zipped: CCLF8 with a record of 549 characters a person, CCLF0 with their count."""
+    """Return a zipped CCLF archive: CCLF8 with 549 characters for each beneficiary, CCLF0 with the count."""
 
     def member(number: str) -> zipfile.ZipInfo:
         name = cclf_archive_name(entity_id, performance_year, timestamp, kind, number=number)

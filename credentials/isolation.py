@@ -1,7 +1,7 @@
-"""Loops over the rows of all tenants: one that cannot be dealt with holds up none of the others.
+"""Loops over the rows of all tenants: one bad row does not stop the others.
 
-Such a loop reads keys first and then each row by itself, since a row may be one that cannot even be read; and what it
-does with a row is a transaction of its own.
+Such a loop reads keys first and then each row by itself, because a row may not even be readable. It handles each row in
+its own transaction.
 """
 
 import logging
@@ -16,15 +16,15 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def isolated(what: str, key: object) -> Iterator[None]:
-    """One turn of the loop: what goes wrong in it is logged with the row's key, and the loop goes on.
+    """One round of the loop: an error is logged with the row's key, and the loop continues.
 
-    It does not go on when the task's time is over, or when the database is away: then the others fare no better.
+    It does not continue if the task's time is over or the database is down, because the other rows would fail, too.
     """
     try:
         yield
     except SoftTimeLimitExceeded:
         raise
     except Exception:
-        logger.exception("%s %s cannot be dealt with now; the others go on.", what, key)
+        logger.exception("%s %s failed. The others continue.", what, key)
         connection.close_if_unusable_or_obsolete()
         connection.ensure_connection()

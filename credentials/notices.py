@@ -1,7 +1,7 @@
-"""Which messages are due to whom. They are written in the transaction of what they tell of, and sent after it.
+"""Decides which user gets which message. Rows are written in the transaction of the change, and sent after it.
 
-Everybody who may manage an organization's credentials gets each message once. That is a constraint of the database, so
-it holds however often a task runs and however many workers there are. `portal/mail/emails.py` knows the words.
+Everyone who manages an organization's credentials gets each message once. That is a constraint of the database, so it
+holds however often a task runs and however many workers there are. `portal/mail/emails.py` has the words.
 """
 
 import datetime as dt
@@ -29,20 +29,20 @@ from credentials.models import (
 
 Kind = Notice.Kind
 
-# So many days before a secret expires, and when it has expired.
+# Days before a secret expires. 0: it has expired.
 REMINDED_BEFORE = tuple(dt.timedelta(days=days) for days in (0, 1, 3, 7, 14, 30))
-# Nobody is told of a secret that expired earlier than this: of what was imported, or after a long standstill.
+# Secrets that expired earlier get no reminder: imported ones, or those from before a long outage.
 TOLD_AFTERWARDS = dt.timedelta(days=3)
 UNUSED = dt.timedelta(days=60)
 
 
 def announce(kind: Notice.Kind, client: Client, *, event: AuditEvent, **facts: Any) -> None:
-    """Tell the organization's delegates what was done to a client. Call it beside `audit.record`, with its event."""
+    """Tell the organization's delegates about a change to a client. Call it beside `audit.record`, with its event."""
     _write(kind, client, subject=f"event:{event.pk}", facts={**_told(event), **facts})
 
 
 def announce_member(kind: Notice.Kind, membership: Membership, *, event: AuditEvent) -> None:
-    """Tell the other delegates who has joined or was removed; and the person who was removed."""
+    """Tell the other delegates who joined or was removed, and tell the user who was removed."""
     person, organization = membership.user, membership.organization
     facts = {**_told(event), "member": person.name or person.email, "email": person.email}
     others = _delegates(organization).exclude(pk=person.pk)
@@ -59,18 +59,18 @@ def announce_member(kind: Notice.Kind, membership: Membership, *, event: AuditEv
 
 
 def write_reminders(now: dt.datetime | None = None) -> None:
-    """Remind of secrets that expire and of clients that are not used. Running it again changes nothing."""
+    """Remind delegates of secrets that expire and of unused clients. Running it again changes nothing."""
     now = now or timezone.now()
     for secret_id in list(_expiring(now).values_list("pk", flat=True)):
-        with isolated("The reminder of secret", secret_id):
+        with isolated("The reminder for secret", secret_id):
             _remind_of_secret(secret_id, now)
     for client_id in list(_unused(now).values_list("pk", flat=True)):
-        with isolated("The reminder of client", client_id):
+        with isolated("The reminder for client", client_id):
             _remind_of_unused_client(client_id)
 
 
 def send_due(send: Callable[[Notice], None]) -> int:
-    """Send what is due, and try again later what cannot be sent; how many were sent."""
+    """Send the due messages. Return how many were sent. The others are tried again later."""
 
     def due(now: dt.datetime) -> "QuerySet[Notice]":
         return Notice.objects.due(now).select_related("organization", "client", "secret", "user")
@@ -79,7 +79,7 @@ def send_due(send: Callable[[Notice], None]) -> int:
 
 
 def _is_wanted(notice: Notice) -> bool:
-    """What has become pointless is withdrawn."""
+    """Withdraw messages that are no longer needed."""
     if notice.is_pointless:
         notice.withdrawn_at = timezone.now()
         notice.save(update_fields=["withdrawn_at"])

@@ -1,4 +1,4 @@
-"""Rows that are mails to be sent: each by itself, so that none which cannot be sent holds up the others."""
+"""Sends rows that are emails, each by itself, so that a bad one does not hold up the others."""
 
 import datetime as dt
 import logging
@@ -15,7 +15,7 @@ from credentials.isolation import isolated
 from credentials.models import Invitation, Notice
 
 FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(minutes=1), dt.timedelta(hours=1)
-_PERMANENT = range(500, 600)  # SMTP's codes for what will not be taken later either (RFC 5321, section 4.2.1)
+_PERMANENT = range(500, 600)  # SMTP codes for messages that will not be accepted later either (RFC 5321, section 4.2.1)
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +28,11 @@ def send_due(
     *,
     is_wanted: Callable[[_Mail], bool] = lambda _mail: True,
 ) -> int:
-    """Send what is due, and try again later what cannot be sent; how many were sent.
+    """Send the due emails. Return how many were sent. The others are tried again later.
 
-    `due` gives the rows that are to be sent at a time. Each is locked while it is sent, so that no two workers send it.
-    A worker that dies after the mail server has taken a message and before the row says so leaves it to be sent again:
-    with the same Message-ID.
+    `due` returns the rows to send at a given time. Each row is locked while it is sent, so that no two workers send it.
+    If a worker dies after the mail server has accepted a message and before the row says so, it is sent again with the
+    same Message-ID.
     """
     sent = 0
     for key in list(due(timezone.now()).order_by("pk").values_list("pk", flat=True)):
@@ -46,14 +46,14 @@ def send_due(
 
 
 def pause_after(attempts: int) -> dt.timedelta:
-    """How long to wait after so many tries that failed."""
+    """Return how long to wait after this many failed attempts."""
     doubled: int = 2 ** min(attempts - 1, 10)
     return min(FIRST_PAUSE * doubled, LONGEST_PAUSE)
 
 
 @transaction.atomic
 def _send(row: QuerySet[_Mail], send: Callable[[_Mail], None], is_wanted: Callable[[_Mail], bool]) -> bool | None:
-    """Whether the row's mail was sent; None when the server cannot take any."""
+    """Return whether the row's email was sent; None if the server accepts none."""
     mail = row.select_for_update(skip_locked=True, of=("self",)).first()
     if mail is None or not is_wanted(mail):
         return False
@@ -68,8 +68,8 @@ def _send(row: QuerySet[_Mail], send: Callable[[_Mail], None], is_wanted: Callab
         mail.next_attempt_at = now + pause_after(mail.attempts)
         mail.last_error = f"{type(error).__name__}: {error}"[:200]
         mail.save(update_fields=["attempts", "next_attempt_at", "last_error"])
-        if not isinstance(error, OSError):  # smtplib's errors are of that kind
-            logger.exception("%s %s cannot be sent.", type(mail).__name__, mail.pk)
+        if not isinstance(error, OSError):  # smtplib's errors are subclasses of it
+            logger.exception("%s %s can't be sent.", type(mail).__name__, mail.pk)
         return False if _is_about_one(error) else None
     mail.sent_at, mail.last_error = now, ""
     mail.save(update_fields=["attempts", "sent_at", "last_error"])
@@ -77,7 +77,7 @@ def _send(row: QuerySet[_Mail], send: Callable[[_Mail], None], is_wanted: Callab
 
 
 def _is_about_one(error: Exception) -> bool:
-    """Whether this mail alone is not taken. A server that is away, or that we may not use, takes no other either."""
+    """Return whether only this email is refused. A server that is down, or rejects our login, accepts no others."""
     if isinstance(error, smtplib.SMTPDataError):
         return error.smtp_code in _PERMANENT
     return not isinstance(error, OSError) or isinstance(

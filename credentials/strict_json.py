@@ -1,7 +1,7 @@
-"""JSON that all readers understand alike (I-JSON, RFC 7493), and nothing else. Pure.
+"""JSON that all programs read the same way (I-JSON, RFC 7493), and nothing else. Pure.
 
-What RFC 8259 leaves to each reader is refused: a name twice in an object, which some take from its first place and some
-from its last; NaN and the like; numbers beyond any double; half a character; an encoding other than UTF-8.
+It refuses what RFC 8259 leaves open: a name twice in an object (some programs use the first, some the last), NaN and
+infinities, numbers beyond any double, half a character, and encodings other than UTF-8.
 """
 
 import json
@@ -11,11 +11,11 @@ from typing import Any, Never
 
 
 class AmbiguousJsonError(ValueError):
-    """It is JSON to some readers and not to others, or not the same; the message is a sentence and holds no value."""
+    """Programs can read this JSON differently; the message is a sentence and has no value of the JSON."""
 
 
 def read(text: str | bytes) -> Any:
-    """The value that a text stands for. Raises ValueError: AmbiguousJsonError, JSONDecodeError, UnicodeDecodeError."""
+    """Return the value of a JSON text. Raises ValueError: AmbiguousJsonError, JSONDecodeError, UnicodeDecodeError."""
     try:
         found = json.loads(
             text.decode() if isinstance(text, bytes) else text,
@@ -26,32 +26,32 @@ def read(text: str | bytes) -> Any:
         )
         json.dumps(found, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise AmbiguousJsonError("A text in it holds half of a surrogate pair, which is no character.") from None
+        raise AmbiguousJsonError("A string has half of a surrogate pair, which is not a character.") from None
     except RecursionError:
-        raise AmbiguousJsonError("It is nested too deeply to be read.") from None
+        raise AmbiguousJsonError("It is nested too deeply.") from None
     return found
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise AmbiguousJsonError("An object in it has two members of the same name. Give each once.")
+        raise AmbiguousJsonError("An object has two members with the same name. Send each name once.")
     return members
 
 
 def _constant(name: str) -> Never:
-    raise AmbiguousJsonError(f"{name} is no number in JSON.")
+    raise AmbiguousJsonError(f"{name} is not a JSON number.")
 
 
 def _integer(digits: str) -> int:
     try:
         return int(digits)
     except ValueError:  # thousands of digits
-        raise AmbiguousJsonError("A number in it is greater than any that can be kept.") from None
+        raise AmbiguousJsonError("A number is too large.") from None
 
 
 def _number(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise AmbiguousJsonError("A number in it is greater than any that can be kept.")
+        raise AmbiguousJsonError("A number is too large.")
     return number

@@ -9,20 +9,20 @@ from credentials.models import AccessToken, CallCount, SpentAssertion
 from credentials.people import invitations
 from credentials.trail import refusals
 
-# Long enough that a client which comes with an old token is told that it has expired, not that it never was.
+# Long enough that a client with an old token learns that it has expired, not that it never existed.
 TOKENS_REMEMBERED = dt.timedelta(days=1)
 
 
 @shared_task
 def forget_ended_tokens() -> None:
-    """Delete the rows of tokens that ended a day ago, and what was counted or kept until times that are over."""
+    """Delete tokens that ended a day ago, and counts and records whose time is over."""
     now = timezone.now()
     for over in (
         AccessToken.objects.filter(expires__lt=now - TOKENS_REMEMBERED),
         SpentAssertion.objects.over(now),
         CallCount.objects.over(now),
     ):
-        with isolated("What is over of", over.model.__name__):
+        with isolated("The cleanup of", over.model.__name__):
             over.delete()
 
 
@@ -33,11 +33,11 @@ def forget_expired_invitations() -> None:
 
 @shared_task
 def write_down_refusals() -> None:
-    """Tell the audit trail how many more calls were refused in minutes that are over."""
+    """Write events for refused calls of minutes that are over."""
     refusals.write_down_past_minutes()
 
 
 @shared_task
 def write_reminders() -> None:
-    """Write down which reminders are due; portal/mail/tasks.py sends them."""
+    """Record which reminders are due; portal/mail/tasks.py sends them."""
     notices.write_reminders()

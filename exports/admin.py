@@ -1,4 +1,4 @@
-"""The operators' view of exports and of the claims store: to look at, and to call off a job."""
+"""The administration of exports and of the claims store: operators can view both, cancel jobs, and revert loads."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ class JobAdmin(LookOnly, admin.ModelAdmin[Job]):
         if cancelled:
             self.message_user(request, f"{cancelled} cancelled.", messages.SUCCESS)
         if left:
-            self.message_user(request, f"{left} were finished already.", messages.WARNING)
+            self.message_user(request, f"{left} already finished. Nothing changed for them.", messages.WARNING)
 
 
 @admin.register(Load)
@@ -59,7 +59,7 @@ class LoadAdmin(LookOnly, admin.ModelAdmin[Load]):
     def has_take_back_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("exports.change_load")
 
-    @admin.action(description="Take back the selected loads, the last one first", permissions=["take_back"])
+    @admin.action(description="Revert the selected loads, the last one first", permissions=["take_back"])
     def take_back(self, request: HttpRequest, queryset: QuerySet[Load]) -> None:
         for load in queryset.order_by("-id"):
             try:
@@ -67,4 +67,4 @@ class LoadAdmin(LookOnly, admin.ModelAdmin[Load]):
             except CannotTakeBackError as error:
                 self.message_user(request, str(error), messages.ERROR)
                 return
-            self.message_user(request, f"Load {load.pk} was taken back by load {undoing.pk}.", messages.SUCCESS)
+            self.message_user(request, f"Load {load.pk} was reverted by load {undoing.pk}.", messages.SUCCESS)

@@ -1,4 +1,4 @@
-"""The one way a job begins, and the one way it is called off."""
+"""Starts and cancels jobs. There is no other way to do either."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from exports.models import Job
 
 
 class NoRosterError(LookupError):
-    """The organization has no roster, so there is nobody whose claims it could be given."""
+    """The organization has no roster, so it has no beneficiaries to export."""
 
     def __init__(self) -> None:
         super().__init__("failed to start job; attribution file not found")
@@ -38,7 +38,7 @@ def kick_off(
     requested_by: User | None = None,
     request: HttpRequest | None = None,
 ) -> Job:
-    """Begin an export for a client or for a person. Raises NoRosterError."""
+    """Start an export for a client or for a user. Raises NoRosterError."""
     bounds = organization.bounds()
     roster = cohorts.exported_roster(organization)
     if roster is None:
@@ -78,7 +78,7 @@ def kick_off(
 def cancel(
     job: Job, *, client: Client | None = None, by: User | None = None, request: HttpRequest | None = None
 ) -> bool:
-    """Call off a job that is not finished; False when it is. Its files go at once."""
+    """Cancel a job that is not finished, and remove its files. Return False if it is finished."""
     cancelled = any(job.advance(from_=status, to=Job.Status.CANCELLED, finished_at=Now()) for status in Job.UNFINISHED)
     if cancelled:
         audit.record(
@@ -90,13 +90,13 @@ def cancel(
             job=job.pk,
         )
         transaction.on_commit(tasks.call_expire)
-        # While it waited, others may have had to leave workers to it.
+        # While it waited, others may have left workers to it.
         transaction.on_commit(tasks.call_writers)
     return cancelled
 
 
 def _first_service_date(organization: Organization) -> dt.date | None:
-    """The earliest service whose claim the organization may see; its model decides how far back that is."""
+    """Return the earliest service date that the organization can see. Its model decides how far back that is."""
     model = model_of(organization.entity_id)
     return model.lookback.first_service_date(timezone.localdate()) if model and model.lookback else None
 
@@ -104,9 +104,9 @@ def _first_service_date(organization: Organization) -> dt.date | None:
 def _newly_attributed(
     organization: Organization, roster: RosterFile, scope: Job.Scope, since: dt.datetime | None
 ) -> tuple[RosterFile | None, bool]:
-    """The roster in force at `_since`, and whether those who are not on it get their whole history.
+    """Return the roster in force at `_since`, and whether newly attributed beneficiaries get their whole history.
 
-    Only Group exports make the difference (BCDA: "updates since the date, all history for the newly attributed").
+    Only Group exports do that (BCDA: "updates since the date, all history for the newly attributed").
     """
     if scope != Job.Scope.GROUP_ALL or since is None:
         return None, False

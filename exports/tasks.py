@@ -1,7 +1,7 @@
-"""The order of the steps of an export, and nothing else: plan, write each shard, finish.
+"""The order of the steps of an export: plan, write each shard, finish.
 
-The truth is in PostgreSQL. A message to a worker only says "plan job N" or "something is to be written": which shard,
-the database decides when the worker asks. Every task may run twice and does its work once.
+The state is in PostgreSQL. A message to a worker only says "plan job N" or "a file needs to be written". When a worker
+asks, the database says which shard. Every task can run twice and does its work once.
 """
 
 import logging
@@ -28,10 +28,10 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def plan(job_id: int) -> None:
-    """Plan a job, and before it one of an organization that has less at work: nobody waits behind another's many."""
+    """Plan a job, and before it one of the organization with the fewest workers, so that none has to wait."""
     first = turns.to_plan_first()
     if first is not None and first != job_id:
-        # It has a message of its own, and recovery.
+        # It has its own message, and recovery.
         with isolated("The planning of job", first):
             _plan(first)
     _plan(job_id)
@@ -45,12 +45,12 @@ def _plan(job_id: int) -> None:
 
 @shared_task
 def write() -> None:
-    """Write one file. The task ends with it, so that time limits and a worker's end go by the file."""
+    """Write one file. The task ends with the file, so that time limits and a worker's stop apply to one file."""
     holder = uuid.uuid4()
     shard = turns.take_next(holder)
     if shard is None:
         return
-    # The next worker is called before this one writes, and this one itself afterwards, however it went.
+    # Call the next worker before this one writes, and look again afterwards, whatever happened.
     call_writers()
     try:
         if job := writing.write(shard, holder):
@@ -67,7 +67,7 @@ def recover() -> None:
             call_planner(job_id)
     call_writers()
     for job_id in recovered.to_finish:
-        # The storage may be out of reach for one; it is tried again.
+        # The storage may be down for one job. It is tried again.
         with isolated("The end of job", job_id):
             finishing.finish(Job.objects.get(pk=job_id))
 
@@ -83,36 +83,36 @@ def compact() -> None:
 
 
 def call_planner(job_id: int) -> None:
-    """Tell a worker of a job that is to be planned."""
+    """Tell a worker to plan a job."""
     Job.objects.filter(pk=job_id).update(sent_at=Now())
     _send(plan, job_id)
 
 
 def call_writers() -> None:
-    """See to it that a message waits for a worker while something may be written.
+    """Make sure that a message waits for a worker while there is something to write.
 
-    One is enough, however much there is to write: whoever takes it calls the next, and while it waits, all workers are
-    busy. A message that was lost does not wait, so whoever comes here next sends another.
+    One message is enough: the worker that takes it sends the next, and while it waits, all workers are busy. A lost
+    message does not wait, so the next caller sends another.
     """
     if not _is_waiting(settings.WRITING_QUEUE) and turns.is_something_next():
         _send(write)
 
 
 def call_expire() -> None:
-    """Have the files removed that nobody may fetch any more."""
+    """Remove files that can no longer be downloaded."""
     _send(expire)
 
 
 def _send(task: "Task[..., Any]", *arguments: int) -> None:
-    """When the broker is away, recovery will send the message later."""
+    """If the broker is down, recovery sends the message later."""
     try:
         task.delay(*arguments)
     except OperationalError:
-        logger.warning("The broker cannot be reached; %s%s will be sent again.", task.name, arguments)
+        logger.warning("The broker can't be reached. %s%s will be sent again.", task.name, arguments)
 
 
 def _is_waiting(queue: str) -> bool:
-    """Whether a message is in the queue that no worker has taken. Where that cannot be known, none is."""
+    """Return whether the queue has a message that no worker has taken. If that can't be known, return False."""
     with current_app.connection_or_acquire() as connection:
         try:
             connection.ensure_connection(**settings.CELERY_TASK_PUBLISH_RETRY_POLICY)

@@ -1,4 +1,4 @@
-"""The models of attribution, one file a noun."""
+"""The models of attribution, one file for each noun."""
 
 from attribution.models.beneficiary import Beneficiary, Mbi
 from attribution.models.roster import RosterEntry, RosterFile

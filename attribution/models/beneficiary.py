@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Beneficiary(models.Model):
-    """A person with Medicare. Nothing is kept here but that the person exists: who it is, the MBIs say."""
+    """A person with Medicare. The row has no personal data. The MBIs identify the beneficiary."""
 
     id = models.BigAutoField(primary_key=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -15,7 +15,7 @@ class Beneficiary(models.Model):
 
 
 class Mbi(models.Model):
-    """A Medicare Beneficiary Identifier. A beneficiary may have had several; an MBI never changes hands."""
+    """A Medicare Beneficiary Identifier. A beneficiary can have several over time. An MBI never changes hands."""
 
     value = models.CharField(max_length=11, primary_key=True)
     beneficiary = models.ForeignKey(Beneficiary, on_delete=models.CASCADE, related_name="mbis")
@@ -24,5 +24,5 @@ class Mbi(models.Model):
         verbose_name = "MBI"
 
     def __str__(self) -> str:
-        # An MBI must not reach a log or an error page by way of a repr.
+        # The repr must not put an MBI into a log or an error page.
         return f"MBI ending in {self.value[-2:]}"

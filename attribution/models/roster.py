@@ -19,7 +19,7 @@ class RosterFileQuerySet(models.QuerySet["RosterFile"]):
         return self.order_by("-received_at", "-id")
 
     def newest_first(self) -> "RosterFileQuerySet":
-        """By CMS's own date, not by the order of arrival."""
+        """Order by CMS's own date, not by the order of arrival."""
         return self.order_by(*_NEWEST_FIRST)
 
     def newest_of_each_organization(self) -> "RosterFileQuerySet":
@@ -27,9 +27,9 @@ class RosterFileQuerySet(models.QuerySet["RosterFile"]):
 
 
 class RosterFile(models.Model):
-    """A roster that was handed in: for whom an organization is responsible, as CMS said at `file_timestamp`.
+    """An uploaded roster: the beneficiaries that CMS attributed to an organization at `file_timestamp`.
 
-    A published roster never changes; the next month's is another row.
+    A published roster never changes. The next month's is another row.
     """
 
     class Kind(models.TextChoices):
@@ -80,7 +80,7 @@ class RosterFile(models.Model):
 
 
 class RosterEntry(models.Model):
-    """That a beneficiary is on a roster."""
+    """A beneficiary on a roster."""
 
     pk = models.CompositePrimaryKey("roster_id", "beneficiary_id")
     roster = models.ForeignKey(RosterFile, on_delete=models.CASCADE, related_name="entries", db_index=False)

@@ -1,4 +1,4 @@
-"""The formats in which rosters arrive: one file a format, all of one Protocol (base.py). Pure."""
+"""The formats of rosters: one file for each format, all with one Protocol (base.py). Pure."""
 
 from collections.abc import Mapping
 

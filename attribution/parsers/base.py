@@ -1,4 +1,4 @@
-"""What every reader of a roster format gives. Pure."""
+"""The Protocol of every roster format. Pure."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, Protocol
@@ -8,7 +8,7 @@ from attribution.problems import Problem
 
 
 class UnreadableRoster(Exception):  # noqa: N818  # named for what happened
-    """A file cannot be read as what its name says, or not to its end."""
+    """A file can't be read in the format that its name says, or not to its end."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -16,7 +16,7 @@ class UnreadableRoster(Exception):  # noqa: N818  # named for what happened
 
 
 class Row(NamedTuple):
-    """A record as it stands in the file, nothing checked: `mbi` is what stands in the MBI's place."""
+    """A record as it is in the file, unchecked: `mbi` is the text in the MBI's place."""
 
     line: int
     mbi: str
@@ -24,25 +24,25 @@ class Row(NamedTuple):
 
 
 class Roster(Protocol):
-    """An opened roster: what it promises, and its rows as a stream."""
+    """An open roster: what it declares, and its rows as a stream."""
 
     @property
     def file(self) -> str:
-        """The name of the file that the rows are in."""
+        """The name of the file with the rows."""
 
     @property
     def record_count(self) -> int:
-        """How many records there should be."""
+        """The declared number of records."""
 
     @property
     def record_length(self) -> int:
-        """How many characters a record may have."""
+        """The declared length of a record, in characters."""
 
     def rows(self) -> Iterator[Row]:
-        """The rows in the order of the file. May raise UnreadableRoster on the way."""
+        """Return the rows in the order of the file. Can raise UnreadableRoster on the way."""
 
 
 class Parser(Protocol):
-    """Opens a roster of one format. Raises UnreadableRoster."""
+    """Open a roster of one format. Raises UnreadableRoster."""
 
     def __call__(self, file: BinaryIO, name: ArchiveName) -> Roster: ...

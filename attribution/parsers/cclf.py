@@ -1,7 +1,7 @@
-"""CCLF archives: a zip with CCLF8, a record a beneficiary, and CCLF0, which counts them. Pure.
+"""Reads CCLF archives: a zip with CCLF8, one record for each beneficiary, and CCLF0, which counts them. Pure.
 
-An archive comes from outside, so nothing in it is believed: no file is unpacked to disk, no path in it is used, and
-what is inflated is bounded before and while it is read. The archive's other files are never opened.
+An archive comes from outside, so nothing in it is trusted: no file is unpacked to disk, no path in it is used, and the
+decompressed size is limited before and during reading. The archive's other files are never opened.
 """
 
 import io
@@ -19,19 +19,19 @@ from attribution.problems import Problem
 COUNTS, BENEFICIARIES = "0", "8"
 
 MEMBERS_AT_MOST = 100
-# The archive's directory is read in one piece: this is some twenty thousand names.
+# The archive's directory is read in one piece. This is about twenty thousand names.
 READ_AT_ONCE_AT_MOST = 2**20
 COUNTS_BYTES_AT_MOST = 2**16
-# Nearly two million beneficiaries, five times the largest organization's.
+# Nearly two million beneficiaries, five times those of the largest organization.
 BENEFICIARIES_BYTES_AT_MOST = 2**30
-# Fixed-width records that differ in the MBI alone shrink to about 1/180; a bomb reaches 1/1030.
+# Fixed-width records that differ only in the MBI shrink to about 1/180. A zip bomb reaches 1/1030.
 RATIO_AT_MOST = 300
 RATIO_MATTERS_FROM_BYTES = 2**20
 RECORD_LENGTH_AT_MOST = 4000
-# A line that is longer is cut here, which still leaves it too long for any record.
+# A longer line is cut here. It is still too long for any record.
 LINE_AT_MOST = RECORD_LENGTH_AT_MOST + 96
 
-# Some of zipfile's reasons hold names out of the archive.
+# Some of zipfile's reasons contain names from the archive.
 _REASON_AT_MOST = 300
 _DAMAGED = (
     "The archive is damaged or incomplete: {what}. Send the file again as CMS delivered it, transferred in binary mode."
@@ -40,7 +40,7 @@ _DAMAGED = (
 
 @dataclass(frozen=True, slots=True)
 class CclfRoster:
-    """The CCLF8 of an archive, with what CCLF0 says of it."""
+    """The CCLF8 of an archive, with what CCLF0 says about it."""
 
     file: str
     record_count: int
@@ -49,12 +49,12 @@ class CclfRoster:
     _info: zipfile.ZipInfo
 
     def rows(self) -> Iterator[Row]:
-        """The records of CCLF8, a line each, which end in LF or CRLF; the last may lack its end."""
+        """Return the records of CCLF8, one for each line. Lines end in LF or CRLF; the last one may have no end."""
         taken = 0
         with (
             _damage_in(self.file),
             self._archive.open(self._info) as inflated,
-            # ZipExtFile looks for its lines in Python; a buffered reader does it in C.
+            # ZipExtFile looks for lines in Python. A buffered reader does it in C.
             io.BufferedReader(inflated, 2**18) as lines,  # type: ignore[type-var]  # has all that is needed of a raw file
         ):
             number = 0
@@ -67,7 +67,7 @@ class CclfRoster:
                 yield Row(number, record[:LENGTH].decode("latin-1").rstrip(), record)
         if taken != self._info.file_size:
             declared = self._info.file_size
-            reason = _DAMAGED.format(what=f"the file declares {declared:,} bytes and holds {taken:,}")
+            reason = _DAMAGED.format(what=f"the file declares {declared:,} bytes but has {taken:,}")
             raise UnreadableRoster(Problem(self.file, None, None, reason))
 
 
@@ -82,52 +82,63 @@ def open_archive(file: BinaryIO, name: ArchiveName) -> CclfRoster:
 
 
 def _members(archive: zipfile.ZipFile, name: ArchiveName) -> dict[str, zipfile.ZipInfo]:
-    """The two files that matter, by number, each there once, fitting the archive's name and safe to inflate."""
+    """Return the two needed files by number. Each is there once, fits the archive's name, and is safe to decompress."""
     infos = archive.infolist()
     if len(infos) > MEMBERS_AT_MOST:
-        raise _unreadable(name.text, f"The archive holds {len(infos):,} files; a CCLF archive holds about a dozen.")
+        raise _unreadable(
+            name.text,
+            f"The archive has {len(infos):,} files. A CCLF archive has about a dozen. "
+            "Send the archive as CMS delivered it.",
+        )
     found: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         base = without_folders(info.filename)
-        # What macOS adds to archives begins with a dot and repeats the names of the files.
+        # Files that macOS adds to archives begin with a dot and repeat the names of the others.
         if base.startswith(".") or not (".ZC0" in base or ".ZC8" in base):
             continue
         try:
             inside = member(base)
         except BadFileName as error:
-            raise _unreadable(name.text, f"A file in the archive is misnamed: {error}") from error
+            raise _unreadable(name.text, f"A file in the archive has a wrong name: {error}") from error
         for difference in differences(inside, name):
             raise _unreadable(base, f"{difference} Send the archive as CMS delivered it.")
         if inside.number in found:
-            raise _unreadable(name.text, f"The archive holds CCLF{inside.number} twice; which one counts is not known.")
+            raise _unreadable(
+                name.text, f"The archive has CCLF{inside.number} twice. Send the archive as CMS delivered it."
+            )
         found[inside.number] = info
     for number in (COUNTS, BENEFICIARIES):
         if number not in found:
             owner = name.model.owner_in_members(name.entity_id)
             looks = f"{name.environment}.{owner}.ZC{number}{name.text.split('.')[3][2:]}"
-            raise _unreadable(name.text, f"CCLF{number} is missing: no file in the archive is named {looks}.D….T….")
+            raise _unreadable(
+                name.text,
+                f"CCLF{number} is missing: no file in the archive has a name like {looks}.D….T…. "
+                "Send the archive as CMS delivered it.",
+            )
     _heed_limits(found[COUNTS], COUNTS_BYTES_AT_MOST)
     _heed_limits(found[BENEFICIARIES], BENEFICIARIES_BYTES_AT_MOST)
     return found
 
 
 def _heed_limits(info: zipfile.ZipInfo, bytes_at_most: int) -> None:
-    """Raises UnreadableRoster when a file is not to be inflated."""
+    """Raises UnreadableRoster if a file is not safe to decompress."""
     base = without_folders(info.filename)
     if info.flag_bits & 0x1:
         raise _unreadable(base, "The file is encrypted. Send the archive without a password.")
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise _unreadable(base, f"The file is compressed by method {info.compress_type}; only deflate (8) is read.")
+        raise _unreadable(base, f"The file is compressed with method {info.compress_type}. Use deflate (8).")
     if info.file_size > bytes_at_most:
-        raise _unreadable(base, f"The file would be {info.file_size:,} bytes; at most {bytes_at_most:,} are read.")
+        raise _unreadable(base, f"The file has {info.file_size:,} bytes. The limit is {bytes_at_most:,}.")
     if info.file_size > RATIO_MATTERS_FROM_BYTES and info.file_size > RATIO_AT_MOST * info.compress_size:
         raise _unreadable(
-            base, f"The file would grow more than {RATIO_AT_MOST} times when inflated; no roster does. It is not read."
+            base,
+            f"The file would grow more than {RATIO_AT_MOST} times when decompressed. No roster does. It was not read.",
         )
 
 
 def _expectations(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, int]:
-    """What CCLF0 says of CCLF8: how many records, and how long they are."""
+    """Return what CCLF0 says about CCLF8: the number of records, and their length."""
     base = without_folders(info.filename)
     with _damage_in(base):
         content = archive.read(info)
@@ -137,16 +148,17 @@ def _expectations(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int,
         if fields[0] != b"CCLF8":
             continue
         if len(fields) != 4 or not fields[2].isdigit() or not fields[3].isdigit():  # noqa: PLR2004  # described below
-            reason = "The line of CCLF8 is not a name, a description, a count and a length, parted by |."
+            reason = "The line for CCLF8 must have a name, a description, a count and a length, separated by |."
             raise UnreadableRoster(Problem(base, number, 1, reason))
         count, length = (int(field[:12]) for field in fields[2:])
         if not LENGTH <= length <= RECORD_LENGTH_AT_MOST:
-            reason = f"The record length of CCLF8 is {length:,}; it must be {LENGTH} to {RECORD_LENGTH_AT_MOST:,}."
+            reason = f"The record length of CCLF8 is {length:,}. It must be {LENGTH} to {RECORD_LENGTH_AT_MOST:,}."
             raise UnreadableRoster(Problem(base, number, 1, reason))
         stated.append((count, length))
     if len(stated) != 1:
-        times = "not" if not stated else f"{len(stated)} times"
-        raise _unreadable(base, f"CCLF8 is {times} listed; CCLF0 must say once how many records it holds.")
+        raise _unreadable(
+            base, f"CCLF8 is listed {len(stated)} times. CCLF0 must list it once, with its number of records."
+        )
     return stated[0]
 
 
@@ -156,21 +168,21 @@ def _unreadable(file: str, reason: str) -> UnreadableRoster:
 
 @contextmanager
 def _damage_in(file: str) -> Iterator[None]:
-    """What zipfile raises for a bad archive becomes UnreadableRoster.
+    """Turn what zipfile raises for a bad archive into UnreadableRoster.
 
-    It documents BadZipFile, and raises whatever the parts that it is made of raise: zlib, struct, codecs, the file.
+    It documents BadZipFile, but also raises the errors of its parts: zlib, struct, codecs, the file.
     """
     try:
         yield
     except UnreadableRoster:
         raise
-    except Exception as error:  # whatever it is, the file cannot be read
+    except Exception as error:  # whatever it is, the file can't be read
         what = str(error).rstrip(".")[:_REASON_AT_MOST] or type(error).__name__
         raise _unreadable(file, _DAMAGED.format(what=what)) from error
 
 
 class _Bounded:
-    """The part of a binary file that zipfile uses; a read that would take much memory or leave the file is refused."""
+    """The part of a binary file that zipfile uses. Refuses a read that needs much memory or is outside the file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

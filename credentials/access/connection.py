@@ -1,4 +1,4 @@
-"""The test of a connection: from where a caller is seen, and which clients may call from there."""
+"""The connection test: which IP address a call comes from, and which clients can call from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from credentials.models import Client, Membership, User
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What can be told to a caller. Without a person it is the address alone."""
+    """What the connection test returns. Without a user, only the IP address."""
 
     address: str
-    problem: str | None  # why the address could not stand on an allow list
-    clients: Sequence[tuple[Client, bool]]  # those whose credentials the person manages, and whether they list it
+    problem: str | None  # why the IP address can't be on an IP allow list
+    clients: Sequence[tuple[Client, bool]]  # clients that the user manages, and whether each one lists the IP address
 
 
 def seen(address: str, person: User | None = None) -> Connection:
-    """How `address` (canonical) is seen, and the live clients of the person's organizations."""
+    """Return the result for `address` (canonical), with the live clients of the user's organizations."""
     if person is None:
         return Connection(address, addresses.problem(address), [])
     managed = [

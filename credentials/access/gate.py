@@ -1,6 +1,6 @@
-"""Who may pass. The token endpoint, the API and the downloads all ask here, on every request.
+"""Decides whether a client has access. The token endpoint, the API and the downloads ask at every request.
 
-So a revoked client, a removed address or a denied organization stops at the next request, on every node.
+So a revoked client, a removed IP address or a denied organization loses access at the next request, on every node.
 """
 
 import datetime as dt
@@ -15,16 +15,16 @@ from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Or
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why someone may not pass: the reason, and a sentence for the person who reads the client's log."""
+    """Why access is refused: the reason code, and a sentence for the reader of the client's log."""
 
     code: Reason
     message: str
 
 
 def refusal(client: Client, address: str, *, is_listed: bool | None = None) -> Refusal | None:
-    """Why `client` may not pass when it calls from `address` (canonical); None when it may.
+    """Return why `client` has no access from `address` (canonical); None if it has.
 
-    `is_listed` says whether the address is on the client's list, where that is known; otherwise it is looked up.
+    `is_listed` says whether the client's IP allow list has the address. If it is None, the list is looked up.
     """
     if refused := standing_refusal(client):
         return refused
@@ -38,7 +38,7 @@ def refusal(client: Client, address: str, *, is_listed: bool | None = None) -> R
 
 
 def standing_refusal(client: Client) -> Refusal | None:
-    """Why `client` may pass from nowhere; None when its address decides."""
+    """Return why `client` has no access from any IP address; None if the IP address decides."""
     if refused := organization_refusal(client.organization):
         return refused
     if client.revoked_at is not None:
@@ -47,34 +47,34 @@ def standing_refusal(client: Client) -> Refusal | None:
 
 
 def secret_refusal(secret: ClientSecret) -> Refusal | None:
-    """Why a secret that was proven opens nothing; None while it is live."""
+    """Return why a secret that is right gives no access; None while it is live."""
     if secret.is_live:
         return None
     if secret.revoked_at is not None:
         return Refusal(Reason.SECRET_REVOKED, f"This client secret was revoked on {_day(secret.revoked_at)}.")
     if secret.replaced_at is not None:
         return Refusal(
-            Reason.SECRET_REPLACED, f"This client secret was replaced on {_day(secret.replaced_at)}. Use the new one."
+            Reason.SECRET_REPLACED, f"This client secret was rotated on {_day(secret.replaced_at)}. Use the new one."
         )
-    return Refusal(Reason.SECRET_EXPIRED, f"This client secret expired on {_day(secret.expires_at)}. Make a new one.")
+    return Refusal(Reason.SECRET_EXPIRED, f"This client secret expired on {_day(secret.expires_at)}. Create a new one.")
 
 
 def key_refusal(key: ClientKey | ClientKeySet) -> Refusal | None:
-    """Why a key, or a key of a set, whose signature was right opens nothing; None while it is live."""
+    """Return why a key, or a key of a set, whose signature is right gives no access; None while it is live."""
     if key.revoked_at is None:
         return None
     return Refusal(Reason.KEY_REVOKED, f"This key was revoked on {_day(key.revoked_at)}.")
 
 
 def organization_refusal(organization: Organization) -> Refusal | None:
-    """Why nobody of `organization` may pass; None when they may. People in the portal are asked this, too."""
+    """Return why no client of `organization` has access; None if they have. The portal asks this for its users, too."""
     if organization.status == Organization.Status.DENIED:
         return Refusal(Reason.ORGANIZATION_DENIED, f"ACO (CMS_ID: {organization.entity_id}) is unauthorized")
     return None
 
 
 def allows_loopback(organization: Organization) -> bool:
-    """True only for a sandbox organization of the embedded demo, whose clients run on this very machine."""
+    """Return True only for a sandbox organization of the embedded demo: its clients run on this machine."""
     return settings.ALLOW_LOOPBACK_FOR_SANDBOX and organization.is_sandbox
 
 
@@ -85,6 +85,7 @@ def _day(moment: dt.datetime) -> str:
 def _address_refusal(address: str) -> Refusal:
     if address == addresses.UNKNOWN:
         return Refusal(
-            Reason.ADDRESS_NOT_ALLOWED, "It cannot be told which address this call comes from, so it is on no list."
+            Reason.ADDRESS_NOT_ALLOWED,
+            "The IP address of this call is unknown, so it is not on this client's IP allow list.",
         )
-    return Refusal(Reason.ADDRESS_NOT_ALLOWED, f"{address} is not on this client's list of allowed addresses.")
+    return Refusal(Reason.ADDRESS_NOT_ALLOWED, f"{address} is not on this client's IP allow list.")

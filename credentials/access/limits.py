@@ -1,8 +1,8 @@
-"""How many calls are let through in a window of five minutes, counted by all servers together.
+"""Rate limits: how many calls are allowed in a window of five minutes, counted by all servers together.
 
-Calls that prove who they are are counted by the client, wherever they come from: many clients may share an address.
-Calls that do not are counted apart, by their address, and never by the client alone: so nobody can use up what a client
-has, or lock it out, by knowing its id. See docs/decisions/0012.
+Authenticated calls count for the client, from all IP addresses: many clients can share an address. Other calls count
+for their IP address, never for the client alone. So no one can use up a client's limit, or lock the client out, by
+knowing its client ID. See docs/decisions/0012.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ from credentials.models import CallCount, Client, User
 
 logger = logging.getLogger(__name__)
 
-# Of an IPv6 address, the network that one customer is given.
+# The network of an IPv6 address that one customer gets.
 IPV6_NETWORK = 64
-# What the keys in the cache begin with.
+# The prefix of the keys in the cache.
 NAMESPACE = "claimsgate.limits"
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """So many calls for one key in one window; 0 means as many as come."""
+    """How many calls one key can make in one window. 0 means no limit."""
 
     key: str
     at_most: int
@@ -43,24 +43,24 @@ class Excess:
 
     at_most: int
     wait: float  # seconds
-    is_first: bool  # whether this very call is the first too many
+    is_first: bool  # True for the first call over the limit
 
     @property
     def retry_after(self) -> int:
-        """Whole seconds after which a call is let through again."""
+        """Return the whole seconds until calls are allowed again."""
         return math.ceil(self.wait)
 
     @property
     def message(self) -> str:
         minutes = settings.LIMIT_WINDOW.total_seconds() / 60
         return (
-            f"Too many calls: {self.at_most:,} are let through in {minutes:g} minutes. "
+            f"Too many calls: the limit is {self.at_most:,} in {minutes:g} minutes. "
             f"Try again in {self.retry_after} seconds."
         )
 
 
 class LimitReachedError(Exception):
-    """A call too many; `excess` says for how long."""
+    """A call over the limit; `excess` says for how long."""
 
     def __init__(self, excess: Excess) -> None:
         super().__init__(excess.message)
@@ -68,25 +68,25 @@ class LimitReachedError(Exception):
 
 
 def api_calls(caller: Client | User) -> list[Budget]:
-    """Calls of the API by a client, or a person, that has proven who it is: from wherever it calls."""
+    """API calls of an authenticated client or user, from all IP addresses."""
     kind = "client" if isinstance(caller, Client) else "person"
     return [Budget(f"api.{kind}:{caller.pk}", settings.LIMIT_API_CALLS_PER_CLIENT)]
 
 
 def unproven_calls(address: str) -> list[Budget]:
-    """Calls of the API that say nothing of who is calling."""
+    """API calls without a token."""
     return [Budget(f"api.address:{network(address)}", settings.LIMIT_API_CALLS_PER_ADDRESS)]
 
 
 def token_calls(client: Client) -> list[Budget]:
-    """Calls of the token endpoint and its sisters, by a client that has proven who it is."""
+    """Calls of the token, introspection and revocation endpoints by an authenticated client."""
     return [Budget(f"token.client:{client.pk}", settings.LIMIT_TOKEN_CALLS_PER_CLIENT)]
 
 
 def failures(client_id: str | None, address: str, *, is_proven: bool = False) -> list[Budget]:
-    """Calls that proved nothing, or whose client may not pass: by the id that they gave, if they did.
+    """Refused calls: those that did not authenticate, or whose client has no access, by the client ID that they sent.
 
-    Those of a client that `is_proven`, and may pass, say nothing against its address.
+    If the client `is_proven` and has access, its calls don't count against its IP address.
     """
     place = network(address)
     of_address = Budget(f"failures.address:{place}", settings.LIMIT_FAILURES_PER_ADDRESS)
@@ -98,15 +98,15 @@ def failures(client_id: str | None, address: str, *, is_proven: bool = False) ->
 
 
 def slow_hashes(address: str) -> list[Budget]:
-    """Tries of secrets whose hash is slow: imported ones, before their first use."""
+    """Attempts with secrets whose hash is slow: imported ones, before their first use."""
     return [Budget(f"slow.address:{network(address)}", settings.LIMIT_SLOW_HASHES_PER_ADDRESS)]
 
 
 def spend(budgets: Sequence[Budget]) -> Excess | None:
-    """Count a call against each budget; the one of those used up for which one has to wait longest, or None."""
+    """Count a call against each budget. Return the excess with the longest wait, or None."""
     limited = [budget for budget in budgets if budget.at_most]
     now, length = time.time(), settings.LIMIT_WINDOW.total_seconds()
-    # Each key has windows of its own, so that not everybody who waited comes back in the same second.
+    # Each key has its own windows, so that not all waiting callers come back in the same second.
     ends = [
         math.floor(now) + length - (math.floor(now) + zlib.crc32(budget.key.encode())) % length for budget in limited
     ]
@@ -120,14 +120,14 @@ def spend(budgets: Sequence[Budget]) -> Excess | None:
 
 
 def network(address: str) -> str:
-    """What an address is counted as: an IPv4 address as itself, an IPv6 address as its network."""
+    """Return what an address counts as: an IPv4 address as itself, an IPv6 address as its network."""
     if isinstance(ipaddress.ip_address(address), ipaddress.IPv4Address):
         return address
     return str(ipaddress.ip_network((address, IPV6_NETWORK), strict=False))
 
 
 def _count_up(windows: Sequence[tuple[str, int]]) -> list[int]:
-    """Redis and Valkey count fastest; without them, and while they are away, PostgreSQL does."""
+    """Count in Redis or Valkey, which is fastest. Without them, and while they are down, count in PostgreSQL."""
     if not windows:
         return []
     cache = caches["default"]
@@ -135,12 +135,12 @@ def _count_up(windows: Sequence[tuple[str, int]]) -> list[int]:
         try:
             return [_in_cache(cache, f"{NAMESPACE}.{key}.{ends}") for key, ends in windows]
         except (RedisError, OSError) as error:
-            logger.warning("The cache does not answer (%s): PostgreSQL counts calls for it.", error)
+            logger.warning("The cache does not answer (%s). PostgreSQL counts calls instead.", error)
     return CallCount.objects.count_up(windows)
 
 
 def _in_cache(cache: RedisCache, key: str) -> int:
-    # The key lives longer than its window, so it cannot go away between the two commands.
+    # The key lives longer than its window, so it can't disappear between the two commands.
     if cache.add(key, 1, timeout=2 * settings.LIMIT_WINDOW.total_seconds()):
         return 1
     return int(cache.incr(key))

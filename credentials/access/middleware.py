@@ -1,4 +1,4 @@
-"""What every request carries: an id to find it by, and the true address of the client."""
+"""Gives every request an ID, and finds the true IP address of the client."""
 
 import ipaddress
 import re
@@ -14,22 +14,22 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 _REQUEST_ID = "claimsgate.request_id"
 _CLIENT_ADDRESS = "claimsgate.client_address"
-# What begins as our secrets and tokens do is kept nowhere, not even by mistake.
+# An ID that begins like a secret or a token is stored nowhere, not even by mistake.
 _ACCEPTABLE_ID = re.compile(r"(?!cg[a-z]_)[A-Za-z0-9._-]{8,64}")
 
 
 def request_id(request: HttpRequest) -> str:
-    """The id of a request: what it came with in X-Request-Id, or a new UUID."""
+    """Return the request ID from X-Request-Id, or a new UUID."""
     return str(request.META.get(_REQUEST_ID, ""))
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address that a request comes from, in canonical form; UNKNOWN when nobody whom we trust has said it."""
+    """Return the IP address of a request, in canonical form; UNKNOWN if no trusted proxy reported it."""
     return str(request.META[_CLIENT_ADDRESS])
 
 
 class RequestIdMiddleware:
-    """Gives each request an id and tells it in the response, so that a caller can quote it."""
+    """Gives each request an ID and returns it in the response, so that a caller can quote it."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -43,11 +43,11 @@ class RequestIdMiddleware:
 
 
 class ClientAddressMiddleware:
-    """Finds the client's address: the peer of the connection, or what trusted proxies say of it.
+    """Finds the client's IP address: the peer of the connection, or what trusted proxies report.
 
-    TRUSTED_PROXIES names the proxies in front, one network each, outermost first. X-Forwarded-For is believed only
-    when the connection came through all of them, and then only in the part that they wrote themselves. If that part
-    cannot be read, the address is unknown: what stands before it is the caller's own word.
+    TRUSTED_PROXIES lists the networks of the proxies in front, outermost first. X-Forwarded-For is trusted only if the
+    connection came through all of them, and only the part that they wrote. If that part can't be read, the IP address
+    is unknown: the caller controls the rest of the header.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -60,9 +60,9 @@ class ClientAddressMiddleware:
 
 
 def _seen(peer: str, header: str, proxies: Sequence[str]) -> str:
-    """The client's address as the trusted proxies saw it; the peer's without proxies, or when the chain is not theirs.
+    """Return the IP address that the trusted proxies report; the peer's if there are none, or the chain is not theirs.
 
-    The innermost proxy is the peer, the last entry of the header is what it says of its own peer, and so on outward.
+    The innermost proxy is the peer. The last entry of the header is the proxy's own peer, and so on outward.
     """
     if not proxies or not header.strip():
         return addresses.of_hop(peer)

@@ -1,10 +1,10 @@
-"""Why calls, invitations and sign-ins are refused: the whole vocabulary."""
+"""Why calls, invitations and sign-ins are refused: all reason codes."""
 
 import enum
 
 
 class Reason(enum.StrEnum):
-    """Every reason that is written down, in alphabetical order. A value, once used, keeps its meaning for ever."""
+    """Every reason that is recorded, in alphabetical order. A value never changes its meaning."""
 
     ADDRESS_NOT_ALLOWED = "address_not_allowed"
     ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"

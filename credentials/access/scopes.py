@@ -1,7 +1,6 @@
-"""SMART's scopes for systems, in both syntaxes: `system/Patient.read` (v1) and `system/Patient.rs` (v2). Pure.
+"""SMART's system scopes, in both syntaxes: `system/Patient.read` (v1) and `system/Patient.rs` (v2). Pure.
 
-Nothing can be written here, so of what a client asks for, the right to read and to search is granted at most; an
-export does both.
+The API is read-only, so at most the rights to read and to search are granted. An export needs both.
 """
 
 import re
@@ -9,13 +8,13 @@ from collections.abc import Iterable, Sequence
 
 ALL = "*"
 
-# `.read`, `.write` and `.*` are v1; v2 says create, read, update, delete, search, in this order.
+# `.read`, `.write` and `.*` are v1. v2 has create, read, update, delete, search, in this order.
 _SCOPE = re.compile(r"system/(\*|[A-Z][A-Za-z]{2,40})\.(read|write|\*|(?=[cruds])c?r?u?d?s?)")
 _GRANTABLE = "rs"
 _OF_V1 = {"read": "rs", "write": "cud", "*": "cruds"}
 
-# FHIR R4, https://hl7.org/fhir/R4/resourcelist.html. A client that may have everything may ask for any of these by
-# name, whether or not there will ever be such resources here.
+# FHIR R4, https://hl7.org/fhir/R4/resourcelist.html. A client that can have all types can ask for each one by name,
+# even if this server never has it.
 RESOURCE_TYPES = frozenset(
     """
     Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic Binary
@@ -45,16 +44,16 @@ RESOURCE_TYPES = frozenset(
 
 
 def granted(asked: Iterable[str]) -> list[str]:
-    """What is given of the scopes that were asked for: verbatim, in their order, each once.
+    """Return the granted scopes: as requested, in their order, each once.
 
-    A scope that asks for more than reading is narrowed to it (`system/*.cruds` to `system/*.rs`). One that is not
-    known, that cannot be given, or whose narrowing by a search (`?…`) could not be kept, is left out.
+    A scope for more than reading is narrowed (`system/*.cruds` to `system/*.rs`). A scope is left out if it is unknown,
+    can't be granted, or has a search (`?…`) that could not be enforced.
     """
     return list(dict.fromkeys(scope for each in asked if (scope := _grantable(each))))
 
 
 def missing(scope: str, resource_types: Iterable[str]) -> list[str]:
-    """Those of `resource_types` that a token with the granted `scope` does not open."""
+    """Return the types in `resource_types` that the granted `scope` does not cover."""
     rights: dict[str, set[str]] = {}
     for each in scope.split():
         if match := _SCOPE.fullmatch(each):
@@ -65,12 +64,12 @@ def missing(scope: str, resource_types: Iterable[str]) -> list[str]:
 
 
 def needed(resource_types: Iterable[str]) -> str:
-    """The scope that opens `resource_types`, as one asks for it."""
+    """Return the scope that covers `resource_types`, as a client requests it."""
     return " ".join(f"system/{each}.{_GRANTABLE}" for each in resource_types)
 
 
 def supported(resource_types: Sequence[str]) -> list[str]:
-    """What a server that has these types says it supports."""
+    """Return the scopes that a server with these types supports."""
     return [f"system/{each}.{right}" for each in (ALL, *resource_types) for right in ("read", _GRANTABLE)]
 
 

@@ -1,4 +1,4 @@
-"""What a client is answered that calls the API too often. DRF's views load this, so it does not import them."""
+"""The answer to a client that calls the API too often. DRF's views load this module, so it does not import them."""
 
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -10,7 +10,7 @@ from credentials.models import Client, User
 
 
 class TooManyCallsError(exceptions.Throttled):
-    """429; `wait` is the true rest of the window, in seconds."""
+    """429; `wait` is the exact rest of the window, in seconds."""
 
     def __init__(self, excess: limits.Excess) -> None:
         super().__init__(detail=excess.message)
@@ -18,10 +18,10 @@ class TooManyCallsError(exceptions.Throttled):
 
 
 class CallThrottle(BaseThrottle):
-    """Counts each call of the API that has passed the gate."""
+    """Counts each API call that the gate has allowed."""
 
     def allow_request(self, request: Request, view: object) -> bool:  # noqa: ARG002  # DRF's signature
-        """Raise TooManyCallsError, which knows more than a False could tell."""
+        """Raise TooManyCallsError, which says more than False could."""
         caller = request.user if isinstance(request.user, Client | User) else None
         address = client_address(request._request)  # noqa: SLF001  # the way DRF offers
         if excess := limits.spend(limits.api_calls(caller) if caller else limits.unproven_calls(address)):

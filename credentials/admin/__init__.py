@@ -1,6 +1,7 @@
-"""The operators' view of credentials, one file a noun. Organizations and people are edited here. Clients, secrets and
-keys can be looked at, ended and rotated, people invited and removed, through the same verbs that their delegates use;
-tokens and the audit trail are never changed.
+"""The administration of credentials, one file for each noun.
+
+Operators edit organizations and users here. They can view, revoke and rotate clients, secrets and keys, and invite and
+remove team members, with the same functions that delegates use. Tokens and the audit trail can't be changed.
 """
 
 from credentials.admin import audit_event, client_key, client_secret, invitation, membership, organization, user

@@ -1,4 +1,4 @@
-"""What django-oauth-toolkit has tables for."""
+"""Pages for the tables of django-oauth-toolkit."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from credentials.admin.look_only import LookOnly
 
 
 class AccessTokenAdmin(LookOnly, admin.ModelAdmin[Any]):
-    """django-oauth-toolkit registers it. Nothing here can be used as a token: only the checksum is known."""
+    """Registered by django-oauth-toolkit. Nothing here works as a token: only the checksum is stored."""
 
     list_display = ["application", "created", "expires", "scope"]
     list_select_related = ["application"]
@@ -18,7 +18,7 @@ class AccessTokenAdmin(LookOnly, admin.ModelAdmin[Any]):
 
 
 class UnusedAdmin(LookOnly, admin.ModelAdmin[Any]):
-    """For the toolkit's tables that the client_credentials grant has no use for: they are not shown."""
+    """For the toolkit's tables that the client_credentials grant does not use. They are not shown."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature
         return False

@@ -42,7 +42,7 @@ class ClientKeySetInline(LookOnly, admin.TabularInline[ClientKeySet, Any]):
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Clients by how they stand; see Client.state."""
+    """Filters clients by their state; see Client.state."""
 
     title = "state"
     parameter_name = "state"
@@ -75,7 +75,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class ClientAdmin(Ending, admin.ModelAdmin[Any]):
-    """django-oauth-toolkit registers it; see OAUTH2_PROVIDER in the settings."""
+    """Registered by django-oauth-toolkit; see OAUTH2_PROVIDER in the settings."""
 
     list_display = ["name", "organization", "client_id", "state", "created", "last_used_at", "failed_attempts"]
     list_filter = [StateFilter, "organization__program", "organization__is_sandbox"]
@@ -113,10 +113,10 @@ class ClientAdmin(Ending, admin.ModelAdmin[Any]):
     @admin.action(description="Rotate the secret of the selected client", permissions=["rotate"])
     @sensitive_variables("secret")
     def rotate(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Asks, and on the second time shows the new secret. Sent again, the same form makes no other."""
+        """Ask for confirmation, then show the new secret. Submitting the same form again makes no second one."""
         clients = list(queryset[:2])
         if len(clients) != 1:
-            self.message_user(request, "Select one client: its new secret is shown once.", messages.ERROR)
+            self.message_user(request, "Select only one client. Its new secret is shown once.", messages.ERROR)
             return None
         client = clients[0]
         newest = client.secrets.order_by("-created_at", "-pk").values_list("pk", flat=True).first() or 0
@@ -133,13 +133,13 @@ class ClientAdmin(Ending, admin.ModelAdmin[Any]):
 
 @transaction.atomic
 def _rotated(client: Client, newest: int, request: HttpRequest) -> str:
-    """The new secret. Raises ValueError, also when the form was made for an older secret than the `newest`."""
+    """Return the new secret. Raises ValueError, also if the form was made before the secret `newest` existed."""
     by: Any = request.user
     Client.objects.locked(client)
     if request.POST.get("overlap", "") not in map(str, rotation.Overlap.values):
-        raise ValueError("Choose for how long the old secret works on.")
+        raise ValueError("Choose when the old secret stops working.")
     if request.POST.get("newest") != str(newest):
-        raise ValueError("The secret has been replaced since the page was opened.")
+        raise ValueError("The secret was rotated after you opened this page. Open the page again.")
     return rotation.rotate_secret(
         client, overlap=rotation.Overlap(int(request.POST["overlap"])), by=by, request=request
     )

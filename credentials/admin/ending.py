@@ -1,4 +1,4 @@
-"""Pages of what operators can end, after a question."""
+"""Pages of things that operators can revoke, after a confirmation."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from credentials.models import (
 
 
 class Ending(LookOnly):
-    """Look-only pages of what can be ended, after a question, by operators who have the right to change it."""
+    """Look-only pages of things that operators with the right to change them can revoke, after a confirmation."""
 
     actions: Any = ["revoke"]
 
     def end(self, thing: Any, request: HttpRequest) -> bool:
-        """End one; False when it had ended before."""
+        """Revoke one. Return False if it was already revoked."""
         raise NotImplementedError
 
     def has_revoke_permission(self: Any, request: HttpRequest) -> bool:
@@ -28,16 +28,16 @@ class Ending(LookOnly):
 
     @admin.action(description="Revoke the selected %(verbose_name_plural)s", permissions=["revoke"])
     def revoke(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Asks, and on the second time ends those that are live."""
+        """Ask for confirmation, then revoke those that are live."""
         if "confirmed" not in request.POST:
             return question(self, request, "admin/credentials/revoke.html", {"things": queryset})
         ended = sum(self._ended(thing, request) for thing in queryset)
         if ended:
-            self.message_user(
-                request, f"{ended} revoked. From the next request on they open nothing.", messages.SUCCESS
-            )
+            self.message_user(request, f"{ended} revoked. They stop working at the next request.", messages.SUCCESS)
         if left := len(queryset) - ended:
-            self.message_user(request, f"{left} had ended before.", messages.WARNING)
+            self.message_user(
+                request, f"{left} already revoked or expired. Nothing changed for them.", messages.WARNING
+            )
         return None
 
     def _ended(self, thing: Any, request: HttpRequest) -> bool:
@@ -48,7 +48,7 @@ class Ending(LookOnly):
 
 
 def question(page: Any, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
-    """A page between the list and the deed, within the administration."""
+    """Return a confirmation page in the administration."""
     shown = {**page.admin_site.each_context(request), "opts": page.opts, **context}
     response = TemplateResponse(request, template, shown)
     add_never_cache_headers(response)

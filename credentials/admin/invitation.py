@@ -29,7 +29,7 @@ class InvitationForm(forms.ModelForm[Invitation]):
 
 @admin.register(Invitation)
 class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
-    """Invitations, above all of the first person of an organization. Links are in the mails alone."""
+    """Invitations, usually of the first team member. Links are only in the emails."""
 
     form = InvitationForm
     list_display = [
@@ -62,11 +62,11 @@ class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
         return super().get_readonly_fields(request, obj) if obj else ()
 
     def changeform_view(self, request: HttpRequest, *arguments: Any, **named: Any) -> Any:
-        """What the rules refuse is said, and nothing has changed."""
+        """If the rules refuse the invitation, show why. Nothing has changed."""
         try:
             return super().changeform_view(request, *arguments, **named)
         except TeamRefusedError as refused:
-            self.message_user(request, f"Nobody was invited. {refused}", messages.ERROR)
+            self.message_user(request, f"No invitation was sent. {refused}", messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
@@ -91,7 +91,7 @@ class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
 
     @admin.action(description="Withdraw the selected invitations", permissions=["send"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
-        self._do(request, queryset, invitations.withdraw, "withdrawn. Their links open nothing.")
+        self._do(request, queryset, invitations.withdraw, "withdrawn. Their links no longer work.")
 
     def _do(self, request: HttpRequest, queryset: QuerySet[Invitation], verb: Callable[..., Any], done: str) -> None:
         count = 0

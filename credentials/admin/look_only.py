@@ -11,7 +11,7 @@ class LookOnly:
     fields: ClassVar[Any]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002  # Django's signature
-        """All that are shown, those included that no form may hold."""
+        """Return all fields that are shown, including those that no form can have."""
         return self.fields or ()
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature

@@ -14,7 +14,7 @@ from credentials.people import team
 
 @admin.register(Membership)
 class MembershipAdmin(LookOnly, admin.ModelAdmin[Membership]):
-    """Who belongs to which organization. People come by invitations."""
+    """Which users belong to which organization. Users join by invitation."""
 
     list_display = ["organization", "user", "role", "created_at"]
     list_filter = ["role", "organization__program"]
@@ -26,13 +26,15 @@ class MembershipAdmin(LookOnly, admin.ModelAdmin[Membership]):
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("credentials.delete_membership"))
 
-    @admin.action(description="Remove the selected member", permissions=["remove"])
+    @admin.action(description="Remove the selected team member", permissions=["remove"])
     def remove(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        """Asks, and on the second time takes the person out; also the last one who manages credentials."""
+        """Ask for confirmation, then remove the team member, even the last one who manages credentials."""
         by: Any = request.user
         members = list(queryset.select_related("organization", "user")[:2])
         if len(members) != 1:
-            self.message_user(request, "Select one member: each may have made something.", messages.ERROR)
+            self.message_user(
+                request, "Select only one team member. Each may have created API credentials.", messages.ERROR
+            )
             return None
         member = members[0]
         if request.POST.get("made") not in {"keep", "revoke"}:
@@ -40,6 +42,6 @@ class MembershipAdmin(LookOnly, admin.ModelAdmin[Membership]):
             return question(self, request, "admin/credentials/remove.html", context)
         team.remove(member, revoke=request.POST["made"] == "revoke", by=by, as_operator=True, request=request)
         self.message_user(
-            request, f"{member.user} does not belong to {member.organization} any more.", messages.SUCCESS
+            request, f"{member.user} is no longer a team member of {member.organization}.", messages.SUCCESS
         )
         return None

@@ -15,7 +15,7 @@ from credentials.people import organizations
 
 
 class MembershipInline(LookOnly, admin.TabularInline[Membership, Organization]):
-    """People come by invitations, and go under Memberships."""
+    """Users join by invitation and are removed under Memberships."""
 
     model = Membership
     fields = ["user", "role", "created_at"]
@@ -35,7 +35,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
-        """Make it, and change its status, by the verbs that write events."""
+        """Create the organization, or change its status, with the functions that write audit events."""
         by: Any = request.user
         status, obj.status = obj.status, form.initial.get("status", Organization.Status.ACTIVE)
         if change:

@@ -34,11 +34,11 @@ class UserAdmin(DjangoUserAdmin[User]):
     add_fieldsets = [(None, {"fields": ["email", "name", "password1", "password2"]})]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
-        """A person is switched off, not deleted: memberships would go with the person, and nobody would know."""
+        """A user is deactivated, not deleted: that would delete the memberships without an event."""
         return False
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
-        """The last step of saving, in the same transaction: now all that was changed is known."""
+        """The last step of saving, in the same transaction: now all changes are known."""
         super().save_related(request, form, formsets, change)
         person = form.instance
         if not change:
@@ -52,7 +52,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
     @transaction.atomic
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  # Django's signature
-        """Django's page; it also switches the sign-in by password off."""
+        """Django's page. It can also turn off signing in with a password."""
         person = User.objects.filter(pk=id).first() if id.isascii() and id.isdigit() else None
         response = super().user_change_password(request, id, form_url)
         if person and person.password != User.objects.get(pk=person.pk).password:
@@ -66,5 +66,5 @@ class UserAdmin(DjangoUserAdmin[User]):
 
 
 def _in_words(value: Any) -> Any:
-    """A value of a form, for the audit trail: of rows, their names."""
+    """Return a form value for the audit trail; for rows, their names."""
     return value if isinstance(value, bool | str | None) else sorted(str(each) for each in value)

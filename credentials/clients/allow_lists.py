@@ -1,4 +1,4 @@
-"""The verbs that change from where a client may call. Each is one transaction with its audit event."""
+"""Functions that change a client's IP allow list. Each is one transaction with its audit event."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from credentials.trail import audit
 
 
 class AddressesRefusedError(ValueError):
-    """Some of the addresses may not stand on an allow list; `reasons` says why, by the place of each."""
+    """Some IP addresses can't be on an IP allow list; `reasons` says why, by the position of each."""
 
     def __init__(self, reasons: dict[int, str]) -> None:
         super().__init__(" ".join(reasons.values()))
@@ -20,20 +20,20 @@ class AddressesRefusedError(ValueError):
 
 
 def checked_addresses(given: Sequence[str], *, allows_loopback: bool) -> list[str]:
-    """The canonical form of 1 to 8 public addresses. Raises AddressesRefusedError, with a reason for each bad one."""
+    """Return 1 to 8 public IP addresses in canonical form. Raises AddressesRefusedError, with a reason for each."""
     reasons: dict[int, str] = {}
     accepted: dict[str, int] = {}
     for place, text in enumerate(given):
         if reason := addresses.problem(text, allows_loopback=allows_loopback):
             reasons[place] = reason
         elif (address := addresses.canonical(text)) in accepted:
-            reasons[place] = f"{address} is on the list already."
+            reasons[place] = f"{address} is already on the IP allow list."
         else:
             accepted[address] = place
     if not given:
-        reasons[0] = "Give at least one address: a client may call from listed addresses only."
+        reasons[0] = "The IP allow list is empty. Enter at least one IP address: a client can call only from these."
     if len(given) > ADDRESSES_AT_MOST:
-        reasons[ADDRESSES_AT_MOST] = f"A client may have {ADDRESSES_AT_MOST} addresses at most."
+        reasons[ADDRESSES_AT_MOST] = f"The IP allow list has too many addresses. Enter at most {ADDRESSES_AT_MOST}."
     if reasons:
         raise AddressesRefusedError(reasons)
     return list(accepted)
@@ -43,7 +43,7 @@ def checked_addresses(given: Sequence[str], *, allows_loopback: bool) -> list[st
 def set_addresses(
     client: Client, addresses: Sequence[str], *, by: User | None, request: HttpRequest | None = None
 ) -> None:
-    """Replace the whole list of allowed addresses. Raises AddressesRefusedError; then nothing has changed."""
+    """Replace the whole IP allow list. Raises AddressesRefusedError; then nothing has changed."""
     allowed = checked_addresses(addresses, allows_loopback=gate.allows_loopback(client.organization))
     Client.objects.locked(client)
     _replace(client, _listed(client), allowed, by=by, request=request)
@@ -51,14 +51,14 @@ def set_addresses(
 
 @transaction.atomic
 def add_address(client: Client, address: str, *, by: User | None, request: HttpRequest | None = None) -> None:
-    """Put one more address on the list. Raises AddressesRefusedError, also when it has eight already."""
+    """Add one IP address to the list. Raises AddressesRefusedError, also if the list already has eight."""
     Client.objects.locked(client)
     before = _listed(client)
     _replace(client, before, _checked_anew(client, [*before, address]), by=by, request=request)
 
 
 def write_addresses(client: Client, allowed: Sequence[str], *, by: User | None) -> None:
-    """Put addresses into free slots; the database holds to eight a client, whoever asks."""
+    """Put IP addresses into free slots. The database allows eight for each client."""
     taken = set(client.addresses.values_list("slot", flat=True))
     free = (slot for slot in range(1, ADDRESSES_AT_MOST + 1) if slot not in taken)
     AllowedAddress.objects.bulk_create(

@@ -1,4 +1,4 @@
-"""Takes over clients from the SSAS with the secrets that they have: a file as a whole, or not at all."""
+"""Imports clients from the SSAS with their secrets: all of a file, or none of it."""
 
 import csv
 import datetime as dt
@@ -26,7 +26,7 @@ NAME_LENGTH = 64
 
 
 class ImportRefusedError(ValueError):
-    """Something in the file is wrong, and nothing was taken over; `problems` are sentences, each with its record."""
+    """The file has errors, and nothing was imported; `problems` are sentences, each with its record."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -35,7 +35,7 @@ class ImportRefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SsasClient:
-    """A client as the file has it, validated."""
+    """A client from the file, validated."""
 
     client_id: str
     organization: Organization
@@ -46,19 +46,19 @@ class SsasClient:
 
 
 def read(file: IO[str], *, is_csv: bool) -> list[Mapping[str, Any]]:
-    """The records of a file: CSV with a header line, or a JSON list of objects. Raises ImportRefusedError."""
+    """Return the records of a file: CSV with a header line, or a JSON list of objects. Raises ImportRefusedError."""
     if is_csv:
         try:
             return _csv_records(file)
         except csv.Error as error:
-            raise ImportRefusedError([f"This is not CSV: {error}."]) from error
+            raise ImportRefusedError([f"The file is not valid CSV: {error}."]) from error
     try:
         records = strict_json.read(file.read())
     except AmbiguousJsonError as error:
-        raise ImportRefusedError([f"Readers would not agree on what this JSON says. {error}"]) from error
+        raise ImportRefusedError([f"This JSON is ambiguous. {error}"]) from error
     except json.JSONDecodeError as error:
         raise ImportRefusedError(
-            [f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."]
+            [f"The file is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}."]
         ) from error
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise ImportRefusedError([f"The file must be a JSON list of objects with the members {_listed(FIELDS)}."])
@@ -68,28 +68,28 @@ def read(file: IO[str], *, is_csv: bool) -> list[Mapping[str, Any]]:
 def _csv_records(file: IO[str]) -> list[Mapping[str, Any]]:
     rows = csv.DictReader(file)
     if missing := set(FIELDS) - set(rows.fieldnames or ()):
-        raise ImportRefusedError([f"The first line must name the columns; {_listed(missing)} is missing."])
+        raise ImportRefusedError([f"The first line must have the column names. Missing: {_listed(missing)}."])
     names = rows.fieldnames or ()
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ImportRefusedError([f"The first line names a column twice: {_listed(repeated)}. Leave one out."])
+        raise ImportRefusedError([f"The first line has a column name twice: {_listed(repeated)}. Remove one."])
     return list(rows)
 
 
 @transaction.atomic
 def import_clients(records: Sequence[Mapping[str, Any]], *, iterations: int | None, by: User | None) -> list[Client]:
-    """Make a client of each record. Raises ImportRefusedError with everything that is wrong; then there is none."""
+    """Create a client for each record. Raises ImportRefusedError with all problems; then there is none."""
     return [_write(given, by=by) for given in checked(records, iterations=iterations)]
 
 
 def checked(records: Sequence[Mapping[str, Any]], *, iterations: int | None) -> list[SsasClient]:
-    """The records, validated against each other and what is there. Raises ImportRefusedError."""
+    """Return the records, validated against each other and the database. Raises ImportRefusedError."""
     problems: list[str] = []
     found: list[SsasClient] = []
     organizations = {organization.entity_id: organization for organization in Organization.objects.all()}
     taken_ids = set(Client.objects.values_list("client_id", flat=True))
     taken_names = set(Client.objects.live().values_list("organization__entity_id", "name"))
     if not records:
-        problems.append("The file holds no record.")
+        problems.append("The file has no records.")
     for number, record in enumerate(records, start=1):
         try:
             given = _client(record, organizations, iterations=iterations)
@@ -98,9 +98,11 @@ def checked(records: Sequence[Mapping[str, Any]], *, iterations: int | None) -> 
             continue
         name = (given.organization.entity_id, given.name)
         if given.client_id in taken_ids:
-            problems.append(f"Record {number}: there is a client {given.client_id} already.")
+            problems.append(f"Record {number}: the client ID {given.client_id} already exists. Remove this record.")
         if name in taken_names:
-            problems.append(f"Record {number}: {name[0]} has a client named “{given.name}” already.")
+            problems.append(
+                f"Record {number}: {name[0]} already has a client named “{given.name}”. Choose another name."
+            )
         taken_ids.add(given.client_id)
         taken_names.add(name)
         found.append(given)
@@ -112,7 +114,7 @@ def checked(records: Sequence[Mapping[str, Any]], *, iterations: int | None) -> 
 def _client(
     record: Mapping[str, Any], organizations: Mapping[str, Organization], *, iterations: int | None
 ) -> SsasClient:
-    """One record, validated by itself. Raises ImportRefusedError with everything that is wrong with it."""
+    """Return one record, validated by itself. Raises ImportRefusedError with all its problems."""
     problems: list[str] = []
 
     def text(field: str) -> str:
@@ -122,10 +124,12 @@ def _client(
     client_id = _client_id(text("client_id"), problems)
     organization = organizations.get(text("organization"))
     if organization is None:
-        problems.append(f"organization: there is no organization “{text('organization')}”. Create it first.")
+        problems.append(
+            f"organization: there is no organization with the entity ID “{text('organization')}”. Create it first."
+        )
     name = text("name")
     if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable():
-        problems.append(f"name: give a name of 1 to {NAME_LENGTH} characters, none of them a control character.")
+        problems.append(f"name: enter a name of 1 to {NAME_LENGTH} characters, without control characters.")
     secret_hash = _secret_hash(text("secret_hash"), iterations, problems)
     expires_at = _expires_at(text("expires_at"), problems)
     addresses = _addresses(record.get("addresses"), organization, problems)
@@ -157,22 +161,20 @@ def _expires_at(text: str, problems: list[str]) -> dt.datetime | None:
     except ValueError:
         moment = None
     if moment is None:
-        problems.append(f"expires_at: “{text[:40]}” is not a time. Write it like 2027-01-31T12:00:00Z.")
+        problems.append(f"expires_at: “{text[:40]}” is not a time. Use the format 2027-01-31T12:00:00Z.")
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
     if moment <= now:
-        problems.append(
-            f"expires_at: the secret expired at {text}. Leave the client out, or give it a new secret here."
-        )
+        problems.append(f"expires_at: the secret expired at {text}. Remove this record, and create a new client here.")
     if moment > now + SECRET_LIFETIME:
-        problems.append(f"expires_at: {text} is too far off; no secret lives longer than {SECRET_LIFETIME.days} days.")
+        problems.append(f"expires_at: {text} is too late. A secret is valid for at most {SECRET_LIFETIME.days} days.")
     return moment
 
 
 def _addresses(given: Any, organization: Organization | None, problems: list[str]) -> list[str]:
     wanted = re.split(r"[\s,;]+", given.strip()) if isinstance(given, str) else given
     if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
-        problems.append("addresses: give a list of addresses.")
+        problems.append("addresses: this is not a list of IP addresses. Enter one.")
         return []
     allows_loopback = organization is not None and gate.allows_loopback(organization)
     try:

@@ -1,4 +1,4 @@
-"""The verbs that give credentials. Each is one transaction with its audit events."""
+"""Functions that create clients and secrets. Each is one transaction with its audit events."""
 
 import hashlib
 import secrets
@@ -15,29 +15,29 @@ from credentials.clients.allow_lists import checked_addresses
 from credentials.models import SECRET_LIFETIME, SECRETS_AT_MOST, AuditEvent, Client, ClientSecret, Organization, User
 from credentials.trail import audit
 
-# Secret scanners know our secrets and tokens by these; portal/redaction.py does, too.
+# Secret scanners recognize our secrets and tokens by these prefixes; portal/redaction.py does, too.
 SECRET_PREFIX = "cgs_"  # noqa: S105  # a prefix, not a secret
 SECRET_BYTES = 32
 HINT_LENGTH = 4
 
 
 class NameTakenError(ValueError):
-    """The organization has a client of this name."""
+    """The organization already has a client with this name."""
 
 
 class TwoSecretsError(ValueError):
-    """The client has two live secrets, and no client may have a third."""
+    """The client has two live secrets and can't have a third."""
 
     def __init__(self, client: Client) -> None:
         live = " and ".join(
             f"…{secret.hint} (until {secret.expires_at:%Y-%m-%d %H:%M} UTC)"
             for secret in client.secrets.live().order_by("created_at")
         )
-        super().__init__(f"“{client.name}” has two secrets already: {live}. End one of them first.")
+        super().__init__(f"“{client.name}” already has two secrets: {live}. Revoke one of them first.")
 
 
 def secret_digest(secret: str) -> bytes:
-    """What is kept of a secret: its SHA-256, 32 bytes. It has 256 random bits, so there is nothing to guess."""
+    """Return what is stored of a secret: its SHA-256, 32 bytes. It has 256 random bits, so it can't be guessed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -50,7 +50,7 @@ def create_client(
     by: User | None,
     request: HttpRequest | None = None,
 ) -> tuple[Client, str]:
-    """A new client and its secret, which nobody can be told again.
+    """Return a new client and its secret, which can't be shown again.
 
     Raises AddressesRefusedError and NameTakenError.
     """
@@ -59,7 +59,9 @@ def create_client(
         with transaction.atomic():
             client = Client.objects.create(organization=organization, name=name, created_by=by)
     except IntegrityError as error:
-        raise NameTakenError(f"{organization.name} has a client named “{name}” already.") from error
+        raise NameTakenError(
+            f"{organization.name} already has a client named “{name}”. Choose another name."
+        ) from error
     allow_lists.write_addresses(client, allowed, by=by)
     event = audit.record(
         audit.Action.CLIENT_CREATED,
@@ -77,7 +79,7 @@ def create_client(
 
 @transaction.atomic
 def issue_secret(client: Client, *, by: User | None, request: HttpRequest | None = None) -> str:
-    """One more secret for `client`, valid for 90 days. Raises TwoSecretsError and ClientRevokedError."""
+    """Return one more secret for `client`, valid for 90 days. Raises TwoSecretsError and ClientRevokedError."""
     client = Client.objects.locked(client)
     secret, event = _issue(client, by=by, request=request)
     notices.announce(notices.Kind.SECRET_CREATED, client, event=event, hint=secret[-HINT_LENGTH:])
@@ -85,7 +87,7 @@ def issue_secret(client: Client, *, by: User | None, request: HttpRequest | None
 
 
 def write_secret(client: Client, *, by: User | None) -> tuple[str, ClientSecret]:
-    """A new secret in a free slot; only its digest is kept. For callers who have locked the client and write the event.
+    """Return a new secret in a free slot; only its digest is stored. The caller locks the client and writes the event.
 
     Raises TwoSecretsError.
     """

@@ -1,7 +1,7 @@
-"""Key sets (JWK Set, RFC 7517) at the URLs that clients publish them at: fetched with suspicion, kept for a while.
+"""Key sets (JWK Set, RFC 7517) at the URLs of clients: fetched with care, cached for a while.
 
-Whoever registers a URL makes this server call it, so the call can be steered to public addresses only, at the address
-that was checked, and ends after a few seconds and a few thousand bytes, whatever the other side does.
+Anyone who registers a URL makes this server call it. So the call goes only to public IP addresses, to the one that was
+checked, and ends after a few seconds and a few thousand bytes, whatever the other side does.
 """
 
 import contextlib
@@ -31,18 +31,18 @@ from credentials.models import ClientKeySet
 
 logger = logging.getLogger(__name__)
 
-# Everything together, in seconds: finding the address, connecting, TLS, and reading to the end.
+# For everything together, in seconds: looking up the address, connecting, TLS, and reading to the end.
 TIME_LIMIT = 5.0
 SIZE_LIMIT = 64 * 1024
 KEYS_AT_MOST = 64
 URL_LENGTH_AT_MOST = 500
 
-# A key set is fetched at most once in so many seconds, by all nodes together, whatever is asked of it: neither one that
-# may not be kept, nor one that cannot be had, nor unknown key ids make us knock more often.
+# All nodes together fetch a key set at most once in this time. That also holds for one that must not be kept, one
+# that can't be fetched, and unknown key IDs.
 APART = 10
 KEPT_WITHOUT_WORD, KEPT_AT_MOST = 300, 3600
 
-# Public by its number, and yet inside of every network of that cloud: the platform services of Azure.
+# Public by its number, but inside every network of that cloud: the platform services of Azure.
 _NEVER = frozenset({"168.63.129.16"})
 _CONNECT_LIMIT = 2.0
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
@@ -51,17 +51,17 @@ _MOMENT = 0.05
 
 
 class KeySetUnavailableError(LookupError):
-    """The key set cannot be had or cannot be trusted; the message is for the client's delegate.
+    """The key set can't be fetched or can't be trusted; the message is for the client's delegate.
 
-    It does not tell names that are unknown from names of machines inside: that would be a way to look around here.
+    It does not reveal which names exist on the internal network.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Where key sets may be fetched from. As it stands: over HTTPS, from public addresses."""
+    """Where key sets can be fetched from. By default, over HTTPS from public IP addresses."""
 
-    allows_loopback: bool = False  # this machine, too, and from it without TLS
+    allows_loopback: bool = False  # also from this machine, and from there without TLS
 
 
 STRICT = Policy()
@@ -69,14 +69,14 @@ STRICT = Policy()
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The JWKs of a key set, and how long they may be kept (seconds), as far as their server said."""
+    """The JWKs of a key set, and how long they can be kept (seconds) if their server says so."""
 
     jwks: Sequence[Mapping[str, Any]]
     max_age: int | None
 
 
 class _Kept(TypedDict):
-    """What the cache holds of a key set. `problem` is set instead of keys when it could not be had."""
+    """What the cache has of a key set. If it could not be fetched, `problem` is set and there are no keys."""
 
     jwks: Sequence[Mapping[str, Any]]
     problem: str | None
@@ -84,33 +84,33 @@ class _Kept(TypedDict):
 
 
 def problem(url: str, policy: Policy = STRICT) -> str | None:
-    """Why key sets may not be fetched from `url`, as a sentence; None when they may. Does not call it."""
+    """Return why key sets can't be fetched from `url`, as a sentence; None if they can. Does not call it."""
     if not url.isascii() or not url.isprintable() or " " in url or len(url) > URL_LENGTH_AT_MOST:
-        return f"A URL has at most {URL_LENGTH_AT_MOST} ASCII characters and no spaces."
+        return f"The URL is not valid. Use at most {URL_LENGTH_AT_MOST} ASCII characters, without spaces."
     try:
         parts, port = urlsplit(url), urlsplit(url).port
     except ValueError:
         parts, port = SplitResult("", "", "", "", ""), None
     if parts.scheme != "https" and not (parts.scheme == "http" and policy.allows_loopback):
-        return "The URL has to begin with https://, so that nobody can exchange the keys on their way."
+        return "The URL does not begin with https://. Use https, so that no one can replace the keys in transit."
     if not parts.hostname or port == 0:
-        return f"“{url}” names no host. A URL looks like https://keys.example.org/jwks.json."
+        return f"“{url}” has no host name. Use the format https://keys.example.org/jwks.json."
     if "@" in parts.netloc or "#" in url:
-        return "The URL holds a user name, a password or a part after “#”. Public keys need none of these."
+        return "The URL has a user name, a password or a part after “#”. Remove it: public keys don't need it."
     return None
 
 
 def find(key_set: ClientKeySet, kid: str, algorithm: str, policy: Policy = STRICT) -> keys.PublicKey | None:
-    """The one key of a client's key set that has this `kid` and fits `algorithm`; None if there is not exactly one.
+    """Return the one key of a client's key set with this `kid` that fits `algorithm`; None if there is not exactly one.
 
-    Raises KeySetUnavailableError, and KeyRefusedError when the key is there and is not to be trusted.
+    Raises KeySetUnavailableError. Raises KeyRefusedError if the key exists but can't be trusted.
     """
     try:
         kept = _kept(key_set, kid, policy)
     except (RedisError, OSError) as error:
-        # Without the cache nothing would keep us from hammering.
-        logger.warning("The cache does not answer (%s): no key sets are fetched.", error)
-        raise KeySetUnavailableError("This server's cache does not answer. Its operator has to see to it.") from error
+        # Without the cache, nothing would limit how often the URL is called.
+        logger.warning("The cache does not answer (%s). No key sets are fetched.", error)
+        raise KeySetUnavailableError("This server's cache does not answer. Ask its operator to fix it.") from error
     if kept["problem"]:
         raise KeySetUnavailableError(kept["problem"])
     found = [jwk for jwk in kept["jwks"] if _has(jwk, kid) and jwk.get("kty") == keys.ALGORITHMS.get(algorithm)]
@@ -136,33 +136,31 @@ def fetch(url: str, policy: Policy = STRICT) -> Fetched:
     except ssl.SSLCertVerificationError as error:
         raise KeySetUnavailableError(f"The certificate of {url} is not valid: {error.verify_message}.") from None
     except (OSError, http.client.HTTPException):
-        raise KeySetUnavailableError(f"The connection to {url} failed or broke off.") from None
+        raise KeySetUnavailableError(f"The connection to {url} failed or was interrupted.") from None
     if status != HTTPStatus.OK:
-        raise KeySetUnavailableError(
-            f"{url} answers with status {status}. It has to be 200: redirects are not followed."
-        )
+        raise KeySetUnavailableError(f"{url} returned status {status}. It must return 200. Redirects are not followed.")
     return Fetched(_parsed(url, body), _max_age(said))
 
 
 def _kept(key_set: ClientKeySet, kid: str, policy: Policy) -> _Kept:
-    """What is known of a key set, fetched again when it is old or does not hold `kid`, but at most once every APART."""
+    """Return the cached key set. Fetch it again if it is old or has no `kid`, but at most once every APART."""
     name = f"credentials.jwks.{key_set.pk}"
     turn = f"{name}.turn"
     kept: _Kept | None = cache.get(name)
     if kept and time.time() < kept["fresh_until"] and any(_has(jwk, kid) for jwk in kept["jwks"]):
         return kept
-    # From here on it may take as long as the client's server likes.
+    # From here on, it can take as long as the client's server needs.
     database.give_back()
     if cache.add(turn, _FETCHING, APART):
         kept = _fetched(key_set, kept, policy)
         cache.set(name, kept, KEPT_AT_MOST + APART)
         cache.set(turn, _FETCHED, APART)
         return kept
-    # Someone else has had the turn: their answer is ours, as soon as it is there.
+    # Another node is fetching it. Wait for its answer.
     until = time.monotonic() + TIME_LIMIT
     while cache.get(turn) == _FETCHING and time.monotonic() < until:
         time.sleep(_MOMENT)
-    return cache.get(name) or _Kept(jwks=[], problem=f"{key_set.url} is just being fetched.", fresh_until=0)
+    return cache.get(name) or _Kept(jwks=[], problem=f"{key_set.url} is being fetched right now.", fresh_until=0)
 
 
 def _fetched(key_set: ClientKeySet, before: _Kept | None, policy: Policy) -> _Kept:
@@ -170,7 +168,7 @@ def _fetched(key_set: ClientKeySet, before: _Kept | None, policy: Policy) -> _Ke
     try:
         fetched = fetch(key_set.url, policy)
     except KeySetUnavailableError as error:
-        # What may still be kept is not lost because a stranger's unknown key id made us ask again at a bad moment.
+        # Keep a valid cached set, even if an unknown key ID made us fetch it again at a bad moment.
         if before and now < before["fresh_until"]:
             return before
         return _Kept(jwks=[], problem=str(error), fresh_until=0)
@@ -184,22 +182,23 @@ def _has(jwk: Mapping[str, Any], kid: str) -> bool:
 
 def _parsed(url: str, body: bytes) -> Sequence[Mapping[str, Any]]:
     if len(body) > SIZE_LIMIT:
-        raise KeySetUnavailableError(f"{url} answers with more than {SIZE_LIMIT} bytes.")
+        raise KeySetUnavailableError(f"{url} returned more than {SIZE_LIMIT:,} bytes.")
     try:
         found = keys.jwks_of(body)
     except keys.PrivateKeyRefusedError:
         raise KeySetUnavailableError(
-            f"{url} publishes a private key: whoever reads it can act as your system. Make a new pair."
+            f"{url} publishes a private key. Anyone who reads it can act as your system. "
+            "Create a new key pair and publish only its public key."
         ) from None
     except keys.KeyRefusedError as error:
-        raise KeySetUnavailableError(f"{url} does not answer with a JWK Set (RFC 7517). {error}") from None
+        raise KeySetUnavailableError(f"{url} did not return a JWK Set (RFC 7517). {error}") from None
     if len(found) > KEYS_AT_MOST:
-        raise KeySetUnavailableError(f"{url} holds {len(found)} keys; {KEYS_AT_MOST} are allowed.")
+        raise KeySetUnavailableError(f"{url} has {len(found)} keys. Publish at most {KEYS_AT_MOST}.")
     return found
 
 
 def _max_age(headers: Message) -> int | None:
-    """For how many seconds the answer is fresh (RFC 9111, section 5.2.2); None when the server does not say."""
+    """Return for how many seconds the answer is fresh (RFC 9111, section 5.2.2); None if the server does not say."""
     control = headers.get("Cache-Control", "")
     if re.search(r"\bno-(store|cache)\b", control, re.IGNORECASE):
         return 0
@@ -213,14 +212,14 @@ def _max_age(headers: Message) -> int | None:
 
 
 def _connected(parts: SplitResult, policy: Policy, deadline: float) -> http.client.HTTPConnection:
-    """A connection to the first of the host's allowed addresses that answers. The name is looked up once."""
+    """Return a connection to the first allowed IP address of the host that answers. The name is looked up once."""
     host, is_tls = str(parts.hostname), parts.scheme == "https"
     port = parts.port or (443 if is_tls else 80)
     found = _resolved(host, port, deadline)
-    # Plain HTTP is for this machine alone.
+    # Plain HTTP is only for this machine.
     allowed = [address for address in found if _may_be_called(address, policy, needs_loopback=not is_tls)]
     if not allowed:
-        raise KeySetUnavailableError(f"{host} does not lead to a public address.")
+        raise KeySetUnavailableError(f"{host} does not resolve to a public IP address.")
     for place, address in enumerate(allowed, start=1):
         try:
             tcp = socket.create_connection((address, port), timeout=min(_left(deadline), _CONNECT_LIMIT))
@@ -230,7 +229,7 @@ def _connected(parts: SplitResult, policy: Policy, deadline: float) -> http.clie
                 raise
     try:
         tcp.settimeout(_left(deadline))
-        # The certificate has to be the host's, not the address's.
+        # The certificate must be the host's, not the IP address's.
         stream = ssl.create_default_context().wrap_socket(tcp, server_hostname=host) if is_tls else tcp
     except BaseException:
         tcp.close()
@@ -252,7 +251,7 @@ def _may_be_called(address: str, policy: Policy, *, needs_loopback: bool) -> boo
 
 
 def _resolved(host: str, port: int, deadline: float) -> list[str]:
-    """The addresses of a host. The system's resolver knows no time limit, so it works in a thread that can be left."""
+    """Return the IP addresses of a host. The resolver has no time limit, so it runs in a thread that can be left."""
     answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
 
     def look_up() -> None:
@@ -270,7 +269,7 @@ def _resolved(host: str, port: int, deadline: float) -> list[str]:
 
 
 def _left(deadline: float) -> float:
-    """The seconds until `deadline`. Raises TimeoutError."""
+    """Return the seconds until `deadline`. Raises TimeoutError."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
@@ -278,9 +277,9 @@ def _left(deadline: float) -> float:
 
 
 class _TimedSocket:
-    """A connected socket, as http.client uses one, that counts every wait against one deadline.
+    """A connected socket for http.client that counts every wait against one deadline.
 
-    A socket's own time limit begins anew with each byte, so that a server could hold us for hours.
+    A socket's own time limit begins again with each byte, so a server could keep us waiting for hours.
     """
 
     def __init__(self, stream: socket.socket, deadline: float) -> None:
@@ -297,7 +296,7 @@ class _TimedSocket:
         return io.BufferedReader(_TimedReader(self._stream, self._deadline))
 
     def close(self) -> None:
-        """Close the connection, unless what comes over it is still to be read: then its reader does."""
+        """Close the connection, unless a reader still needs it. Then the reader closes it."""
         if not self._is_being_read:
             self._stream.close()
 

@@ -1,4 +1,4 @@
-"""The verbs that give a client its public keys and take them back. Each is one transaction with its audit events."""
+"""Functions that add and revoke a client's public keys. Each is one transaction with its audit events."""
 
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
@@ -11,19 +11,19 @@ from credentials.trail import audit
 
 
 class TooManyKeysError(ValueError):
-    """The client would have more live keys than it may have."""
+    """The client would have too many live keys."""
 
 
 class KidTakenError(ValueError):
-    """The client has a live key with this key id."""
+    """The client already has a live key with this key ID."""
 
 
 class UrlRefusedError(ValueError):
-    """Key sets may not be fetched from this URL; the message says why."""
+    """Key sets can't be fetched from this URL; the message says why."""
 
 
 def policy_for(client: Client) -> jwks.Policy:
-    """Where this client's key set may be fetched from: for a sandbox of the embedded demo, from this machine, too."""
+    """Return where this client's key set can be fetched from: for a sandbox of the demo, also from this machine."""
     return jwks.Policy(allows_loopback=gate.allows_loopback(client.organization))
 
 
@@ -31,21 +31,23 @@ def policy_for(client: Client) -> jwks.Policy:
 def add_keys(
     client: Client, pasted: str, *, name: str, kid: str = "", by: User | None, request: HttpRequest | None = None
 ) -> list[ClientKey]:
-    """Let a client sign with the public keys of a JWK, a JWK Set or PEM text (which has no `kid` of its own).
+    """Add the public keys of a JWK, a JWK Set or PEM text (which has no `kid` of its own) to a client.
 
-    Raises keys.KeyRefusedError (PrivateKeyRefusedError, when it is the secret half), KidTakenError, TooManyKeysError
-    and ClientRevokedError; then nothing has changed.
+    Raises keys.KeyRefusedError (PrivateKeyRefusedError for a private key), KidTakenError, TooManyKeysError and
+    ClientRevokedError; then nothing has changed.
     """
     given = keys.read(pasted, kid=kid)
     client = Client.objects.locked(client)
     if client.keys.live().count() + len(given) > KEYS_AT_MOST:
-        raise TooManyKeysError(f"A client may have {KEYS_AT_MOST} keys. Revoke those that are not in use any more.")
+        raise TooManyKeysError(
+            f"The client has too many keys: at most {KEYS_AT_MOST} are allowed. Revoke keys that you no longer use."
+        )
     return [_add(client, key, name=name, by=by, request=request) for key in given]
 
 
 @transaction.atomic
 def revoke_key(key: ClientKey, *, by: User | None, request: HttpRequest | None = None) -> bool:
-    """End a key and the tokens that were bought with it. False, and nothing changes, when it had ended before."""
+    """Revoke a key and its tokens. Return False, and change nothing, if it was already revoked."""
     client, now = Client.objects.locked(key.client), timezone.now()
     if not client.keys.live().filter(pk=key.pk).update(revoked_at=now):
         return False
@@ -64,10 +66,10 @@ def revoke_key(key: ClientKey, *, by: User | None, request: HttpRequest | None =
 
 @transaction.atomic
 def set_key_set_url(client: Client, url: str, *, by: User | None, request: HttpRequest | None = None) -> bool:
-    """Have a client's keys fetched from `url` from now on, or, when it is empty, from nowhere. False when it is so.
+    """Set the URL from which a client's keys are fetched; an empty `url` means none. Return False if it is already set.
 
-    Tokens that were bought with keys of the former URL end. Raises UrlRefusedError and ClientRevokedError. The URL is
-    not called: jwks.fetch does that, outside of a transaction.
+    Tokens that were issued for keys of the old URL end. Raises UrlRefusedError and ClientRevokedError. The URL is not
+    called: jwks.fetch does that, outside a transaction.
     """
     url = url.strip()
     if url and (why := jwks.problem(url, policy_for(client))):
@@ -108,7 +110,7 @@ def _add(client: Client, key: keys.PublicKey, *, name: str, by: User | None, req
             )
     except IntegrityError as error:
         raise KidTakenError(
-            f"“{client.name}” has a key with the key id “{key.kid}” already. Revoke it first."
+            f"“{client.name}” already has a key with the key ID “{key.kid}”. Revoke that key first."
         ) from error
     audit.record(
         audit.Action.KEY_ADDED,

@@ -1,7 +1,7 @@
-"""The verbs that end credentials: from the next request on they open nothing, on every node.
+"""Functions that revoke credentials. They stop working at the next request, on every node.
 
-They know nothing of exports. Whoever wants a client's running exports to end with it calls `exports.kickoff.cancel` for
-them in the same transaction; see docs/decisions/0011.
+This module does not know exports. To end a client's running exports with it, call `exports.kickoff.cancel` for them in
+the same transaction; see docs/decisions/0011.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ from credentials.trail import audit
 
 @transaction.atomic
 def revoke_secret(secret: ClientSecret, *, by: User | None, request: HttpRequest | None = None) -> bool:
-    """End a secret and the tokens that were bought with it. False, and nothing changes, when it had ended before."""
+    """Revoke a secret and its tokens. Return False, and change nothing, if it had already ended."""
     client = Client.objects.locked(secret.client)
     live = client.secrets.filter(pk=secret.pk).live()
     before = described(live)
@@ -40,7 +40,7 @@ def revoke_secret(secret: ClientSecret, *, by: User | None, request: HttpRequest
 
 @transaction.atomic
 def revoke_client(client: Client, *, by: User | None, request: HttpRequest | None = None) -> bool:
-    """End a client with its secrets and tokens. False, and nothing changes, when it has been revoked before."""
+    """Revoke a client with its secrets and tokens. Return False, and change nothing, if it was already revoked."""
     now = timezone.now()
     if not Client.objects.live().filter(pk=client.pk).update(revoked_at=now):
         return False
@@ -65,9 +65,9 @@ def revoke_client(client: Client, *, by: User | None, request: HttpRequest | Non
 def revoke_everything(
     organization: Organization, *, by: User | None, reason: str, request: HttpRequest | None = None
 ) -> list[Client]:
-    """End all clients of an organization with their secrets and tokens; those that were live until now.
+    """Revoke all clients of an organization with their secrets and tokens. Return those that were live.
 
-    With none of them, nothing changes.
+    If there are none, nothing changes.
     """
     ended = [
         client
@@ -87,14 +87,14 @@ def revoke_everything(
 
 
 def end_secrets(secrets: ClientSecretQuerySet, at: dt.datetime) -> int:
-    """End secrets and their tokens; how many there were. For callers who have locked the client and write the event."""
+    """Revoke secrets and their tokens. Return how many. The caller locks the client and writes the event."""
     ended = list(secrets.values_list("pk", flat=True))
     AccessToken.objects.filter(secret__in=ended).revoke(at)
     return ClientSecret.objects.filter(pk__in=ended).update(revoked_at=at, slot=None)
 
 
 def described(secrets: ClientSecretQuerySet) -> list[dict[str, Any]]:
-    """Secrets as the audit trail tells of them, in the order of their making."""
+    """Return secrets for the audit trail, in the order of their creation."""
     return [
         {"hint": secret.hint, "expires_at": secret.expires_at.replace(microsecond=0)}
         for secret in secrets.order_by("created_at", "pk")

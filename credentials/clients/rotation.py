@@ -1,4 +1,4 @@
-"""A new secret for an old one, with or without a time in which both open the door."""
+"""Replaces a secret with a new one, with or without a time in which both work."""
 
 import datetime as dt
 
@@ -14,9 +14,9 @@ from credentials.trail import audit
 
 
 class Overlap(models.IntegerChoices):
-    """For how many hours the old secret lives on beside the new one."""
+    """For how many hours the old secret works beside the new one."""
 
-    NONE = 0, "End the old secret now"
+    NONE = 0, "Revoke the old secret now"
     DAY = 24, "24 hours"
     THREE_DAYS = 72, "72 hours"
 
@@ -27,9 +27,9 @@ class Overlap(models.IntegerChoices):
 
 @transaction.atomic
 def rotate_secret(client: Client, *, overlap: Overlap, by: User | None, request: HttpRequest | None = None) -> str:
-    """A new secret. The old one ends after `overlap`; with none, every older one ends at once, and so do their tokens.
+    """Return a new secret. The old one ends after `overlap`. Without one, every older secret and its tokens end now.
 
-    Raises TwoSecretsError when there are two already and none of them shall end now, and ClientRevokedError.
+    Raises ClientRevokedError, and TwoSecretsError if there are already two secrets and neither ends now.
     """
     client = Client.objects.locked(client)
     now = timezone.now()

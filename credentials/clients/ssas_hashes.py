@@ -1,7 +1,7 @@
-"""The hashes in which the SSAS, BCDA's credential service, keeps its secrets. Pure.
+"""The secret hashes of the SSAS, BCDA's credential service. Pure.
 
-PBKDF2 with HMAC-SHA512, written as `base64(salt):base64(hash):iterations`; older ones leave the iterations out. The
-secrets are 40 random bytes in lower-case hexadecimal.
+PBKDF2 with HMAC-SHA512, written as `base64(salt):base64(hash):iterations`; older ones have no iterations. The secrets
+are 40 random bytes in lower-case hexadecimal.
 """
 
 import base64
@@ -17,7 +17,7 @@ LENGTHS = range(16, 129)
 
 
 class NotAHashError(ValueError):
-    """The text is no such hash; the message says why."""
+    """The text is not such a hash; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,17 @@ class SsasHash:
 
     @classmethod
     def parse(cls, text: str, *, iterations: int | None = None) -> "SsasHash":
-        """Read a hash; `iterations` counts where the hash does not say. Raises NotAHashError."""
+        """Return the parsed hash; `iterations` applies if the hash has none. Raises NotAHashError."""
         salt, _, rest = text.partition(":")
         digest, has_iterations, written = rest.partition(":")
         if has_iterations:
             if not re.fullmatch(r"[1-9][0-9]{0,8}", written):
-                raise NotAHashError(f"its iterations are “{written[:20]}” and not a number")
+                raise NotAHashError(f"its iterations are “{written[:20]}”, which is not a number")
             iterations = int(written)
         if iterations is None:
-            raise NotAHashError("it does not say its iterations: give them with --iterations")
+            raise NotAHashError("it has no iterations: set them with --iterations")
         if iterations > ITERATIONS_AT_MOST:
-            raise NotAHashError(f"it has {iterations:,} iterations; {ITERATIONS_AT_MOST:,} are the most that are taken")
+            raise NotAHashError(f"it has {iterations:,} iterations, and the most allowed is {ITERATIONS_AT_MOST:,}")
         return cls(_decoded(salt, "salt"), _decoded(digest, "hash"), iterations)
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class SsasHash:
         return f"{salt}:{digest}:{self.iterations}"
 
     def is_of(self, secret: str) -> bool:
-        """Whether this is the hash of `secret`. Takes its time: about a tenth of a second for 130,000 iterations."""
+        """Return whether this is the hash of `secret`. Slow: about a tenth of a second for 130,000 iterations."""
         found = hashlib.pbkdf2_hmac("sha512", secret.encode(), self.salt, self.iterations, len(self.digest))
         return hmac.compare_digest(found, self.digest)
 
@@ -57,5 +57,7 @@ def _decoded(text: str, what: str) -> bytes:
     except (binascii.Error, ValueError) as error:
         raise NotAHashError(f"its {what} is not base64") from error
     if len(decoded) not in LENGTHS:
-        raise NotAHashError(f"its {what} has {len(decoded)} bytes; {LENGTHS.start} to {LENGTHS.stop - 1} are taken")
+        raise NotAHashError(
+            f"its {what} has {len(decoded)} bytes, and {LENGTHS.start} to {LENGTHS.stop - 1} are allowed"
+        )
     return decoded

@@ -1,4 +1,4 @@
-"""What the operators' commands have in common: who gives them."""
+"""Shared by the operators' commands: which operator runs them."""
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -6,33 +6,33 @@ from credentials.models import Client, Organization, User
 
 
 class OperatorCommand(BaseCommand):
-    """A command that is written down in the audit trail as the act of the operator whom `--by` names."""
+    """A command that the audit trail records as an action of the operator in `--by`."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--by",
             required=True,
             metavar="EMAIL",
-            help="the operator who gives the command; the audit trail names them",
+            help="the operator who runs the command, for the audit trail",
         )
 
     def operator(self, email: str) -> User:
         found = User.objects.filter(email__iexact=email, is_staff=True, is_active=True).first()
         if found is None:
             raise CommandError(
-                f"There is no operator with the e-mail address {email}. Operators are people who may use the "
-                "administration; make the first with “manage.py create_operator”."
+                f"There is no operator with the email address {email}. Operators are users of the "
+                "administration. Create the first one with “manage.py create_operator”."
             )
         return found
 
     def organization(self, entity_id: str) -> Organization:
         found = Organization.objects.filter(entity_id=entity_id).first()
         if found is None:
-            raise CommandError(f"There is no organization “{entity_id}”.")
+            raise CommandError(f"There is no organization with the entity ID “{entity_id}”.")
         return found
 
     def client(self, client_id: str) -> Client:
         found = Client.objects.select_related("organization").filter(client_id=client_id.lower()).first()
         if found is None:
-            raise CommandError(f"There is no client with the id “{client_id}”.")
+            raise CommandError(f"There is no client with the client ID “{client_id}”.")
         return found

@@ -1,4 +1,4 @@
-"""The models of credentials, one file a noun."""
+"""The models of credentials, one file for each noun."""
 
 from credentials.models.access_token import AccessToken
 from credentials.models.audit_event import AuditEvent

@@ -14,19 +14,19 @@ class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
         return self.filter(revoked_at=None, expires__gt=timezone.now())
 
     def from_address(self, address: str) -> "AccessTokenQuerySet":
-        """With `is_from_listed_address`: whether the token's client may call from there."""
+        """Add `is_from_listed_address`: whether the IP allow list of the token's client has the address."""
         listed = AllowedAddress.objects.filter(client=OuterRef("application"), address=address)
         return self.annotate(is_from_listed_address=Exists(listed))
 
     def revoke(self, at: dt.datetime) -> int:
-        """End those that are live; how many there were. The rows stay a day: who comes with one is written down."""
+        """Revoke live tokens. Return how many. Rows stay for a day, so the trail can say who still uses one."""
         return self.live().update(revoked_at=at)
 
 
 class AccessToken(AbstractAccessToken):
-    """A bearer token of a client, known only by its SHA-256 (`token_checksum`, hexadecimal).
+    """A bearer token of a client. Only its SHA-256 is stored (`token_checksum`, hexadecimal).
 
-    It remembers what it was bought with, so that it can end with it: a secret, a key or a key set.
+    It knows the secret, key or key set that it was issued for, so that it ends with it.
     """
 
     user = None
@@ -66,6 +66,6 @@ class AccessToken(AbstractAccessToken):
 
     @property
     def is_revoked(self) -> bool:
-        """True once it was ended before its time, by itself or with what it was bought with."""
+        """True if it ended before its time, by itself or with what it was issued for."""
         bought_with = self.secret or self.key or self.key_set
         return self.revoked_at is not None or bought_with is None or bought_with.revoked_at is not None

@@ -14,7 +14,7 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
 
 
 class AuditEvent(models.Model):
-    """What happened, by whom, from where. Rows are only ever added: a trigger refuses UPDATE and DELETE."""
+    """What happened, who did it, and from where. Rows are only added: a trigger refuses UPDATE and DELETE."""
 
     class Outcome(models.TextChoices):
         DONE = "done", "Done"

@@ -13,7 +13,7 @@ RETURNING key, count
 
 class CallCountQuerySet(models.QuerySet["CallCount"]):
     def count_up(self, windows: Sequence[tuple[str, int]]) -> list[int]:
-        """Count one call in each window, a key and the second (Unix time) in which it ends; what each holds now."""
+        """Count one call in each window: a key and the second (Unix time) when it ends. Return the count of each."""
         with connection.cursor() as cursor:
             cursor.execute(_COUNT_UP, [[key for key, _ in windows], [ends for _, ends in windows]])
             counts = dict(cursor.fetchall())
@@ -24,7 +24,7 @@ class CallCountQuerySet(models.QuerySet["CallCount"]):
 
 
 class CallCount(models.Model):
-    """How many calls came in a window of time, where the servers share no Redis; see credentials/access/limits.py."""
+    """How many calls came in a time window, if the servers share no Redis; see credentials/access/limits.py."""
 
     key = models.CharField(max_length=100)
     ends_at = models.DateTimeField()

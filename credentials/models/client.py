@@ -17,10 +17,10 @@ ADDRESSES_AT_MOST = 8
 
 
 class ClientRevokedError(ValueError):
-    """A revoked client is not changed any more."""
+    """A revoked client can't be changed."""
 
     def __init__(self, client: "Client") -> None:
-        super().__init__(f"“{client.name}” is revoked and cannot be changed any more. Create a new client.")
+        super().__init__(f"“{client.name}” is revoked. You can't change it any more. Create a new client.")
 
 
 def new_client_id() -> str:
@@ -35,9 +35,9 @@ class ClientQuerySet(models.QuerySet["Client"]):
         return self.filter(revoked_at=None)
 
     def locked(self, client: "Client") -> "Client":
-        """The row as it is now, locked: people who change a client at once come one after the other.
+        """Return the current row, locked: users who change a client at the same time come one after the other.
 
-        Raises ClientRevokedError. Whoever locks secrets or tokens as well locks the client first.
+        Raises ClientRevokedError. To lock secrets or tokens as well, lock the client first.
         """
         found = self.select_for_update(no_key=True, of=("self",)).select_related("organization").get(pk=client.pk)
         if found.revoked_at is not None:
@@ -45,15 +45,15 @@ class ClientQuerySet(models.QuerySet["Client"]):
         return found
 
     def live_first(self) -> "ClientQuerySet":
-        """Those that may be used by name, then the revoked, the latest first."""
+        """Active clients by name, then revoked ones, the latest first."""
         return self.order_by(F("revoked_at").desc(nulls_first=True), "name", "id")
 
 
 class Client(AbstractApplication):
-    """A system of an organization that calls the API unattended: a name, secrets and allow-listed addresses.
+    """A system of an organization that calls the API unattended: a name, secrets and an IP allow list.
 
-    It is django-oauth-toolkit's application, less all that browser logins would need: the only grant is
-    client_credentials, the secrets have a table of their own.
+    It is django-oauth-toolkit's application without the parts for browser logins: the only grant is client_credentials,
+    and secrets have their own table.
     """
 
     class State(models.TextChoices):
@@ -65,7 +65,7 @@ class Client(AbstractApplication):
     # A client that has been authenticated is DRF's `request.user`.
     is_authenticated = True
 
-    # The toolkit reads these of every application; ours are all alike.
+    # The toolkit reads these from every application. Ours are all alike.
     client_type = AbstractApplication.CLIENT_CONFIDENTIAL
     authorization_grant_type = AbstractApplication.GRANT_CLIENT_CREDENTIALS
     user = None
@@ -114,7 +114,7 @@ class Client(AbstractApplication):
 
     @property
     def state(self) -> State:
-        """How the client stands; of many clients, prefetch `secrets`, `keys` and `key_sets`. Keys do not expire."""
+        """Return the client's state. For many clients, prefetch `secrets`, `keys` and `key_sets`. Keys don't expire."""
         if self.revoked_at is not None:
             return self.State.REVOKED
         if any(key.revoked_at is None for key in (*self.keys.all(), *self.key_sets.all())):
@@ -127,11 +127,11 @@ class Client(AbstractApplication):
 
 class ClientSecretQuerySet(models.QuerySet["ClientSecret"]):
     def live(self, at: dt.datetime | None = None) -> "ClientSecretQuerySet":
-        """Those that open the door now, or will at a moment if nothing is done."""
+        """Secrets that work now, or will still work at `moment` if nothing changes."""
         return self.filter(slot__isnull=False, expires_at__gt=at or timezone.now())
 
     def expiring(self, until: dt.datetime, *, now: dt.datetime | None = None) -> "ClientSecretQuerySet":
-        """Those that end by then, or have ended, without anything having been done about it; the next first."""
+        """Secrets that expire by then, or have expired, and were not rotated; the next to expire first."""
         now = now or timezone.now()
         undone = self.filter(expires_at__lte=until, revoked_at=None, replaced_at=None, client__revoked_at=None)
         newer = ClientSecret.objects.filter(client=OuterRef("client"), expires_at__gt=OuterRef("expires_at")).live(now)
@@ -139,16 +139,16 @@ class ClientSecretQuerySet(models.QuerySet["ClientSecret"]):
         return undone.exclude(has_ended & Exists(newer)).order_by("expires_at", "pk")
 
     def imported(self) -> "ClientSecretQuerySet":
-        """Those of the SSAS that have not been used here yet."""
+        """Secrets from the SSAS that have not been used here yet."""
         return self.filter(digest=None)
 
 
 class ClientSecret(models.Model):
-    """A secret of a client, known only by its SHA-256.
+    """A secret of a client. Only its SHA-256 is stored.
 
-    The secret is 256 random bits, so there is nothing to guess that a slow hash would protect; see
-    docs/decisions/0004-secrets-are-hashed-with-sha-256.md. A secret opens the door only while it holds one of its
-    client's two slots, so that “two at most” is a constraint of the database; see docs/decisions/0011.
+    The secret is 256 random bits, so it can't be guessed and needs no slow hash; see
+    docs/decisions/0004-secrets-are-hashed-with-sha-256.md. A secret works only while it has one of its client's two
+    slots, so that “two at most” is a constraint of the database; see docs/decisions/0011.
     """
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="secrets")
@@ -196,9 +196,9 @@ class ClientSecret(models.Model):
 
 
 class AllowedAddress(models.Model):
-    """An address that a client may call from.
+    """An IP address that a client can call from.
 
-    A client has eight numbered slots, so that the limit is a constraint of the database and holds on every path.
+    A client has eight numbered slots, so that the limit is a constraint of the database and always holds.
     """
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="addresses")

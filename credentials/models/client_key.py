@@ -16,7 +16,7 @@ class ClientKeyQuerySet(models.QuerySet["ClientKey"]):
 
 
 class ClientKey(models.Model):
-    """A public key that a client was given by hand: what it has signed proves who it is."""
+    """A public key that a delegate pasted. It verifies the client's signatures."""
 
     class Algorithm(models.TextChoices):
         ES384 = "ES384", "ES384 (EC, P-384)"
@@ -56,7 +56,7 @@ class ClientKeySetQuerySet(models.QuerySet["ClientKeySet"]):
 
 
 class ClientKeySet(models.Model):
-    """The URL at which a client publishes its public keys. A client has one at a time; another URL is another row."""
+    """The URL where a client publishes its public keys. A client has one at a time. Another URL is another row."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="key_sets")
     url = models.URLField("URL", max_length=500)
@@ -77,14 +77,14 @@ class ClientKeySet(models.Model):
 
 class SpentAssertionQuerySet(models.QuerySet["SpentAssertion"]):
     def over(self, now: dt.datetime) -> "SpentAssertionQuerySet":
-        """Those that could not be used again even if they were forgotten."""
+        """Used assertions that have expired, and so can be forgotten."""
         return self.filter(expires_at__lt=now)
 
 
 class SpentAssertion(models.Model):
-    """That a client has used a signed assertion. The row can be written once, on whichever node: that is the check.
+    """A used assertion. The row can be written once, on any node. That prevents replays.
 
-    Of the assertion's `jti` only the SHA-256 is kept.
+    Only the SHA-256 of the assertion's `jti` is stored.
     """
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")

@@ -7,7 +7,7 @@ from django.utils import timezone
 from credentials.models.client import Client, ClientSecret
 from credentials.models.organization import Organization
 
-# After so long a message is no news any more; it is not tried again.
+# After this time a message is no longer news, and is not tried again.
 STALE = dt.timedelta(days=7)
 
 
@@ -17,7 +17,7 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
 
 
 class Notice(models.Model):
-    """A message that is due to one person about one thing. Its row is the truth: it is there once, whoever looks."""
+    """A message to one user about one thing. The row exists once, whoever looks."""
 
     class Kind(models.TextChoices):
         ADDRESSES_CHANGED = "addresses_changed"
@@ -64,7 +64,7 @@ class Notice(models.Model):
 
     @property
     def is_pointless(self) -> bool:
-        """True for a reminder of something that has been done since."""
+        """Return True for a reminder that is no longer needed."""
         client = self.client
         if client is None:
             return False

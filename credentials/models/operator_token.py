@@ -9,12 +9,12 @@ OPERATOR_TOKEN_LIFETIME = dt.timedelta(days=90)
 
 class OperatorTokenQuerySet(models.QuerySet["OperatorToken"]):
     def live(self) -> "OperatorTokenQuerySet":
-        """Those that open the administration API: not over, and of people who are operators still."""
+        """Tokens that work: they have not ended, and their users are still operators."""
         return self.filter(revoked_at=None, expires_at__gt=timezone.now(), user__is_staff=True, user__is_active=True)
 
 
 class OperatorToken(models.Model):
-    """With it a program calls the administration API in the name of an operator. Known only by its SHA-256."""
+    """A token with which a program calls the administration API as an operator. Only its SHA-256 is stored."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="operator_tokens")
     name = models.CharField(max_length=64, help_text="What uses it.")

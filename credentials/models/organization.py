@@ -11,7 +11,7 @@ from credentials.models.user import User
 
 
 class Program(models.TextChoices):
-    """The Medicare programs whose organizations may be given claims."""
+    """The Medicare programs whose organizations can get claims."""
 
     SSP = "SSP", "Medicare Shared Savings Program"
     REACH = "REACH", "ACO REACH"
@@ -19,7 +19,7 @@ class Program(models.TextChoices):
 
 
 class Role(models.TextChoices):
-    """What a person is in an organization. The names are those of ACO-MS and 4i."""
+    """The role of a user in an organization. The names are those of ACO-MS and 4i."""
 
     CREDENTIAL_DELEGATE = "credential_delegate", "Credential Delegate"
     EXECUTIVE_CONTACT = "executive_contact", "Executive Contact"
@@ -39,7 +39,7 @@ _FOUR_I_ROLES = frozenset(
     }
 )
 
-# The roles that may manage credentials, as the BCDA documentation names them for each program.
+# The roles that can manage credentials in each program, as in the BCDA documentation.
 MANAGING_ROLES: dict[Program, frozenset[Role]] = {
     Program.SSP: frozenset({Role.CREDENTIAL_DELEGATE}),
     Program.REACH: _FOUR_I_ROLES,
@@ -49,15 +49,15 @@ MANAGING_ROLES: dict[Program, frozenset[Role]] = {
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Up to which day an organization is given what; None for no bound. The days themselves are within the bounds."""
+    """The last day that counts for an organization, for each kind of data; None for no limit. The days are included."""
 
-    attribution_until: dt.date | None = None  # rosters that CMS made later are not for it
-    opt_out_as_of: dt.date | None = None  # later preferences of beneficiaries are not heeded
-    claims_through_date: dt.date | None = None  # claims for services after it are not for it
+    attribution_until: dt.date | None = None  # rosters that CMS made later don't apply
+    opt_out_as_of: dt.date | None = None  # later opt-outs don't apply
+    claims_through_date: dt.date | None = None  # claims for later services are left out
 
 
 class Organization(models.Model):
-    """An entity that is responsible for beneficiaries and may be given their claims."""
+    """An entity that is responsible for beneficiaries and can get their claims."""
 
     class Status(models.TextChoices):
         ACTIVE = "active", "Active"
@@ -65,7 +65,7 @@ class Organization(models.Model):
         DENIED = "denied", "Denied"
 
     class Strategy(models.TextChoices):
-        """What a limited organization is given: as of the day its participation ended, or as of now."""
+        """Which date limits an organization: the day its participation ended, or today."""
 
         HISTORICAL = "historical", "Historical"
         LATEST = "latest", "Latest"
@@ -118,14 +118,14 @@ class Organization(models.Model):
         return f"{self.entity_id} {self.name}"
 
     def clean(self) -> None:
-        """Forms do not know the termination date, so the constraint alone would not speak to whoever fills them in."""
+        """Forms don't have the termination date, so the constraint alone could not explain the problem."""
         if self.status == self.Status.LIMITED and self.termination_date is None:
             raise ValidationError(
                 {"status": "To limit an organization, use “manage.py set_organization_state”: it asks for the date."}
             )
 
     def bounds(self) -> Bounds:
-        """Up to which day the organization is given what. Only a limited organization has bounds."""
+        """Return the last day for each kind of data. Only a limited organization has bounds."""
         if self.status != self.Status.LIMITED:
             return Bounds()
 
@@ -140,12 +140,12 @@ class Organization(models.Model):
 
     @property
     def managing_roles(self) -> frozenset[Role]:
-        """The roles of this organization's program that may manage credentials."""
+        """Return the roles of this organization's program that can manage credentials."""
         return MANAGING_ROLES[Program(self.program)]
 
     @property
     def roles(self) -> list[Role]:
-        """The roles that its program has, in the order of Role. Each of them manages credentials."""
+        """Return the roles of its program, in the order of Role. Each of them manages credentials."""
         return [role for role in Role if role in self.managing_roles]
 
 
@@ -154,16 +154,16 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         return self.filter(organization=organization)
 
     def managing_credentials(self, organization: Organization) -> "MembershipQuerySet":
-        """Those of an organization whose role may manage credentials, and who may sign in."""
+        """Memberships of an organization whose role manages credentials, and whose user can sign in."""
         return self.for_organization(organization).filter(role__in=organization.managing_roles, user__is_active=True)
 
     def of_user(self, user: User) -> "MembershipQuerySet":
-        """A person's memberships with their organizations, by the organization's name."""
+        """A user's memberships with their organizations, by the organization's name."""
         return self.filter(user=user).select_related("organization").order_by("organization__name")
 
 
 class Membership(models.Model):
-    """A person's place in an organization."""
+    """A user's membership in an organization."""
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")

@@ -10,15 +10,15 @@ MINUTE = dt.timedelta(minutes=1)
 
 class RefusedCallsQuerySet(models.QuerySet["RefusedCalls"]):
     def of_past_minutes(self) -> "RefusedCallsQuerySet":
-        """Those to which none is added any more: calls on their way when the minute ended had another one to arrive."""
+        """Rows that no longer change: calls from the end of the minute have had another minute to arrive."""
         return self.filter(minute__lt=timezone.now() - 2 * MINUTE)
 
 
 class RefusedCalls(models.Model):
-    """How often calls of a client were refused in one minute for one reason, from one address.
+    """How often calls of a client were refused in one minute, for one reason, from one IP address.
 
-    The audit trail has an event of the first, and gets one for all others when the minute is over: so that it grows by
-    two events a minute however often someone knocks. Rows live that long.
+    The audit trail has an event for the first call, and gets one for all others when the minute is over. So it grows by
+    two events a minute, however often someone calls. Rows are deleted after that.
     """
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, null=True, related_name="+")

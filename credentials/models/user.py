@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         if not email:
-            raise ValueError("A person signs in by e-mail: give an address.")
+            raise ValueError("A user signs in with an email address. Enter one.")
         user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -19,12 +19,12 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, **{**fields, "is_staff": True, "is_superuser": True})
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        # People do not remember how they capitalized their address.
+        # Users don't remember how they capitalized their email address.
         return self.get(email__iexact=username)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. Signs in by e-mail; what the person may do is said by memberships, one an organization."""
+    """A user. Signs in with an email address. Memberships give the user rights, one for each organization."""
 
     email = models.EmailField("e-mail address", unique=True)
     name = models.CharField(max_length=150, blank=True)

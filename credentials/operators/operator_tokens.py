@@ -1,4 +1,4 @@
-"""The verbs about operators' tokens: make one, find whose it is, end it."""
+"""Functions for operator tokens: create one, find its operator, revoke it."""
 
 import datetime as dt
 import hashlib
@@ -10,17 +10,17 @@ from django.utils import timezone
 from credentials.models import OPERATOR_TOKEN_LIFETIME, OperatorToken, User
 from credentials.trail import audit
 
-# Secret scanners know them by it; portal/redaction.py does, too.
+# Secret scanners recognize operator tokens by this prefix; portal/redaction.py does, too.
 PREFIX = "cgo_"
 BYTES = 32
 HINT_LENGTH = 4
-# How exactly it is known when a token was last used, so that not every call writes.
+# The precision of a token's last use, so that not every call writes.
 USE_IS_NOTED_EVERY = dt.timedelta(minutes=1)
 
 
 @transaction.atomic
 def create_token(operator: User, *, name: str) -> str:
-    """A new token of an operator, valid for 90 days. Only its digest is kept."""
+    """Return a new token for an operator, valid for 90 days. Only its digest is stored."""
     token = PREFIX + secrets.token_hex(BYTES)
     now = timezone.now()
     made = OperatorToken.objects.create(
@@ -44,7 +44,7 @@ def create_token(operator: User, *, name: str) -> str:
 
 @transaction.atomic
 def revoke_token(token: OperatorToken, *, by: User) -> bool:
-    """End a token at the next call. False when it had been revoked."""
+    """Revoke a token from the next call on. Return False if it was already revoked."""
     if not OperatorToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
         return False
     audit.record(audit.Action.OPERATOR_TOKEN_REVOKED, organization=None, user=by, name=token.name, hint=token.hint)
@@ -52,7 +52,7 @@ def revoke_token(token: OperatorToken, *, by: User) -> bool:
 
 
 def found(text: str) -> OperatorToken | None:
-    """The live token that `text` is, its use noted; None for anything else."""
+    """Return the live token for `text`, and record its use; None for anything else."""
     token = OperatorToken.objects.live().select_related("user").filter(digest=_digest(text)).first()
     now = timezone.now()
     if token and (token.last_used_at is None or token.last_used_at < now - USE_IS_NOTED_EVERY):

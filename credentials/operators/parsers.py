@@ -1,4 +1,4 @@
-"""What operators send as JSON, read strictly."""
+"""Parses the JSON that operators send, strictly."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -10,7 +10,7 @@ from credentials import strict_json
 
 
 class StrictJsonParser(BaseParser):
-    """JSON in UTF-8, as RFC 8259 has it whatever the Content-Type says; what readers read differently is 400."""
+    """JSON in UTF-8, as in RFC 8259, whatever the Content-Type says. Ambiguous JSON gets 400."""
 
     media_type = "application/json"
 
@@ -23,4 +23,4 @@ class StrictJsonParser(BaseParser):
         try:
             return strict_json.read(stream.read())
         except ValueError as error:
-            raise ParseError(f"The body cannot be read as JSON. {error}") from error
+            raise ParseError(f"The request body is not valid JSON. {error}") from error

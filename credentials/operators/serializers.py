@@ -1,4 +1,4 @@
-"""What the administration API takes and gives, as JSON."""
+"""The requests and responses of the administration API, as JSON."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class NewState(serializers.Serializer[Any]):
     claims = serializers.ChoiceField(Strategy.choices, default=Strategy.HISTORICAL)
 
     def state(self) -> State:
-        """What was asked for; call it when the data are valid."""
+        """Return what was requested. Call it when the data are valid."""
         wanted = self.validated_data
         return State(
             status=Status(wanted["status"]),
@@ -83,7 +83,7 @@ def organization_facts(organization: Organization) -> dict[str, Any]:
 
 
 def invitation_facts(invitation: Invitation) -> dict[str, Any]:
-    """An invitation; its link is in the mail alone."""
+    """An invitation. Its link is only in the email."""
     return {
         "organization": invitation.organization.entity_id,
         "email": invitation.email,
@@ -94,7 +94,7 @@ def invitation_facts(invitation: Invitation) -> dict[str, Any]:
 
 
 def client_facts(client: Client) -> dict[str, Any]:
-    """A client; its `secrets`, `addresses`, `keys` and `key_sets` should be prefetched."""
+    """A client. Prefetch its `secrets`, `addresses`, `keys` and `key_sets`."""
     return {
         "organization": client.organization.entity_id,
         "client_id": client.client_id,
@@ -112,7 +112,7 @@ def client_facts(client: Client) -> dict[str, Any]:
 
 
 def secret_facts(secret: ClientSecret) -> dict[str, Any]:
-    """A secret as far as it may be told."""
+    """A secret, without the secret text."""
     return {
         "hint": secret.hint,
         "created_at": _text(secret.created_at),

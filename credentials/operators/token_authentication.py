@@ -1,4 +1,4 @@
-"""How the administration API knows its caller: by an operator's token, or by the session of an operator's browser."""
+"""Authentication for the administration API: an operator token, or the session of an operator's browser."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from credentials.models import OperatorToken, User
 from credentials.operators import operator_tokens
 from credentials.trail import audit, refusals
 
-# Under this key of `request.META`, whoever knows the session says whether it has shown its second step. Without a word
-# it has not; and no header of a request can come under it.
+# The key in `request.META` under which the portal says that the session has two-factor authentication. Without it, the
+# session has none. No header of a request can set this key.
 SECOND_FACTOR_IS_SHOWN = "claimsgate.second_factor_is_shown"
 
 
 class OperatorTokenAuthentication(BaseAuthentication):
-    """Sets `request.user` to the operator whose token it is. A client's token opens nothing here."""
+    """Sets `request.user` to the operator of the token. A client's access token gives no access here."""
 
     def authenticate(self, request: Request) -> tuple[User, OperatorToken] | None:
         header = request.headers.get("Authorization")
@@ -30,7 +30,9 @@ class OperatorTokenAuthentication(BaseAuthentication):
         token = operator_tokens.found(presented) if presented else None
         if token is None:
             _write_down(request)
-            raise exceptions.AuthenticationFailed("This is not a live token of an operator.")
+            raise exceptions.AuthenticationFailed(
+                "This operator token is not valid. Create one with “manage.py create_operator_token”."
+            )
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # DRF's signature
@@ -38,12 +40,15 @@ class OperatorTokenAuthentication(BaseAuthentication):
 
 
 class OperatorSessionAuthentication(SessionAuthentication):
-    """The session of an operator's browser; it must have shown the second step, where operators need one."""
+    """The session of an operator's browser. If operators need two-factor authentication, the session must have it."""
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
         found = super().authenticate(request)
         if found and settings.OPERATORS_NEED_SECOND_FACTOR and not request.META.get(SECOND_FACTOR_IS_SHOWN):
-            raise exceptions.PermissionDenied("Show your second step first: open /admin/ in this browser.")
+            raise exceptions.PermissionDenied(
+                "This session has no two-factor authentication. "
+                "Open /admin/ in this browser and complete the verification step."
+            )
         return found
 
 

@@ -1,4 +1,4 @@
-"""The administration API: the operators' verbs as JSON over HTTP. Each view parses, makes one call, and answers."""
+"""The administration API: the operators' functions as JSON over HTTP. Each view parses, makes one call, and answers."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -37,7 +37,7 @@ from credentials.operators.token_authentication import OperatorSessionAuthentica
 from credentials.people import invitations, organizations
 from credentials.people.team_rules import RoleRefusedError
 
-# What the verbs refuse, and with which status that is told.
+# The errors that the functions raise, and the status of each.
 _STATUS_OF: dict[type[Exception], int] = {
     allow_lists.AddressesRefusedError: 400,
     organizations.OrganizationRefusedError: 400,
@@ -53,13 +53,13 @@ _STATUS_OF: dict[type[Exception], int] = {
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
-    """What went wrong, as `{"error": …}`, with `fields` when the JSON itself was wrong."""
+    """Return the error as `{"error": …}`, with `fields` if the JSON itself is wrong."""
     if status := _STATUS_OF.get(type(error)):
         return Response({"error": str(error)}, status=status)
     response = exception_handler(error, context)
     if response is not None:
         if isinstance(error, serializers.ValidationError):
-            response.data = {"error": "Some of what you sent cannot be taken.", "fields": response.data}
+            response.data = {"error": "Some fields are not valid. Correct the fields below.", "fields": response.data}
         elif isinstance(error, Http404):
             response.data = {"error": str(error)}
         elif isinstance(error, exceptions.APIException):
@@ -68,7 +68,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 class OperatorView(APIView):
-    """A view for operators alone."""
+    """A view for operators only."""
 
     authentication_classes = (OperatorTokenAuthentication, OperatorSessionAuthentication)
     permission_classes = (IsAdminUser,)
@@ -132,7 +132,7 @@ class StateView(OperatorView):
 
 
 class OrganizationRevocationView(OperatorView):
-    """POST /admin-api/organizations/{entity_id}/revocation: the end of all its clients."""
+    """POST /admin-api/organizations/{entity_id}/revocation: revokes all its clients."""
 
     def post(self, request: Request, entity_id: str) -> Response:
         organization, wanted = _organization(entity_id), _valid(Reason(data=request.data))
@@ -159,7 +159,7 @@ class ClientsView(OperatorView):
 
 
 class InvitationsView(OperatorView):
-    """POST /admin-api/organizations/{entity_id}/invitations: a worker sends the mail."""
+    """POST /admin-api/organizations/{entity_id}/invitations: a worker sends the email."""
 
     def post(self, request: Request, entity_id: str) -> Response:
         organization, wanted = _organization(entity_id), _valid(NewInvitation(data=request.data))
@@ -186,7 +186,7 @@ class AddressesView(OperatorView):
 
 
 class SecretView(OperatorView):
-    """POST /admin-api/clients/{client_id}/secret: a new one for the old one."""
+    """POST /admin-api/clients/{client_id}/secret: rotates the secret."""
 
     @sensitive_variables("secret")
     def post(self, request: Request, client_id: str) -> Response:
@@ -205,7 +205,7 @@ class ClientRevocationView(OperatorView):
 
 
 class ExpiringSecretsView(OperatorView):
-    """GET /admin-api/expiring-secrets?days=14: the next to expire first, those that have expired included."""
+    """GET /admin-api/expiring-secrets?days=14: the next to expire first, with those that have expired."""
 
     def get(self, request: Request) -> Response:
         wanted = _valid(Days(data=request.query_params))
@@ -234,7 +234,7 @@ def _valid(given: serializers.Serializer[Any]) -> dict[str, Any]:
 def _organization(entity_id: str) -> Organization:
     found = Organization.objects.filter(entity_id=entity_id).first()
     if found is None:
-        raise Http404(f"There is no organization “{entity_id}”.")
+        raise Http404(f"There is no organization with the entity ID “{entity_id}”.")
     return found
 
 
@@ -250,5 +250,5 @@ def _clients(organization: Organization) -> ClientQuerySet:
 def _client(client_id: str) -> Client:
     found = _whole_clients().filter(client_id=client_id).first()
     if found is None:
-        raise Http404(f"There is no client with the id “{client_id}”.")
+        raise Http404(f"There is no client with the client ID “{client_id}”.")
     return found

@@ -1,4 +1,4 @@
-"""The operators' verbs about organizations: make one, and say what it may have. Each is one transaction."""
+"""The operators' functions for organizations: create one, and set its state. Each is one transaction."""
 
 import datetime as dt
 from dataclasses import asdict, dataclass
@@ -12,20 +12,20 @@ from credentials.models import Organization, Program, User
 from credentials.trail import audit
 
 Status, Strategy = Organization.Status, Organization.Strategy
-# No program is as old as that; an earlier date is a mistake.
+# No program is older. An earlier date is a mistake.
 EARLIEST_DATE = dt.date(1900, 1, 1)
 
 
 class OrganizationRefusedError(ValueError):
-    """Something about an organization that cannot be; the message says what."""
+    """The organization can't be created or changed this way; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What an organization may have: everything, what is within bounds, or nothing."""
+    """What an organization can get: everything, claims limited by date, or nothing."""
 
     status: Organization.Status
-    reason: str = ""  # its people read it
+    reason: str = ""  # its team can read it
     termination_date: dt.date | None = None
     attribution: Organization.Strategy = Strategy.HISTORICAL
     opt_out: Organization.Strategy = Strategy.HISTORICAL
@@ -53,7 +53,7 @@ def create_organization(
     by: User | None,
     request: HttpRequest | None = None,
 ) -> Organization:
-    """A new organization, active and without people. Raises OrganizationRefusedError."""
+    """Return a new organization, active and without team members. Raises OrganizationRefusedError."""
     organization = Organization(entity_id=entity_id, name=name, program=program, is_sandbox=is_sandbox)
     try:
         organization.full_clean()
@@ -63,8 +63,10 @@ def create_organization(
     try:
         with transaction.atomic():
             organization.save()
-    except IntegrityError as error:  # somebody else has made it since the check
-        raise OrganizationRefusedError(f"entity_id: There is an organization {entity_id} already.") from error
+    except IntegrityError as error:  # another request has created it since the check
+        raise OrganizationRefusedError(
+            f"entity_id: The organization {entity_id} already exists. Use another entity ID."
+        ) from error
     audit.record(
         audit.Action.ORGANIZATION_CREATED,
         organization=organization,
@@ -77,17 +79,19 @@ def create_organization(
 
 @transaction.atomic
 def set_state(organization: Organization, state: State, *, by: User | None, request: HttpRequest | None = None) -> bool:
-    """Say what an organization may have, from the next request on. False when it is so already.
+    """Set what an organization can get, from the next request on. Return False if it is already so.
 
-    Raises OrganizationRefusedError for a limited organization without the date on which its participation ended, and
-    for a date that cannot be that.
+    Raises OrganizationRefusedError for a limited organization without a termination date, and for a date that is too
+    early.
     """
     if state.status == Status.LIMITED and state.termination_date is None:
         raise OrganizationRefusedError(
-            "A limited organization needs a termination date: the day on which its participation ended."
+            "The termination date is missing. A limited organization needs one: the day its participation ended."
         )
     if state.termination_date is not None and state.termination_date < EARLIEST_DATE:
-        raise OrganizationRefusedError(f"The termination date {state.termination_date} is before {EARLIEST_DATE}.")
+        raise OrganizationRefusedError(
+            f"The termination date {state.termination_date} is before {EARLIEST_DATE}. Use a later date."
+        )
     before = State.of(Organization.objects.select_for_update(no_key=True).get(pk=organization.pk))
     if state == before:
         return False

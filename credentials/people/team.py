@@ -1,7 +1,7 @@
-"""The verbs about the members of an organization. Each is one transaction with its audit events.
+"""Functions for the team members of an organization. Each is one transaction with its audit events.
 
-Members come by invitations alone. Each role of a program manages credentials, so a change of role takes no rights away;
-what the last person who manages them cannot do is go.
+Users join only by invitation. Each role of a program manages credentials, so a change of role takes no rights away. The
+last team member who manages credentials can't be removed.
 """
 
 from contextlib import suppress
@@ -32,16 +32,16 @@ from credentials.trail import audit
 
 
 class LastManagerError(TeamRefusedError):
-    """Without this person nobody would manage the organization's credentials."""
+    """Without this team member, no one would manage the organization's credentials."""
 
 
 class OwnRoleError(TeamRefusedError):
-    """Nobody gives rights to himself."""
+    """A user can't change their own role."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What is live and was made by one person; of clients that the person made, secrets and keys go without saying."""
+    """What a user created that is still live. A client includes its secrets and keys."""
 
     clients: list[Client] = field(default_factory=list)
     secrets: list[ClientSecret] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Made:
 
 
 def made_by(user: User, organization: Organization) -> Made:
-    """What a person has made for an organization and is live."""
+    """Return what a user created for an organization that is still live."""
     clients = list(Client.objects.for_organization(organization).live().filter(created_by=user))
     within: dict[str, Any] = {"client__organization": organization, "client__revoked_at": None, "created_by": user}
     secrets, keys, key_sets = (
@@ -81,7 +81,7 @@ def change_role(
     as_operator: bool = False,
     request: HttpRequest | None = None,
 ) -> bool:
-    """Give a member another role. False when it is so already.
+    """Change a team member's role. Return False if it is already so.
 
     Raises RoleRefusedError, OwnRoleError and NotManagingError.
     """
@@ -89,7 +89,7 @@ def change_role(
     membership = _locked(membership)
     wanted = checked_role(role, organization)
     if membership.user == by and not membership.manages_credentials:
-        raise OwnRoleError("Nobody gives a role to himself. Ask a colleague who manages credentials.")
+        raise OwnRoleError("You can't change your own role. Ask another team member who manages API credentials.")
     before = membership.role
     if before == wanted:
         return False
@@ -116,10 +116,10 @@ def remove(
     as_operator: bool = False,
     request: HttpRequest | None = None,
 ) -> Made:
-    """Take a person out of an organization, from the next request on; what the person had made there and was live.
+    """Remove a user from an organization, from the next request on. Return what the user created that was live.
 
-    Invitations that the person sent are withdrawn. With `revoke` the credentials that the person made end, too.
-    Raises LastManagerError, unless an operator does it, and NotManagingError.
+    Invitations from the user are withdrawn. With `revoke`, the credentials that the user created are revoked, too.
+    Raises NotManagingError, and LastManagerError unless an operator does it.
     """
     organization = enter(membership.organization, by=by, as_operator=as_operator)
     membership = _locked(membership)
@@ -127,8 +127,8 @@ def remove(
     managing = Membership.objects.managing_credentials(organization)
     if not as_operator and not managing.exclude(pk=membership.pk).exists():
         raise LastManagerError(
-            f"{person} is the last one who manages the credentials of {organization.name}. "
-            "Invite somebody else first, or ask the operators of Claimsgate."
+            f"{person} is the last team member who manages API credentials for {organization.name}. "
+            "Invite another one first, or ask the operators of Claimsgate."
         )
     made = made_by(person, organization)
     for invitation in made.invitations:
@@ -152,7 +152,7 @@ def remove(
 def write_down_refusal(
     refused: TeamRefusedError, organization: Organization, *, user: User, request: HttpRequest
 ) -> None:
-    """That somebody tried what the rules refuse: once in a window of time for each rule and person."""
+    """Record an attempt that the rules refuse: once in a window for each rule and user."""
     rule = type(refused).__name__
     if limits.spend([limits.Budget(f"team.refused:{organization.pk}:{user.pk}:{rule}", 1)]) is None:
         audit.record(
@@ -167,7 +167,7 @@ def write_down_refusal(
 def _revoke(made: Made, *, by: User | None, request: HttpRequest | None) -> None:
     for client in made.clients:
         revocation.revoke_client(client, by=by, request=request)
-    # Of a client that somebody else revokes at this moment, all has ended.
+    # If another user revokes a client right now, all of it has ended.
     for secret in made.secrets:
         with suppress(ClientRevokedError):
             revocation.revoke_secret(secret, by=by, request=request)
@@ -180,9 +180,9 @@ def _revoke(made: Made, *, by: User | None, request: HttpRequest | None) -> None
 
 
 def _locked(membership: Membership) -> Membership:
-    """As it is now. Raises TeamRefusedError for a member who has been removed meanwhile."""
+    """Return the current row. Raises TeamRefusedError if the team member has been removed in the meantime."""
     rows = Membership.objects.select_related("organization", "user").select_for_update(of=("self",))
     found = rows.filter(pk=membership.pk).first()
     if found is None:
-        raise TeamRefusedError("This person is no member any more. Nothing was changed.")
+        raise TeamRefusedError("This user is no longer a team member. Nothing was changed.")
     return found

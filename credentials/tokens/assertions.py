@@ -1,7 +1,7 @@
-"""SMART Backend Services: a client proves who it is by signing an assertion (SMART App Launch 2.2.0; RFC 7523).
+"""SMART Backend Services: a client authenticates with a signed assertion (SMART App Launch 2.2.0; RFC 7523).
 
-First the signature, then everything else: until it has been verified, what an assertion says is a stranger's word, and
-the stranger is not told what is wrong with it.
+The signature is checked first. Until it is verified, the content can be from anyone, and the sender does not learn what
+is wrong with it.
 """
 
 import datetime as dt
@@ -32,20 +32,20 @@ from credentials.trail import audit, refusals
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFE_AT_MOST = dt.timedelta(minutes=5)
-# By how much the clock of a client may differ from ours.
+# How far the clock of a client can be off.
 LEEWAY = dt.timedelta(seconds=30)
 LENGTH_AT_MOST = 8 * 1024
 JTI_LENGTH_AT_MOST = 256
 
 _CLIENT_ID = re.compile(r"[0-9a-f-]{36}")
-# Of a verified assertion the claims are judged here, each with a reason of its own.
+# The claims of a verified assertion are checked here, each with its own reason.
 _SIGNATURE_ALONE = {f"verify_{claim}": False for claim in ("aud", "exp", "iat", "iss", "jti", "nbf", "sub")}
 
 
 class AssertionRefusedError(ValueError):
-    """An assertion that opens nothing. Only when `is_proven`, its signature being right, may its sender be told why.
+    """An assertion that gets no token. The sender learns why only if `is_proven`: the signature is right.
 
-    `client` is the one whose name it bears, if there is such a client; `is_forbidden` when the gate has refused it.
+    `client` is the client that it names, if it exists. `is_forbidden` means that the gate refused it.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class AssertionRefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An assertion that its client has signed, addressed to us, for now. Not yet looked at: whether it was used before.
+    """An assertion that its client signed, for us, for now. Whether it was used before is not checked yet.
 
-    Its key is one that the client was given by hand, or one of the set at the client's URL: `source` says which.
+    `source` says where its key is from: pasted by a delegate, or in the set at the client's URL.
     """
 
     client: Client
@@ -74,7 +74,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class _Trusted:
-    """The key that has to have made the signature, and where it is from."""
+    """The key that must have made the signature, and where it is from."""
 
     public_key: keys.PublicKey
     source: ClientKey | ClientKeySet
@@ -84,25 +84,25 @@ Presented = Proof | AssertionRefusedError
 
 
 def misuse(request: HttpRequest) -> str | None:
-    """Why a request with an assertion is not one of RFC 7521, section 4.2; None when it is, or has none."""
+    """Return why a request with an assertion is not valid (RFC 7521, section 4.2); None if it is, or has none."""
     form = request.POST
     if "client_assertion" not in form and "client_assertion_type" not in form:
         return None
     if any(len(values) > 1 for _name, values in form.lists()):
-        return "A parameter was given more than once."
+        return "A parameter was sent more than once. Send each parameter once."
     if form.get("client_assertion_type") != ASSERTION_TYPE:
-        return f"client_assertion_type has to be {ASSERTION_TYPE}."
+        return f"client_assertion_type must be {ASSERTION_TYPE}."
     if not form.get("client_assertion"):
-        return "client_assertion is missing."
+        return "client_assertion is missing. Send a signed assertion."
     if "Authorization" in request.headers or "client_secret" in form:
-        return "Authenticate in one way: by an assertion or by a secret."
+        return "The request has an assertion and a secret. Send only one of them."
     return None
 
 
 def presented(request: HttpRequest) -> Presented | None:
-    """What the assertion of a request is worth; None when there is none. Nothing is changed or written down yet.
+    """Return the verified assertion of a request; None if it has none. Nothing is changed or recorded yet.
 
-    May call the client's key set URL: do not hold a transaction open.
+    May call the client's key set URL: don't hold a transaction open.
     """
     if "client_assertion" not in request.POST or misuse(request):
         return None
@@ -114,9 +114,9 @@ def presented(request: HttpRequest) -> Presented | None:
 
 
 def accepted(shown: Presented, request: HttpRequest) -> Proof | None:
-    """The proof, used up by now; None when nothing was proven. What is refused is written down.
+    """Use up the assertion and return its proof; None if nothing was proven. Refusals are recorded.
 
-    Raises AssertionRefusedError when the client has proven itself, may be told the reason, and yet may not pass.
+    Raises AssertionRefusedError if the client has authenticated, so that it can learn the reason, but has no access.
     """
     if isinstance(shown, Proof):
         if (refused := _refusal(shown, request)) is None:
@@ -139,7 +139,7 @@ def accepted(shown: Presented, request: HttpRequest) -> Proof | None:
 
 
 def verify(assertion: str, *, audience: str, now: dt.datetime) -> Proof:
-    """What an assertion to `audience`, the token endpoint's URL, proves. Raises AssertionRefusedError."""
+    """Return what an assertion to `audience`, the token endpoint's URL, proves. Raises AssertionRefusedError."""
     header, unproven = _unverified(assertion)
     client = _client(unproven.get("sub"))
     try:
@@ -158,7 +158,7 @@ def verify(assertion: str, *, audience: str, now: dt.datetime) -> Proof:
 
 
 def spend(proof: Proof) -> bool:
-    """Use an assertion up: True for exactly one caller, on whichever node."""
+    """Use up an assertion. Return True for exactly one caller, on any node."""
     digest = hashlib.sha256(proof.jti.encode(errors="surrogatepass")).digest()
     try:
         with transaction.atomic():
@@ -169,21 +169,19 @@ def spend(proof: Proof) -> bool:
 
 
 def problem(claims: Mapping[str, Any], *, client_id: str, audience: str, now: dt.datetime) -> Refusal | None:
-    """What is wrong with the claims of an assertion whose signature is right; None when nothing is."""
+    """Return what is wrong with the claims of an assertion whose signature is right; None if nothing is."""
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
-        return Refusal(
-            Reason.ASSERTION_SUBJECT, "The claims iss and sub of the assertion both have to be the client id."
-        )
-    # Of several audiences, each could pass the assertion on to the others.
+        return Refusal(Reason.ASSERTION_SUBJECT, "The claims iss and sub of the assertion must both be the client ID.")
+    # If there were several audiences, each could pass the assertion on to the others.
     if claims.get("aud") not in (audience, [audience]):
         return Refusal(
-            Reason.ASSERTION_AUDIENCE, f"The claim aud of the assertion has to be {audience} and nothing else."
+            Reason.ASSERTION_AUDIENCE, f"The claim aud of the assertion must be {audience} and nothing else."
         )
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 1 <= len(jti) <= JTI_LENGTH_AT_MOST:
         return Refusal(
             Reason.ASSERTION_WITHOUT_JTI,
-            f"The claim jti of the assertion has to be a text of 1 to {JTI_LENGTH_AT_MOST} characters, new each time.",
+            f"The claim jti of the assertion must be a string of 1 to {JTI_LENGTH_AT_MOST} characters, new each time.",
         )
     return _problem_of_times(claims, now)
 
@@ -193,29 +191,37 @@ def _problem_of_times(claims: Mapping[str, Any], now: dt.datetime) -> Refusal | 
     if exp is None or nbf is None or iat is None:
         return Refusal(
             Reason.ASSERTION_TIMES,
-            "The claim exp of the assertion has to be a time in seconds since 1970, as nbf and iat.",
+            "The claims exp, nbf and iat of the assertion must be times in seconds since 1970. exp is required.",
         )
     early, late = (now - LEEWAY).timestamp(), (now + LEEWAY).timestamp()
     clock = f"Our clock says {now.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}."
     if exp <= early:
-        return Refusal(Reason.ASSERTION_EXPIRED, f"The assertion has expired. {clock}")
+        return Refusal(Reason.ASSERTION_EXPIRED, f"The assertion has expired. Create a new one. {clock}")
     if exp > late + LIFE_AT_MOST.total_seconds():
-        return Refusal(Reason.ASSERTION_LONG_LIVED, f"The assertion expires more than 5 minutes from now. {clock}")
+        return Refusal(
+            Reason.ASSERTION_LONG_LIVED,
+            f"The assertion expires more than 5 minutes from now. Set an earlier exp. {clock}",
+        )
     if nbf > late or iat > late or iat > exp:
-        return Refusal(Reason.ASSERTION_NOT_YET_VALID, f"The assertion is not valid yet: see its nbf and iat. {clock}")
+        return Refusal(
+            Reason.ASSERTION_NOT_YET_VALID, f"The assertion is not valid yet. Check its nbf and iat. {clock}"
+        )
     return None
 
 
 def _refusal(proof: Proof, request: HttpRequest) -> AssertionRefusedError | None:
-    """Why a right assertion opens nothing; None when it does. It is used up in any case."""
+    """Return why a right assertion gets no token; None if it gets one. It is used up in any case."""
     client, is_fresh = proof.client, spend(proof)
     if request.POST.get("client_id", client.client_id) != client.client_id:
-        refused = Refusal(Reason.ASSERTION_SUBJECT, "The client_id of the form is not that of the assertion.")
+        refused = Refusal(
+            Reason.ASSERTION_SUBJECT,
+            "client_id in the form is not the client ID of the assertion. Send the same one, or leave it out.",
+        )
         return AssertionRefusedError(refused, client=client, is_proven=True)
     if not is_fresh:
         refused = Refusal(
             Reason.ASSERTION_REPLAYED,
-            "This assertion was used before. Make a new one, with a new jti, for each request.",
+            "This assertion was already used. Create a new one, with a new jti, for each request.",
         )
         return AssertionRefusedError(refused, client=client, is_proven=True)
     if found := gate.refusal(client, client_address(request)):
@@ -224,16 +230,16 @@ def _refusal(proof: Proof, request: HttpRequest) -> AssertionRefusedError | None
 
 
 def _unverified(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The header and claims as a stranger wrote them."""
+    """Return the header and claims, not verified."""
     if len(assertion) > LENGTH_AT_MOST:
         raise _refused(Reason.ASSERTION_MALFORMED, f"The assertion has more than {LENGTH_AT_MOST} characters.")
     try:
         jwt.decode_complete(assertion, options={"verify_signature": False})
-        # PyJWT takes the last of several members of one name, and a payload with a dot in it.
+        # PyJWT uses the last of several members with the same name, and accepts a payload with a dot in it.
         header, claims, _signature = assertion.split(".")
         return strict_json.read(base64url_decode(header)), strict_json.read(base64url_decode(claims))
     except AmbiguousJsonError as error:
-        message = f"Readers would not agree on what the assertion says. {error}"
+        message = f"The JSON of the assertion is ambiguous. {error}"
         raise _refused(Reason.ASSERTION_MALFORMED, message) from None
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise _refused(Reason.ASSERTION_MALFORMED, "The assertion is not a JSON Web Token.") from None
@@ -244,45 +250,43 @@ def _client(subject: object) -> Client:
     if isinstance(subject, str) and _CLIENT_ID.fullmatch(subject):
         client = Client.objects.select_related("organization").filter(client_id=subject).first()
     if client is None:
-        raise _refused(Reason.CLIENT_UNKNOWN, "There is no such client.")
+        raise _refused(Reason.CLIENT_UNKNOWN, "There is no client with this client ID.")
     return client
 
 
 def _trusted(client: Client, header: Mapping[str, Any]) -> _Trusted:
-    """The one key that an assertion with this header has to be signed with. Raises KeyRefusedError for a weak one."""
+    """Return the one key that must have signed an assertion with this header. Raises KeyRefusedError for a weak one."""
     kid, algorithm = header.get("kid"), header.get("alg")
     if not isinstance(kid, str) or not 1 <= len(kid) <= keys.KID_LENGTH_AT_MOST or not kid.isprintable():
-        raise _refused(Reason.KEY_UNKNOWN, "The header of the assertion names no key: kid is missing.")
+        raise _refused(Reason.KEY_UNKNOWN, "The header of the assertion has no kid. Set it to the key ID.")
     if header.get("typ") != "JWT":
-        raise _refused(Reason.ASSERTION_MALFORMED, "The header of the assertion has to say typ: JWT.")
+        raise _refused(Reason.ASSERTION_MALFORMED, "The header of the assertion must have typ: JWT.")
     if not isinstance(algorithm, str) or algorithm not in keys.ALGORITHMS:
-        raise _refused(Reason.ALGORITHM_NOT_ALLOWED, "The assertion has to be signed by RS384 or ES384.")
+        raise _refused(Reason.ALGORITHM_NOT_ALLOWED, "The assertion must be signed with RS384 or ES384.")
     key_set = client.key_sets.live().first()
     if "jku" in header and (key_set is None or header["jku"] != key_set.url):
         raise _refused(
             Reason.KEY_SET_NOT_REGISTERED, "The header jku of the assertion is not this client's key set URL."
         )
-    # With jku, the client has said itself where its key is to be found.
+    # With jku, the client says itself where its key is.
     trusted = None if "jku" in header else _given(client, kid)
     if trusted is None and key_set is not None:
         trusted = _published(client, key_set, kid, algorithm)
     if trusted is None:
-        raise _refused(
-            Reason.KEY_UNKNOWN, "This client has no key of the name (kid) that the assertion was signed with."
-        )
+        raise _refused(Reason.KEY_UNKNOWN, "This client has no key with the key ID (kid) of the assertion.")
     if trusted.public_key.algorithm != algorithm:
-        raise _refused(Reason.ALGORITHM_NOT_ALLOWED, "The assertion was not signed by the algorithm of its key.")
+        raise _refused(Reason.ALGORITHM_NOT_ALLOWED, "The assertion was not signed with the algorithm of its key.")
     return trusted
 
 
 def _given(client: Client, kid: str) -> _Trusted | None:
-    """A key that was given by hand. A revoked one is found, too: not even the client's URL may bring it back."""
+    """Return a pasted key, even a revoked one: the client's URL can't bring it back."""
     key = client.keys.filter(kid=kid).order_by(F("revoked_at").desc(nulls_first=True)).first()
     return _Trusted(keys.from_jwk({**key.jwk, "kid": key.kid}), key) if key else None
 
 
 def _published(client: Client, key_set: ClientKeySet, kid: str, algorithm: str) -> _Trusted | None:
-    """A key of the client's key set. Nothing is fetched for those whom the gate lets pass from nowhere."""
+    """Return a key of the client's key set. If the gate refuses the client from any address, nothing is fetched."""
     if stopped := gate.standing_refusal(client):
         raise AssertionRefusedError(stopped)
     loopback = gate.allows_loopback(client.organization)
@@ -294,20 +298,20 @@ def _published(client: Client, key_set: ClientKeySet, kid: str, algorithm: str) 
 
 
 def _verified(assertion: str, key: keys.PublicKey) -> dict[str, Any]:
-    """The claims, once the signature has been found to be that of `key`, by the one algorithm of that key."""
+    """Return the claims, after the signature is verified with `key`, by the one algorithm of that key."""
     try:
         claims = jwt.decode(
             assertion, key=key.material, algorithms=[key.algorithm], options=cast("Any", _SIGNATURE_ALONE)
         )
     except (jwt.InvalidTokenError, ValueError):
         raise _refused(
-            Reason.SIGNATURE_WRONG, "The signature of the assertion was not made with the key it names."
+            Reason.SIGNATURE_WRONG, "The signature of the assertion does not match the key that its kid names."
         ) from None
     return claims
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
-    """A time of the claims (NumericDate); `exp` has to be there, the others count as long ago. None: it is no time."""
+    """Return a time of the claims (NumericDate), or None. `exp` is required; others default to long ago."""
     value = claims.get(name) if name == "exp" else claims.get(name, 0)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

@@ -1,4 +1,4 @@
-"""How the API knows its caller: a bearer token, and the gate's word on every request."""
+"""Authentication for the API: a bearer token, and the gate's decision, at every request."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +19,8 @@ from credentials.trail import audit, refusals
 class BearerAuthentication(BaseAuthentication):
     """Sets `request.user` to the calling Client and `request.auth` to its AccessToken.
 
-    Errors are BCDA's: 401 `Invalid Token` without a token that we know, 401 `Expired Token` when it is over,
-    403 with the gate's reason, which names the address that was seen; 429 after too many of these.
+    Errors are BCDA's: 401 `Invalid Token` without a known token, 401 `Expired Token` when it has ended, 403 with the
+    gate's reason, which has the IP address of the call; 429 after too many of these.
     """
 
     def authenticate(self, request: Request) -> tuple[Client, AccessToken] | None:
@@ -46,7 +46,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 def _find(token: str, address: str) -> Any:
-    """The AccessToken with all that decides about it, `is_from_listed_address` included, in one query; or None."""
+    """Return the AccessToken with what the gate needs and `is_from_listed_address`, in one query; or None."""
     found: Any = AccessToken.objects.from_address(address).select_related(
         "application__organization", "secret", "key", "key_set"
     )
@@ -54,13 +54,13 @@ def _find(token: str, address: str) -> Any:
 
 
 def _count(budgets: Sequence[limits.Budget]) -> None:
-    """Count a call of a stranger. Raises LimitReachedError."""
+    """Count an unauthenticated call. Raises LimitReachedError."""
     if excess := limits.spend(budgets):
         raise limits.LimitReachedError(excess)
 
 
 def _refuse_if_ended(token: AccessToken, request: Request) -> None:
-    """Raise AuthenticationFailed for a token that is over; that one was revoked, its organization sees."""
+    """Raise AuthenticationFailed for a token that has ended. If it was revoked, the audit trail says so."""
     if token.is_live:
         return
     if token.is_revoked:

@@ -1,4 +1,4 @@
-"""What a caller may have of what it asks for, by the scope of its token (SMART App Launch 2.2.0; RFC 6750)."""
+"""Decides what a caller can get, by the scope of its token (SMART App Launch 2.2.0; RFC 6750)."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -14,7 +14,7 @@ from credentials.trail import audit, refusals
 
 
 class InsufficientScopeError(exceptions.PermissionDenied):
-    """A good token, but for other resource types: 403, with the scope that it takes (RFC 6750, section 3.1)."""
+    """A valid token, but for other resource types: 403, with the required scope (RFC 6750, section 3.1)."""
 
     def __init__(self, missing: Sequence[str]) -> None:
         needed = scopes.needed(missing)
@@ -25,10 +25,10 @@ class InsufficientScopeError(exceptions.PermissionDenied):
 
 
 def types_in_scope(request: Request, resource_types: Sequence[str], *, are_asked_for: bool) -> tuple[str, ...]:
-    """Those of `resource_types` that the caller's token opens.
+    """Return the types in `resource_types` that the caller's token covers.
 
-    Raises InsufficientScopeError, and writes it down, when it opens none; or not all that `are_asked_for` by name,
-    since whoever asked for them would take what is left for the whole. After too many of these TooManyCallsError.
+    Raises InsufficientScopeError, and records it, if the token covers none, or not all that `are_asked_for` by name:
+    the caller would take the rest for everything. After too many of these, raises TooManyCallsError.
     """
     token = cast("AccessToken", request.auth)
     missing = scopes.missing(token.scope, resource_types)

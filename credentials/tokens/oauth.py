@@ -1,8 +1,8 @@
-"""The only module that speaks oauthlib and django-oauth-toolkit: how a secret or an assertion is traded for a token.
+"""The only module that uses oauthlib and django-oauth-toolkit: exchanges a secret or an assertion for a token.
 
 The grant is client_credentials (RFC 6749, section 4.4). BCDA's documented call sends the secret as Basic
-authentication with an empty body and no grant_type; it is answered in BCDA's shape, the standard form in OAuth's,
-and an assertion (SMART Backend Services) in SMART's.
+authentication, with an empty body and no grant_type, and gets BCDA's response. The standard form gets OAuth's, and an
+assertion (SMART Backend Services) gets SMART's.
 """
 
 import base64
@@ -32,14 +32,14 @@ from credentials.trail import audit, refusals
 
 TOKEN_PREFIX = "cgt_"  # noqa: S105  # a prefix, not a token
 TOKEN_BYTES = 32
-# SMART: tokens of backend services should not live longer. Those of a secret live as long as BCDA's, see the settings.
+# SMART: tokens of backend services should not be valid longer. Tokens from secrets last as long as BCDA's.
 ASSERTION_TOKEN_LIFETIME = dt.timedelta(minutes=5)
 
 _FIELD_OF_TOKEN = {ClientSecret: "secret", ClientKey: "key", ClientKeySet: "key_set"}
 
 
 class CredentialsRefusedError(OAuth2Error):
-    """The secret or signature was right, and yet no token is given; told apart only after it has been verified."""
+    """The secret or signature was right, but no token is issued. The reason is told only after verification."""
 
     def __init__(self, refusal: gate.Refusal, *, status: int) -> None:
         self.error = "access_denied" if status == 403 else "invalid_client"  # noqa: PLR2004  # HTTP's forbidden
@@ -48,7 +48,7 @@ class CredentialsRefusedError(OAuth2Error):
 
 
 class TooManyRequestsError(OAuth2Error):
-    """A call too many. The error's name is RFC 8628's; RFC 6749 has none for this."""
+    """A call over the limit. The error's name is RFC 8628's. RFC 6749 has none for this."""
 
     error = "slow_down"
 
@@ -62,12 +62,12 @@ class TooManyRequestsError(OAuth2Error):
 
 
 def new_access_token(request: Any) -> str:  # noqa: ARG001  # the toolkit's signature
-    """An opaque bearer token: 256 random bits behind a prefix that secret scanners can know."""
+    """Return an opaque bearer token: 256 random bits after a prefix that secret scanners recognize."""
     return TOKEN_PREFIX + secrets.token_hex(TOKEN_BYTES)
 
 
 def token_checksum(token: str) -> str:
-    """What is kept of a token: its SHA-256, hexadecimal."""
+    """Return what is stored of a token: its SHA-256, hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -91,7 +91,7 @@ def exchange(request: HttpRequest) -> HttpResponse:
 
 
 def introspect(request: HttpRequest) -> HttpResponse:
-    """Tell a client about one of its tokens (RFC 7662); of all others no more than that they are not active."""
+    """Tell a client about one of its own tokens (RFC 7662). All other tokens are just not active."""
     backend = Backend(request)
     with transaction.atomic():
         headers, body, status = backend.create_introspection_response(request)
@@ -99,7 +99,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
 
 
 def revoke(request: HttpRequest) -> HttpResponse:
-    """End a token of the calling client (RFC 7009). One that is not its own is as good as unknown: nothing happens."""
+    """Revoke a token of the calling client (RFC 7009). For a token of another client, nothing happens."""
     backend = Backend(request)
     with transaction.atomic():
         _uri, headers, body, status = backend.create_revocation_response(request)
@@ -119,9 +119,9 @@ def _answer(answer: dict[str, Any], headers: dict[str, str], status: int) -> Jso
 
 
 class Backend(OAuthLibCore):
-    """Hands a request to oauthlib; fills in the grant_type that BCDA's documented call leaves out.
+    """Passes a request to oauthlib, and adds the grant_type that BCDA's documented call leaves out.
 
-    Make it before a transaction begins: the key set of a client may have to be fetched.
+    Create it before a transaction begins: it may fetch the key set of a client.
     """
 
     def __init__(self, request: HttpRequest) -> None:
@@ -136,7 +136,7 @@ class Backend(OAuthLibCore):
         )
 
     def _extract_params(self, request: HttpRequest) -> tuple[str, str, str, dict[str, str]]:
-        """That there is a query, and not which: oauthlib refuses every one, but stumbles over some."""
+        """Return that there is a query, but not its content: oauthlib refuses every query, but fails on some."""
         _uri, method, body, headers = super()._extract_params(request)
         query = "?query" if request.META.get("QUERY_STRING") else ""
         return request.path + query, method, body, headers
@@ -145,14 +145,14 @@ class Backend(OAuthLibCore):
         return super().extract_body(request) or [("grant_type", "client_credentials")]
 
     def create_introspection_response(self, request: HttpRequest) -> tuple[dict[str, str], str, int]:
-        """Headers, body and status; the toolkit has such a method for the other endpoints."""
+        """Return headers, body and status. The toolkit has such a method for the other endpoints."""
         uri, method, body, headers = self._extract_params(request)
         answer: tuple[dict[str, str], str, int] = self.server.create_introspect_response(uri, method, body, headers)
         return answer
 
 
 class Validator(OAuth2Validator):
-    """Authenticates clients by our own secrets and keys, and keeps tokens as checksums only. One for each request."""
+    """Authenticates clients by our own secrets and keys, and stores tokens as checksums only. One for each request."""
 
     def __init__(self, http_request: HttpRequest, assertion: assertions.Presented | None) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class Validator(OAuth2Validator):
         return is_authentic
 
     def _spend(self, client: Client) -> None:
-        """Count a call of a client that has proven itself. Raises TooManyRequestsError."""
+        """Count a call of an authenticated client. Raises TooManyRequestsError."""
         if excess := limits.spend(limits.token_calls(client)):
             refusals.record_excess(
                 audit.Action.TOKEN_REFUSED,
@@ -210,7 +210,7 @@ class Validator(OAuth2Validator):
         return True
 
     def validate_scopes(self, client_id: str, scopes: list[str], client: Client, request: Any, *_: Any) -> bool:  # noqa: ARG002
-        """Grant what can be granted. Only clients that come with a secret, as BCDA's do, may leave the scope out."""
+        """Grant what can be granted. Only clients with a secret, as BCDA's, can leave out the scope."""
         request.scopes = [] if self.assertion and not request.scope else granted(scopes)
         return bool(request.scopes)
 
@@ -248,7 +248,7 @@ class Validator(OAuth2Validator):
             expires=now + dt.timedelta(seconds=token["expires_in"]),
             scope=token["scope"],
         )
-        # The client first, as everywhere: see ClientQuerySet.locked.
+        # Lock the client first, as everywhere: see ClientQuerySet.locked.
         Client.objects.filter(pk=request.client.pk).update(last_used_at=now, last_used_address=address)
         type(request.bought_with).objects.filter(pk=request.bought_with.pk).update(last_used_at=now)
         audit.record(
@@ -262,15 +262,17 @@ class Validator(OAuth2Validator):
 
 
 def _credentials(request: HttpRequest) -> tuple[str, str] | None:
-    """The id and secret that a request brings, in one of the two ways and not in both."""
+    """Return the client ID and secret of a request, which must come in only one of the two ways."""
     basic, in_body = _basic_credentials(request), _body_credentials(request)
     if basic and in_body:
-        raise InvalidRequestError("Send the client's secret once: in the Authorization header or in the body.")
+        raise InvalidRequestError(
+            "The client secret was sent twice. Send it once: in the Authorization header or in the body."
+        )
     return basic or in_body
 
 
 def _basic_credentials(request: HttpRequest) -> tuple[str, str] | None:
-    """The id and secret of an `Authorization: Basic` header (RFC 6749, section 2.3.1), or None."""
+    """Return the client ID and secret of an `Authorization: Basic` header (RFC 6749, section 2.3.1), or None."""
     encoded = schemes.presented(request.headers.get("Authorization", ""), "basic")
     if encoded is None:
         return None
@@ -283,6 +285,6 @@ def _basic_credentials(request: HttpRequest) -> tuple[str, str] | None:
 
 
 def _body_credentials(request: HttpRequest) -> tuple[str, str] | None:
-    """The id and secret in a form, the other way that RFC 6749 allows."""
+    """Return the client ID and secret from a form, the other way in RFC 6749."""
     client_id, secret = request.POST.get("client_id"), request.POST.get("client_secret")
     return (client_id, secret) if client_id and secret else None

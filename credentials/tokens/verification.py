@@ -1,4 +1,4 @@
-"""Whether a caller is the client that it says it is: the secret first, and only then what may be told about it."""
+"""Verifies that a caller is the client it claims to be: first the secret, and only then what it may learn."""
 
 import secrets
 
@@ -13,15 +13,15 @@ from credentials.clients.ssas_hashes import SECRET, SsasHash
 from credentials.models import Client, ClientSecret
 from credentials.trail import audit, refusals
 
-# What an unknown secret is compared with, so that it takes as long as a known one; and who cannot be anybody.
+# An unknown secret is compared with this, so that it takes as long as a known one. And an ID that no client has.
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 _LONGEST_ID = 36
 
 
 def by_secret(client_id: str, secret_text: str, request: HttpRequest) -> ClientSecret | None:
-    """The secret that proves who is calling, live or not; None, and written down, when it proves nothing.
+    """Return the secret that authenticates the caller, live or not; None, and a record, if nothing does.
 
-    An unknown client and a wrong secret go the same way, statement by statement.
+    An unknown client and a wrong secret take the same steps, statement by statement.
     """
     if len(client_id) > _LONGEST_ID or not client_id.isprintable():
         client_id = _NOBODY
@@ -33,7 +33,7 @@ def by_secret(client_id: str, secret_text: str, request: HttpRequest) -> ClientS
         if imported := _imported(client_id, secret_text, address):
             _keep_digest(imported, secret_text, request)
             return imported
-        # Another first use, at the same moment, may have put the digest there since we looked.
+        # Another first use, at the same moment, may have stored the digest since we looked.
         if found := _by_digest(client_id, secret_text):
             return found
         if _was_not_tried(client_id, address):
@@ -49,7 +49,7 @@ def by_secret(client_id: str, secret_text: str, request: HttpRequest) -> ClientS
 
 
 def refusal_of_secret(secret: ClientSecret, request: HttpRequest) -> gate.Refusal | None:
-    """Why a secret that was proven opens nothing for this caller, and written down; None when it does."""
+    """Return why a secret that is right gives this caller no access, and record it; None if it does."""
     refused = gate.secret_refusal(secret) or gate.refusal(secret.client, client_address(request))
     if refused:
         refusals.record(
@@ -67,16 +67,16 @@ def _by_digest(client_id: str, secret_text: str) -> ClientSecret | None:
     found = (
         ClientSecret.objects.select_related("client__organization").filter(digest=secret_digest(secret_text)).first()
     )
-    # The digest was found by the secret, so it alone decides; the id is compared without telling where it differs.
+    # The digest was found by the secret, so it alone decides. The ID is compared in constant time.
     owner = found.client.client_id if found else _NOBODY
     return found if secrets.compare_digest(owner.encode(), client_id.encode()) else None
 
 
 def _imported(client_id: str, secret_text: str, address: str) -> ClientSecret | None:
-    """A secret that the SSAS made, and that was not used here yet. Raises LimitReachedError.
+    """Return a secret from the SSAS that was not used here yet. Raises LimitReachedError.
 
-    Its hash is slow on purpose, so it is reckoned only for callers from an address where such a client may be; there
-    an unknown client id costs the same. See docs/decisions/0011.
+    Its hash is slow on purpose, so it is computed only for callers from an IP address where such a client can be. From
+    there, an unknown client ID costs the same. See docs/decisions/0011.
     """
     there = list(
         ClientSecret.objects.imported()
@@ -94,15 +94,15 @@ def _imported(client_id: str, secret_text: str, address: str) -> ClientSecret | 
 
 
 def _was_not_tried(client_id: str, address: str) -> bool:
-    """Whether the client has such a secret and the caller's address is not on its list."""
+    """Return whether the client has such a secret and its IP allow list does not have the caller's address."""
     imported = ClientSecret.objects.imported().filter(client__client_id=client_id)
     return imported.exclude(client__addresses__address=address).exists()
 
 
 @transaction.atomic
 def _keep_digest(secret: ClientSecret, secret_text: str, request: HttpRequest) -> None:
-    """Put the fast hash in the place of the slow one; of several first uses at once, one does it."""
-    # The client first, as everywhere: see ClientQuerySet.locked.
+    """Replace the slow hash with the fast one. If several first uses come at once, one of them does it."""
+    # Lock the client first, as everywhere: see ClientQuerySet.locked.
     Client.objects.select_for_update(no_key=True).get(pk=secret.client.pk)
     before, secret.imported_hash = secret.imported_hash, ""
     secret.digest, secret.hint = secret_digest(secret_text), secret_text[-HINT_LENGTH:]

@@ -19,7 +19,7 @@ from credentials.tokens import oauth
 
 
 class AnythingAccepted(DefaultContentNegotiation):
-    """Whatever a client accepts, the answer is JSON."""
+    """The response is JSON, whatever a client accepts."""
 
     def select_renderer(
         self,
@@ -31,29 +31,29 @@ class AnythingAccepted(DefaultContentNegotiation):
         return renderer, renderer.media_type
 
 
-@csrf_exempt  # clients authenticate each request themselves; no cookie is read
+@csrf_exempt  # clients authenticate each request themselves, and no cookie is read
 @require_POST
 def token(request: HttpRequest) -> HttpResponse:
-    """POST /auth/token: a client's secret, or an assertion that it has signed, for a bearer token."""
+    """POST /auth/token: exchanges a client's secret, or an assertion that it signed, for a bearer token."""
     return oauth.exchange(request)
 
 
 @csrf_exempt  # as above
 @require_POST
 def introspect(request: HttpRequest) -> HttpResponse:
-    """POST /auth/introspect: whether a token of the calling client is live (RFC 7662)."""
+    """POST /auth/introspect: says whether a token of the calling client is live (RFC 7662)."""
     return oauth.introspect(request)
 
 
 @csrf_exempt  # as above
 @require_POST
 def revoke(request: HttpRequest) -> HttpResponse:
-    """POST /auth/revoke: the end of a token of the calling client (RFC 7009)."""
+    """POST /auth/revoke: revokes a token of the calling client (RFC 7009)."""
     return oauth.revoke(request)
 
 
 class WelcomeView(APIView):
-    """GET /auth/welcome: a client tries whether its token opens the API."""
+    """GET /auth/welcome: a client checks whether its token works."""
 
     content_negotiation_class = AnythingAccepted
 
@@ -63,7 +63,7 @@ class WelcomeView(APIView):
 
 
 class ConnectionView(APIView):
-    """GET /auth/connection: from where we see the caller; to a person, also which of the person's clients list it."""
+    """GET /auth/connection: returns the caller's IP address; for a user, also which of the user's clients list it."""
 
     authentication_classes = (SessionAuthentication,)
     permission_classes = ()

@@ -1,4 +1,4 @@
-"""The audit trail as people look for something in it and take it with them: filters, CSV, NDJSON. All as streams."""
+"""Searches and exports the audit trail: filters, CSV, NDJSON. All as streams."""
 
 import csv
 import datetime as dt
@@ -18,8 +18,8 @@ COLUMNS = (
     *("occurred_at", "action", "outcome", "organization", "person", "client", "client_id"),
     *("address", "request_id", "before", "after", "detail"),
 )
-# A spreadsheet takes a cell that begins with one of these for a formula, a command or another cell's (OWASP, CSV
-# injection): in some languages of Excel the full-width ones, too, which Unicode's compatibility forms (NFKC) lead back.
+# A spreadsheet treats a cell that begins with one of these as a formula or a command (OWASP, CSV injection). In some
+# languages, Excel also accepts the full-width ones, which Unicode's compatibility forms (NFKC) convert.
 _BEGINS_A_FORMULA = frozenset("=+-@|%\N{MINUS SIGN}")
 _BEGINS_A_CELL = ("\t", "\r", "\n")
 _AT_A_TIME = 2000
@@ -27,17 +27,17 @@ _AT_A_TIME = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which events are wanted; what is left out does not matter."""
+    """Which events to find. A field that is left out matches all."""
 
     since: dt.datetime | None = None
-    until: dt.datetime | None = None  # and no longer
+    until: dt.datetime | None = None  # events before this time only
     actions: Collection[str] = ()
     outcome: AuditEvent.Outcome | None = None
     client: Client | None = None
     person: User | None = None
 
     def of(self, events: AuditEventQuerySet) -> AuditEventQuerySet:
-        """Those of `events` that are wanted, the latest first."""
+        """Return the matching `events`, the latest first."""
         if self.since is not None:
             events = events.filter(occurred_at__gte=self.since)
         if self.until is not None:
@@ -54,7 +54,7 @@ class Filter:
 
 
 def facts(event: AuditEvent) -> dict[str, Any]:
-    """An event as plain data, a value for each of COLUMNS."""
+    """Return an event as plain data, one value for each of COLUMNS."""
     detail = dict(event.detail)
     return {
         "occurred_at": event.occurred_at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -73,7 +73,7 @@ def facts(event: AuditEvent) -> dict[str, Any]:
 
 
 def csv_lines(events: AuditEventQuerySet) -> Iterator[str]:
-    """The events as CSV, a line each after the header. No cell is a formula to a spreadsheet."""
+    """Return the events as CSV, one line each after the header. No cell is a formula in a spreadsheet."""
     lines = csv.writer(_Passing())
     yield lines.writerow(COLUMNS)
     for event in _portions(events):
@@ -81,14 +81,14 @@ def csv_lines(events: AuditEventQuerySet) -> Iterator[str]:
 
 
 def ndjson_lines(events: AuditEventQuerySet) -> Iterator[str]:
-    """The events as JSON, a line each."""
+    """Return the events as JSON, one line each."""
     for event in _portions(events):
         yield json.dumps(facts(event), ensure_ascii=False) + "\n"
 
 
 def _portions(events: AuditEventQuerySet) -> Iterator[AuditEvent]:
-    """All of `events`, which are ordered by `latest_first`. Between its portions no connection is held: a reader may be
-    slow, and there may be many.
+    """Return all `events`, which are ordered by `latest_first`. Between portions it holds no connection: readers can be
+    slow, and there can be many.
     """
     rest = events
     while portion := list(rest[:_AT_A_TIME]):
@@ -102,7 +102,7 @@ def _portions(events: AuditEventQuerySet) -> Iterator[AuditEvent]:
 
 
 class _Passing:
-    """A file that keeps nothing: what is written to it is what `writerow` returns."""
+    """A file that keeps nothing: `writerow` returns what is written to it."""
 
     def write(self, line: str) -> str:
         return line
@@ -116,6 +116,6 @@ def _cell(value: Any) -> str:
 
 
 def _may_be_formula(text: str) -> bool:
-    """Whether a spreadsheet may see more than text in a cell: what stands before it and is not seen does not help."""
+    """Return whether a spreadsheet could see more than text in a cell. Invisible characters before it don't matter."""
     first = next((character for character in text if character.isprintable() and not character.isspace()), "")
     return text.startswith(_BEGINS_A_CELL) or unicodedata.normalize("NFKC", first)[:1] in _BEGINS_A_FORMULA

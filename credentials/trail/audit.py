@@ -1,4 +1,4 @@
-"""The audit trail: the whole vocabulary of audited acts, and the one way to write them down."""
+"""The audit trail: all audited actions, and the one way to record them."""
 
 import datetime as dt
 import enum
@@ -12,7 +12,7 @@ from credentials.models import AuditEvent, Client, Membership, Organization, Use
 
 
 class Action(enum.StrEnum):
-    """Everything that is written down, in alphabetical order. A value, once used, keeps its meaning for ever."""
+    """Every recorded action, in alphabetical order. A value never changes its meaning."""
 
     ADDRESSES_CHANGED = "addresses.changed"
     CLIENT_CREATED = "client.created"
@@ -59,7 +59,7 @@ class Action(enum.StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the name of an act
 
 
-# What these tell of did not come about.
+# Actions that did not take place.
 DENIALS = frozenset(
     {
         Action.INVITATION_REFUSED,
@@ -71,7 +71,7 @@ DENIALS = frozenset(
     }
 )
 
-# What stands beside the text of a time (AuditEvent.types): the text alone may as well be a name that looks like one.
+# The type beside the text of a time (AuditEvent.types): a name can look like a time, too.
 _TIME = "time"
 
 
@@ -85,10 +85,9 @@ def record(
     address: str | None = None,
     **detail: Any,
 ) -> AuditEvent:
-    """Write an event. Call it inside the transaction of the act, so that neither is there without the other.
+    """Write an event. Call it inside the transaction of the action, so that neither exists without the other.
 
-    `detail` is JSON, but that it may have times, and holds no secret and no MBI; of a change it has `before` and
-    `after`.
+    `detail` is JSON that can also have times. It has no secret and no MBI. For a change it has `before` and `after`.
     """
     types: dict[str, str] = {}
     plain = _plain(detail, "", types)
@@ -106,9 +105,9 @@ def record(
 
 
 def detail_of(event: AuditEvent) -> dict[str, Any]:
-    """The details of an event as they were given: times are times again, and every other text is text.
+    """Return the details of an event as they were given: times are times again, and every other text is text.
 
-    Older events kept no types, and what of them is a time is not guessed.
+    Older events have no types. Their times are not guessed.
     """
     detail: dict[str, Any] = _typed(event.detail, "", event.types)
     return detail
@@ -118,14 +117,14 @@ def detail_of(event: AuditEvent) -> dict[str, Any]:
 def record_about_person(
     action: Action, person: User, /, *, user: User | None, request: HttpRequest | None, **detail: Any
 ) -> None:
-    """Write down what was done with a person's account: for each organization of the person, or once without any."""
+    """Record an action on a user's account: once for each organization of the user, or once without any."""
     organizations: list[Organization | None] = [each.organization for each in Membership.objects.of_user(person)]
     for organization in organizations or [None]:
         record(action, organization=organization, user=user, request=request, **detail)
 
 
 def _plain(value: Any, place: str, types: dict[str, str]) -> Any:
-    """A value as JSON has it; `types` gets the place of each time in it (RFC 6901)."""
+    """Return a value as JSON; adds the place of each time in it (RFC 6901) to `types`."""
     if isinstance(value, dt.datetime):
         types[place] = _TIME
         return value.astimezone(dt.UTC).isoformat()

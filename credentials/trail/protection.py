@@ -1,4 +1,4 @@
-"""The audit trail against the application's own account: two roles of the database, one that owns and one that works.
+"""Protects the audit trail from the application's own account with two database roles: an owner and a worker.
 
 A trigger refuses to change events, but the owner of a table can drop its triggers. So in production the application
 connects as a role that owns nothing; see docs/audit-trail.md.
@@ -10,18 +10,18 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 TABLE = "credentials_auditevent"
-# What nobody but the owner may do to the trail. INSERT and SELECT are all that the application needs.
+# What only the owner can do to the trail. The application needs only INSERT and SELECT.
 _TAKEN = ("UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 _MAINTAIN_SINCE = 17_00_00
 
 
 class NotProtectedError(RuntimeError):
-    """The role could still change the trail; nothing was granted or taken. The message says why and what to do."""
+    """The role could still change the trail. Nothing was granted or revoked. The message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """Something that a role could do to the audit trail, and how to take it away."""
+    """Something that a role could do to the audit trail, and how to remove that right."""
 
     what: str
     remedy: str
@@ -29,15 +29,15 @@ class Power:
 
 @transaction.atomic
 def protect(role: str) -> None:
-    """Let `role` do the application's work, and of the audit trail only add to it and read it.
+    """Let `role` do the application's work, but only read the audit trail and add to it.
 
-    To be run by the owner of the tables. Running it again does no harm. Raises NotProtectedError.
+    Run it as the owner of the tables. It is safe to run again. Raises NotProtectedError.
     """
     with connection.cursor() as cursor:
         owner = _owner(cursor)
         if not _exists(cursor, role):
             raise NotProtectedError(
-                f"There is no role “{role}” in this database. Make it first: "
+                f"There is no role “{role}” in this database. Create it first: "
                 f"CREATE ROLE {connection.ops.quote_name(role)} LOGIN PASSWORD '…';"
             )
         if not _is_member(cursor, _me(cursor), owner):
@@ -51,7 +51,7 @@ def protect(role: str) -> None:
 
 
 def powers(role: str | None = None) -> list[Power]:
-    """What `role`, or the role of this connection, could do to change what stands in the audit trail."""
+    """Return what `role`, or the role of this connection, could do to change the audit trail."""
     with connection.cursor() as cursor:
         role = role or _me(cursor)
         name = connection.ops.quote_name(role)
@@ -62,7 +62,7 @@ def powers(role: str | None = None) -> list[Power]:
         if is_superuser:
             return [Power("is a superuser", f"ALTER ROLE {name} NOSUPERUSER;")]
         if makes_roles:
-            found.append(Power("may make roles and so give itself any", f"ALTER ROLE {name} NOCREATEROLE;"))
+            found.append(Power("can create roles, and so give itself any role", f"ALTER ROLE {name} NOCREATEROLE;"))
         if role == owner:
             return [*found, Power("owns the table", "connect the application as another role.")]
         if _is_member(cursor, role, owner):
@@ -79,7 +79,7 @@ def powers(role: str | None = None) -> list[Power]:
 def _privilege(privilege: str, name: str) -> Power:
     return Power(
         f"has the privilege {privilege}",
-        f"REVOKE {privilege} ON {TABLE} FROM {name}; or end the membership from which it comes.",
+        f"REVOKE {privilege} ON {TABLE} FROM {name}; or remove the membership that gives it the privilege.",
     )
 
 
@@ -87,7 +87,7 @@ def _grant(cursor: CursorWrapper, role: str) -> None:
     cursor.execute("SELECT current_schema(), current_setting('server_version_num')::int")
     schema, version = cursor.fetchone()
     name, schema = connection.ops.quote_name(role), connection.ops.quote_name(schema)
-    # The loaders tell the planner what they have brought; before PostgreSQL 17 only an owner could.
+    # The loaders run ANALYZE. Before PostgreSQL 17 only an owner could.
     work = "SELECT, INSERT, UPDATE, DELETE" + (", MAINTAIN" if version >= _MAINTAIN_SINCE else "")
     for statement in (
         f"GRANT USAGE ON SCHEMA {schema} TO {name}",
@@ -108,7 +108,7 @@ def _me(cursor: CursorWrapper) -> str:
 
 
 def _owner(cursor: CursorWrapper) -> str:
-    """Raises ProgrammingError, as any query of it would, if the table is not there yet."""
+    """Raises ProgrammingError, as any query would, if the table does not exist yet."""
     cursor.execute("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s::regclass", [TABLE])
     return str(cursor.fetchone()[0])
 

@@ -1,8 +1,8 @@
-"""Calls that were refused, written down so that whoever knocks all day cannot fill the disk.
+"""Records refused calls, in a way that can't fill the disk.
 
-The first call of a minute that is refused to a client, for one reason and from one address, is an event at once. The
-others of that minute are counted, and become one more event when it is over. After too many (access/limits.py) the
-trail says so, and until when the rest is turned away uncounted.
+For one client, reason and IP address, the first refused call of a minute is an event at once. The others are counted,
+and become one more event when the minute is over. After too many (access/limits.py), the trail says so, and until when
+further calls are not counted.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ from credentials.isolation import isolated
 from credentials.models import AuditEvent, Client, RefusedCalls
 from credentials.trail import audit
 
-# From more addresses than these, in one minute, calls are counted together, without an address.
+# From more IP addresses than this in one minute, calls are counted together, without an address.
 ADDRESSES_A_MINUTE = 10
 
 
@@ -34,11 +34,11 @@ def record(
     is_proven: bool = False,
     **detail: Any,
 ) -> None:
-    """Write down that a call was refused, and count it at the client that it named, if there is one.
+    """Record a refused call, and count it for the client that it names, if it exists.
 
-    `client_id` is what the caller gave, and `is_proven` whether it is this client and may pass. The same is done
-    whether or not there is such a client, so that the time it takes tells nothing. Raises LimitReachedError when too
-    many were refused; the first of these is still written down.
+    `client_id` is what the caller sent. `is_proven` means that it is this client and has access. The steps are the same
+    whether or not the client exists, so that the time reveals nothing. Raises LimitReachedError if too many were
+    refused; the first of these is still recorded.
     """
     if excess := limits.spend(limits.failures(client_id or None, client_address(request), is_proven=is_proven)):
         record_excess(action, excess, client_id=client_id, client=client, request=request)
@@ -49,7 +49,7 @@ def record(
 def record_excess(
     action: audit.Action, excess: limits.Excess, *, client_id: str, client: Client | None, request: HttpRequest
 ) -> None:
-    """Write down, once in a window, that from now on calls are turned away without being counted."""
+    """Record, once in a window, that calls are now turned away without being counted."""
     if excess.is_first:
         until = timezone.now() + dt.timedelta(seconds=excess.wait)
         _count(
@@ -63,10 +63,10 @@ def record_excess(
 
 
 def write_down_past_minutes() -> int:
-    """Write an event for the calls of past minutes that had none of their own; how many rows were dealt with."""
+    """Write an event for the counted calls of past minutes. Return how many rows were handled."""
     written = 0
     for row_id in list(RefusedCalls.objects.of_past_minutes().order_by("pk").values_list("pk", flat=True)):
-        with isolated("The refused calls of row", row_id):
+        with isolated("The refused calls in row", row_id):
             written += _write_down(row_id)
     return written
 
@@ -105,7 +105,7 @@ def _count(
 
 @transaction.atomic
 def _write_down(row_id: int) -> bool:
-    """False when another worker does."""
+    """Return False if another worker does it."""
     rows = RefusedCalls.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=row_id)
     row = rows.select_related("client__organization").first()
     if row is None:

@@ -1,4 +1,4 @@
-"""Where and how a client gets its tokens, as SMART App Launch 2.2.0 has servers tell it. Open to all, JSON always."""
+"""Tells clients where and how to get tokens, as in SMART App Launch 2.2.0. Open to all, always JSON."""
 
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
@@ -10,10 +10,10 @@ from credentials.clients import keys
 from exports.api.versions import VERSIONS, ApiVersion
 
 
-@csrf_exempt  # so that another method is told 405, and not 403
+@csrf_exempt  # so that another method gets 405, not 403
 @require_safe
 def smart_configuration(request: HttpRequest, version: ApiVersion | None = None) -> JsonResponse:
-    """GET …/.well-known/smart-configuration, of one version of the API or of them all."""
+    """GET …/.well-known/smart-configuration, for one version of the API or for all."""
     versions = [version] if version else VERSIONS
     resource_types = list(dict.fromkeys(name for each in versions for name in each.resource_types))
     return JsonResponse(
@@ -25,7 +25,7 @@ def smart_configuration(request: HttpRequest, version: ApiVersion | None = None)
             "revocation_endpoint": request.build_absolute_uri(reverse("credentials:revoke")),
             "grant_types_supported": ["client_credentials"],
             "scopes_supported": scopes.supported(resource_types),
-            # Required of every server, although nothing here asks for a code.
+            # SMART requires it of every server, although nothing here asks for a code.
             "code_challenge_methods_supported": ["S256"],
             "capabilities": [
                 "client-confidential-asymmetric",

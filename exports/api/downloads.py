@@ -1,5 +1,5 @@
-"""Files to clients: as they are stored (gzip), or inflated for those who do not take gzip; whole, or from where they
-broke off (RFC 9110, sections 12.5.3, 13 and 14), with a checksum of what is stored (RFC 9530).
+"""Sends files to clients: as stored (gzip), or decompressed for clients that don't accept gzip; whole or in part, to
+resume (RFC 9110, sections 12.5.3, 13 and 14), with a checksum of the stored bytes (RFC 9530).
 """
 
 import base64
@@ -22,7 +22,7 @@ from exports.models import OutputFile
 CONTENT_TYPE = "application/fhir+ndjson"
 BLOCK_BYTES = 256 * 1024
 
-# No file has more bytes than twenty digits say.
+# No file has more bytes than twenty digits can count.
 _RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})", re.ASCII | re.IGNORECASE)
 _WEIGHT = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.ASCII | re.IGNORECASE)
 
@@ -42,23 +42,23 @@ class _Representation:
 
 
 class FilesOutOfReachError(RuntimeError):
-    """The disk or S3 does not answer at the moment; the file is taken to be there."""
+    """The disk or S3 does not answer right now. The file is assumed to exist."""
 
 
 class UnsatisfiableRangeError(ValueError):
-    """The range begins behind the end of the file."""
+    """The range begins after the end of the file."""
 
 
 class NotAcceptableError(ValueError):
-    """A client that takes neither gzip nor what is not coded at all."""
+    """The client accepts neither gzip nor identity."""
 
 
 def respond(request: HttpRequest, file: OutputFile, *, by: Client | User, saved_as: str = "") -> HttpResponseBase:
-    """A response with the file's NDJSON: 200, 206, 302, 304, 406, 412 or 416.
+    """Return a response with the file's NDJSON: 200, 206, 302, 304, 406, 412 or 416.
 
-    What goes out is written down. Raises Http404 when retention has just removed the file, and FilesOutOfReachError.
+    Downloads are recorded. Raises Http404 if retention has just removed the file, and FilesOutOfReachError.
     """
-    # S3 may take its time, and the body of a slow client an hour.
+    # S3 can be slow, and the body of a slow client can take an hour.
     database.give_back()
     try:
         response = _response(request, file, saved_as)
@@ -73,19 +73,19 @@ def respond(request: HttpRequest, file: OutputFile, *, by: Client | User, saved_
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Whether gzip or the plain NDJSON suits an Accept-Encoding header better (RFC 9110, section 12.5.3).
+    """Return whether gzip or plain NDJSON fits an Accept-Encoding header better (RFC 9110, section 12.5.3).
 
-    Without a word of gzip a client gets the plain NDJSON. Raises NotAcceptableError if it refuses both.
+    If the header does not name gzip, the client gets plain NDJSON. Raises NotAcceptableError if it refuses both.
     """
     weights: dict[str, float] = {}
     for part in accept_encoding.lower().split(","):
         coding, _, parameter = (piece.strip() for piece in part.partition(";"))
         weight = _WEIGHT.fullmatch(parameter or "q=1")
-        if weight is not None:  # what makes no sense is not there
+        if weight is not None:  # ignore what is not valid
             weights[coding] = float(weight[1])
     anything = weights.get("*")
     gzip = weights.get("gzip", weights.get("x-gzip", anything or 0))
-    # What is not coded is acceptable unless it is refused, and then comes after all that was asked for.
+    # Identity is acceptable unless it is refused. It comes after everything that the header names.
     plain = weights.get("identity", anything)
     if gzip == 0 and plain == 0:
         raise NotAcceptableError
@@ -96,7 +96,7 @@ def _response(request: HttpRequest, file: OutputFile, saved_as: str) -> HttpResp
     try:
         represented = _Representation.of(file, is_gzip=takes_gzip(request.headers.get("Accept-Encoding", "")))
     except NotAcceptableError:
-        diagnostics = "Accept-Encoding refuses both codings that there are: gzip, and none (identity)."
+        diagnostics = "Accept-Encoding refuses both available codings: gzip and identity. Accept one of them."
         return _varying(outcomes.response("not-supported", 406, diagnostics))
     if (status := _failed_precondition(request, represented)) is not None:
         return _with_validator(_bodiless(status), represented)
@@ -125,15 +125,15 @@ def _response(request: HttpRequest, file: OutputFile, saved_as: str) -> HttpResp
 def _left_to_another(
     elsewhere: Mapping[str, str], headers: Mapping[str, str], represented: _Representation
 ) -> HttpResponseBase:
-    """Another server sends the file, and cuts out the part if one was asked for."""
+    """Let another server send the file or the requested part of it."""
     if "Location" in elsewhere:
-        # Whoever has the URL may fetch the file for a while: it is for this client, and for now.
+        # Anyone with the URL can download the file for a while: it is for this client, and for now.
         return _varying(HttpResponse(status=302, headers={**elsewhere, "Cache-Control": "no-store"}))
     return _with_validator(HttpResponse(headers={**headers, **elsewhere}), represented)
 
 
 def _failed_precondition(request: HttpRequest, represented: _Representation) -> int | None:
-    """The status that says so, if the client wants the file only on a condition that it does not meet."""
+    """Return the status for a precondition that is not met, or None."""
     if not _names(request.headers.get("If-Match", "*"), represented.etag):
         return 412
     # A weak validator of ours would name the same bytes.
@@ -143,10 +143,10 @@ def _failed_precondition(request: HttpRequest, represented: _Representation) -> 
 
 
 def _wanted(request: HttpRequest, represented: _Representation) -> range | None:
-    """The bytes that are asked for; None for all of them. Raises UnsatisfiableRangeError."""
+    """Return the requested bytes; None for all of them. Raises UnsatisfiableRangeError."""
     asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
     if_range = request.headers.get("If-Range")
-    # Several ranges at once, or the rest of something that the client does not have: it gets the whole.
+    # Several ranges at once, or the rest of a file that the client does not have: it gets the whole file.
     if request.method != "GET" or asked is None or (if_range is not None and if_range != represented.etag):
         return None
     first, last, length = asked[1], asked[2], represented.length
@@ -164,18 +164,18 @@ def _wanted(request: HttpRequest, represented: _Representation) -> range | None:
 def _body(request: HttpRequest, file: OutputFile, represented: _Representation, wanted: range) -> HttpResponseBase:
     if request.method == "HEAD":
         return HttpResponse()
-    # nginx would keep what we send faster than the client reads it: on its disk, where no PHI belongs.
+    # nginx would store what we send faster than the client reads it on its disk, where no PHI belongs.
     headers = {"X-Accel-Buffering": "no"}
     if not represented.is_gzip:
         return StreamingHttpResponse(_Inflated(storage.opened(file.job_id, file.name), wanted), headers=headers)
-    # gunicorn hands a local file to the kernel (sendfile); no byte of it passes through Python.
+    # gunicorn sends a local file with sendfile. No byte of it passes through Python.
     response = FileResponse(storage.opened(file.job_id, file.name, wanted), headers=headers)
     response.block_size = BLOCK_BYTES
     return response
 
 
 def _bodiless(status: int) -> HttpResponse:
-    """304, 412 and 416 are all said by their status: clients that resume must find nothing to append."""
+    """Return 304, 412 or 416 without a body: clients that resume must not append an error to their file."""
     response = HttpResponse(status=status)
     del response["Content-Type"]
     return response
@@ -185,7 +185,7 @@ def _headers(file: OutputFile, represented: _Representation, saved_as: str) -> d
     headers = {"Content-Type": CONTENT_TYPE}
     if represented.is_gzip:
         digest = base64.b64encode(bytes.fromhex(_sha256(file))).decode()
-        # The checksum has had another name before RFC 9530.
+        # Before RFC 9530, the checksum had another name.
         headers |= {"Content-Encoding": "gzip", "Repr-Digest": f"sha-256=:{digest}:", "Digest": f"sha-256={digest}"}
     if saved_as:
         headers["Content-Disposition"] = content_disposition_header(True, saved_as) or "attachment"
@@ -194,7 +194,7 @@ def _headers(file: OutputFile, represented: _Representation, saved_as: str) -> d
 
 def _with_validator(response: HttpResponseBase, represented: _Representation) -> HttpResponseBase:
     response["ETag"] = represented.etag
-    # A client may keep what it has, but asks before it uses it again.
+    # A client can keep its copy, but must ask before it uses it again.
     response["Cache-Control"] = "private, no-cache"
     return _varying(response)
 
@@ -209,7 +209,7 @@ def _names(header: str, etag: str) -> bool:
 
 
 def _sha256(file: OutputFile) -> str:
-    """The checksum of a file, which is reckoned when it is first asked for."""
+    """Return the checksum of a file, which is computed when it is first needed."""
     if not file.sha256:
         file.sha256 = storage.sha256(file.job_id, file.name)
         OutputFile.objects.filter(pk=file.pk).update(sha256=file.sha256)
@@ -230,7 +230,7 @@ def _write_down(request: HttpRequest, file: OutputFile, by: Client | User) -> No
 
 
 class _Inflated:
-    """A part of the NDJSON of a stored file, block by block."""
+    """Yield a part of the NDJSON of a stored file, block by block."""
 
     def __init__(self, stored: BinaryIO, part: range) -> None:
         self._stored = stored
@@ -238,7 +238,7 @@ class _Inflated:
 
     def __iter__(self) -> Iterator[bytes]:
         inflated = igzip.IGzipFile(fileobj=self._stored)  # type: ignore[no-untyped-call]  # has no types
-        # Not by seeking, which S3 cannot; what lies before has to be inflated either way.
+        # No seek: S3 can't, and everything before must be decompressed anyway.
         before = self._part.start
         while before and (skipped := inflated.read(min(BLOCK_BYTES, before))):
             before -= len(skipped)

@@ -1,4 +1,4 @@
-"""The manifest of a finished job, as the Bulk Data IG and BCDA have it."""
+"""The manifest of a finished job, as in the Bulk Data IG and BCDA."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from exports.models import Job, OutputFile, Shard
 
 
 def manifest(job: Job, *, url_of: Callable[[OutputFile], str]) -> dict[str, Any]:
-    """The manifest of a completed job; `url_of` gives a file's absolute URL. `JobID` and the key order are BCDA's."""
+    """Return the manifest of a completed job; `url_of` returns a file's absolute URL. The key order is BCDA's."""
     assert job.transaction_time is not None  # noqa: S101  # set when the job was planned
     files = list(job.files.select_related("shard"))
     output = [_entry(file, file.resource_type, url_of) for file in files if file.shard.kind == Shard.Kind.OUTPUT]
@@ -17,7 +17,7 @@ def manifest(job: Job, *, url_of: Callable[[OutputFile], str]) -> dict[str, Any]
         "request": job.request_url,
         "requiresAccessToken": True,
         "output": output,
-        # BCDA has no such key: only where there is something to say.
+        # BCDA has no such key, so it is there only if something was removed.
         **({"deleted": deleted} if deleted else {}),
         "error": [],
         "JobID": job.pk,

@@ -1,4 +1,4 @@
-"""Turns what went wrong into an OperationOutcome: the one place where the API answers errors."""
+"""Turns errors into an OperationOutcome: the one place where the API answers errors."""
 
 import logging
 from typing import Any
@@ -18,17 +18,17 @@ logger = logging.getLogger(__name__)
 
 
 class GoneError(exceptions.APIException):
-    """What was asked for has been, and is over."""
+    """The requested resource existed, but has expired."""
 
     status_code = status.HTTP_410_GONE
 
 
 class FailedJobError(exceptions.APIException):
-    """The job has failed; asking again does not help, starting another may."""
+    """The job has failed. Asking again does not help. A new export may."""
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler. What it does not know travels on, and becomes a 500 that is logged."""
+    """DRF's exception handler. Unknown exceptions pass through and become a 500 that is logged."""
     if (meaning := _meaning(error)) is None:
         return None
     set_rollback()
@@ -47,12 +47,12 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def response(code: str, status_code: int, diagnostics: str) -> HttpResponse:
-    """An OperationOutcome outside DRF's views."""
+    """Return an OperationOutcome outside DRF's views."""
     body = msgspec.json.encode(operation_outcome.error(code, diagnostics))
     return HttpResponse(body, status=status_code, content_type="application/fhir+json")
 
 
-# FHIR's issue code and the HTTP status of each kind of error; the first kind that fits counts.
+# FHIR's issue code and the HTTP status of each kind of error. The first kind that fits counts.
 _MEANINGS: tuple[tuple[type[Exception], str, int], ...] = (
     (BadRequestError, "structure", 400),
     (NoRosterError, "not-found", 404),

@@ -1,6 +1,6 @@
-"""What a kick-off asks for, checked at the border.
+"""Validates a kick-off request.
 
-The order of the checks and the words of the errors are those of BCDA, since its clients know them.
+The order of the checks and the words of the errors are BCDA's, because its clients know them.
 """
 
 import datetime as dt
@@ -18,24 +18,24 @@ from exports.models import EARLIEST_SINCE
 OUTPUT_FORMATS = ("application/fhir+ndjson", "application/ndjson", "ndjson")
 # What clients of other servers put into the query.
 _SECRETS = ("access_token", "token", "client_secret", "client_assertion")
-# A FHIR instant: a date, a time to the second or finer, and a zone.
+# A FHIR instant: a date, a time to the second or finer, and a time zone.
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 class BadRequestError(ValueError):
-    """The request is not one that we can serve; the message is for the client's developer."""
+    """The request is not valid or not supported. The message is for the client's developer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """A valid kick-off, but for its resource types: whether they may be had, `resource_types` says."""
+    """A valid kick-off, except for its resource types: `resource_types` checks those."""
 
     asked_types: tuple[str, ...]
     since: dt.datetime | None  # in UTC
 
 
 def parse(query: QueryDict, headers: Mapping[str, str]) -> Parameters:
-    """Read a kick-off's query and headers. Raises BadRequestError."""
+    """Parse a kick-off's query and headers. Raises BadRequestError."""
     _check_for_secrets(query)
     _check_output_format(query)
     if "_elements" in query:
@@ -52,9 +52,9 @@ def parse(query: QueryDict, headers: Mapping[str, str]) -> Parameters:
 
 
 def resource_types(asked: Sequence[str], version: ApiVersion, *, entity_id: str) -> tuple[str, ...]:
-    """The types that were asked for, if the organization may have them all; all that it may have, if none was.
+    """Return the requested types, if the organization has access to all; all its types, if none was requested.
 
-    Raises BadRequestError for the first that the version does not know or that is not for the organization.
+    Raises BadRequestError for the first type that the version does not have or that is not for the organization.
     """
     offered = version.offered_to(entity_id)
     for resource_type in asked:
@@ -67,17 +67,17 @@ def resource_types(asked: Sequence[str], version: ApiVersion, *, entity_id: str)
 
 
 def _check_for_secrets(query: QueryDict) -> None:
-    """The URL of a kick-off is kept, shown and told in the manifest: what opens something must not stand in it."""
+    """Refuse credentials in a kick-off's URL: the URL is stored, shown, and returned in the manifest."""
     for name in _SECRETS:
         if name in query:
             raise BadRequestError(
                 f"Invalid parameter: {name} must not be in a URL. Send the token in the Authorization header. "
-                "URLs are kept in many places: if this one was right, have it revoked."
+                "URLs are logged in many places. If this token or secret was valid, revoke it."
             )
 
 
 def _check_output_format(query: QueryDict) -> None:
-    # An unencoded + arrives as a space; what was meant is plain.
+    # An unencoded + arrives as a space. The meaning is clear.
     given = query.get("_outputFormat")
     if given is not None and given.replace(" ", "+") not in OUTPUT_FORMATS:
         raise BadRequestError(f"_outputFormat parameter must be one of [{' '.join(OUTPUT_FORMATS)}]")
@@ -87,7 +87,7 @@ def _since(query: QueryDict) -> dt.datetime | None:
     given = query.get("_since")
     if given is None:
         return None
-    # The + of a zone is often sent unencoded, too.
+    # The + of a time zone is often sent unencoded, too.
     given = re.sub(r" (?=\d{2}:\d{2}$)", "+", given)
     try:
         since = parse_datetime(given) if _INSTANT.fullmatch(given) else None
@@ -104,12 +104,12 @@ def _since(query: QueryDict) -> dt.datetime | None:
             "Invalid date format supplied in _since parameter. "
             f"Date must not be before {EARLIEST_SINCE:%Y-%m-%dT%H:%M:%SZ}"
         )
-    # Only now: what is a time in its own zone need not be one in UTC.
+    # Only now: a time that is valid in its own time zone is not always valid in UTC.
     return since.astimezone(dt.UTC)
 
 
 def _asked_types(query: QueryDict) -> tuple[str, ...]:
-    """The types of all `_type` parameters: BCDA knows one with commas, the Bulk Data standard several, too."""
+    """Return the types of all `_type` parameters: BCDA has one with commas, the Bulk Data standard also has several."""
     given = [name for value in query.getlist("_type") for name in value.split(",")]
     for place, name in enumerate(given):
         if name in given[:place]:
@@ -118,7 +118,7 @@ def _asked_types(query: QueryDict) -> tuple[str, ...]:
 
 
 def _check_header(headers: Mapping[str, str], name: str, wanted: str, otherwise: str) -> None:
-    """A header must be there and hold a token, whatever else it holds."""
+    """Check that a header is there and has a token. It can have others, too."""
     given = [part.partition(";")[0].strip().lower() for part in headers.get(name, "").split(",")]
     if not any(given):
         raise BadRequestError(f"{name} header is required")

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 
 class FhirJsonRenderer(BaseRenderer):
-    """FHIR JSON, without a charset, as the specification has it."""
+    """FHIR JSON, without a charset, as in the specification."""
 
     media_type = "application/fhir+json"
     format = "json"
@@ -25,7 +25,7 @@ class FhirJsonRenderer(BaseRenderer):
 
 
 class OneRepresentation(BaseContentNegotiation):
-    """Whatever a client accepts, there is one representation; kick-off checks Accept itself, in BCDA's words."""
+    """There is one representation, whatever a client accepts. The kick-off checks Accept itself, in BCDA's words."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:  # noqa: ARG002
         return next(iter(parsers))

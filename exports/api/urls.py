@@ -1,4 +1,4 @@
-"""The URLs of the API: one list, mounted once for each version, and the downloads, which have none."""
+"""The URLs of the API: one list, mounted once for each version, and the downloads, which have no version."""
 
 from django.urls import include, path
 

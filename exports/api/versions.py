@@ -1,10 +1,10 @@
-"""How the versions of the API differ. One URL list and one set of views serve them all."""
+"""The differences between the versions of the API. One URL list and one set of views serve them all."""
 
 from dataclasses import dataclass
 
 from attribution.programs import model_of
 
-# For the organizations of some models only.
+# Only for organizations of some models.
 PARTIALLY_ADJUDICATED = frozenset({"Claim", "ClaimResponse"})
 
 
@@ -14,14 +14,14 @@ class ApiVersion:
 
     number: int
     fhir_version: str
-    resource_types: tuple[str, ...]  # in the order of an export for which no `_type` is given
+    resource_types: tuple[str, ...]  # in the order of an export without `_type`
 
     @property
     def path(self) -> str:
         return f"api/v{self.number}/"
 
     def offered_to(self, entity_id: str) -> tuple[str, ...]:
-        """The resource types that an organization may ask for, and is given when it asks for none."""
+        """Return the resource types that an organization can request, and gets if it requests none."""
         model = model_of(entity_id)
         has_all = model is not None and model.has_partially_adjudicated
         return tuple(name for name in self.resource_types if has_all or name not in PARTIALLY_ADJUDICATED)

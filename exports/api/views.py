@@ -32,7 +32,7 @@ PATIENCE_AT_FIRST, PATIENCE_LATER, AT_FIRST = 1, 10, dt.timedelta(seconds=30)
 
 
 class GateView(APIView):
-    """A view that only clients reach whom the gate lets pass."""
+    """A view that only clients with access can call."""
 
     content_negotiation_class = OneRepresentation
     renderer_classes = (FhirJsonRenderer,)
@@ -48,7 +48,7 @@ class GateView(APIView):
 
 
 class ExportView(GateView):
-    """GET …/Patient/$export and …/Group/{id}/$export. Not HEAD: it would start an export, and say nothing of it."""
+    """GET …/Patient/$export and …/Group/{id}/$export. Not HEAD: it would start an export without returning it."""
 
     http_method_names = ("get", "options")
 
@@ -131,18 +131,16 @@ class DataView(GateView):
         file = files.filter(name=file_name).first() if FILE_NAME.fullmatch(file_name) else None
         if file is None:
             raise Http404("Job not found")
-        # A file that holds no resources of one type tells of all of them.
+        # A Bundle of deletions has no type of its own, and can be about any type.
         of_one_type = file.resource_type in job.resource_types
         types_in_scope(request, [file.resource_type] if of_one_type else job.resource_types, are_asked_for=True)
         return downloads.respond(request._request, file, by=self.client)  # noqa: SLF001  # the way DRF offers
 
 
 def _job(client: Client, job_id: str) -> Job:
-    """A job of the client's organization; a stranger's is as if it were not there."""
+    """Return a job of the client's organization. Another organization's job gets the same answer as none."""
     if not job_id.isascii() or not job_id.isdigit() or len(job_id) > len(str(2**62)):
-        raise BadRequestError(
-            f"“{job_id[:40]}” is not a job id. A job id is the number at the end of Content-Location."
-        )
+        raise BadRequestError(f"“{job_id[:40]}” is not a job ID. Use the number at the end of Content-Location.")
     job = Job.objects.for_organization(client.organization).filter(pk=int(job_id)).first()
     if job is None:
         raise Http404("Job not found")

@@ -1,4 +1,4 @@
-"""Chunks as rows: what they are joined from, and how they are written."""
+"""Chunks as rows: what they were joined from, and how they are written."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ _COLUMNS = {
 
 
 class Recorded(msgspec.Struct):
-    """A segment as the row of its chunk tells of it."""
+    """A segment as its chunk's row describes it."""
 
     last_updated: dt.datetime
     resource_count: int
@@ -36,14 +36,14 @@ _decode = msgspec.json.Decoder(list[Recorded]).decode
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a chunk that has one `lastUpdated`."""
+    """A part of a chunk with one `lastUpdated`."""
 
     last_updated: dt.datetime
     body: Body
 
     @staticmethod
     def joined(segments: Sequence["Segment"]) -> dict[str, Any]:
-        """The fields of a chunk that depend on what it holds. Segments come oldest first."""
+        """The fields of a chunk that depend on its content. Segments come oldest first."""
         body = join([segment.body for segment in segments])
         recorded = [
             Recorded(
@@ -67,7 +67,7 @@ class Segment:
 
 
 def join(bodies: Sequence[Body]) -> Body:
-    """Several bodies as one."""
+    """Return several bodies as one."""
     if len(bodies) == 1:
         return bodies[0]
     crc32 = 0
@@ -82,7 +82,7 @@ def join(bodies: Sequence[Body]) -> Body:
 
 
 def segments_of(chunk: Chunk) -> list[Segment]:
-    """What a chunk was joined from; itself, if from nothing else."""
+    """Return the segments of a chunk; for a chunk from one load, itself."""
     whole = Body(chunk.resource_count, chunk.raw_length, chunk.crc32, chunk.body)
     if chunk.segments is None:
         return [Segment(chunk.last_updated, whole)]
@@ -90,12 +90,12 @@ def segments_of(chunk: Chunk) -> list[Segment]:
 
 
 def newer(body: Body, recorded: bytes | memoryview, since: dt.datetime) -> Body:
-    """The part of a joined body that was updated after `since`; `recorded` is its chunk's `segments`, as JSON."""
+    """Return the part of a joined body updated after `since`; `recorded` is its chunk's `segments`, as JSON."""
     return join([each.body for each in cut_apart(body, _decode(recorded)) if each.last_updated > since])
 
 
 def cut_apart(body: Body, recorded: Iterable[Recorded]) -> list[Segment]:
-    """A joined body, along its seams. No byte of it is read."""
+    """Cut a joined body at its seams. No byte of it is read."""
     segments: list[Segment] = []
     place = 0
     for each in recorded:
@@ -107,7 +107,7 @@ def cut_apart(body: Body, recorded: Iterable[Recorded]) -> list[Segment]:
 
 
 def write_chunks(chunks: Iterable[Chunk]) -> None:
-    """Write new rows, by one COPY."""
+    """Write new rows with one COPY."""
     copying = f"COPY exports_chunk ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT binary)"
     with connection.cursor() as cursor, cursor.copy(copying) as copy:
         copy.set_types([*_COLUMNS.values()])

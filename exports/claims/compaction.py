@@ -1,7 +1,7 @@
-"""Merges old loads: fewer rows for each beneficiary, and nothing kept that no export can see any more.
+"""Merges old loads: fewer rows for each beneficiary, and no rows that no export can see any more.
 
-What is merged is joined along seams, byte for byte (see Segment): a `_since` that falls between two old loads still
-finds exactly what came after it, and an export that runs meanwhile writes the same bytes.
+Rows are joined along seams, byte for byte (see Segment). A `_since` between two old loads still finds exactly what came
+after it, and a running export writes the same bytes.
 """
 
 import datetime as dt
@@ -18,18 +18,18 @@ from exports.claims.chunks import Segment, segments_of, write_chunks
 from exports.claims.loader import lock_loads
 from exports.claims.models import Chunk, Load
 
-# Rows of one beneficiary and type that are worth a merge: each merge writes all of them anew.
+# How many rows of one beneficiary and type are worth a merge: each merge rewrites all of them.
 WORTH = 4
-# Groups of rows that are merged together in a transaction.
+# How many groups of rows are merged in one transaction.
 BATCH = 500
 
 _Key = tuple[int, str, int]  # version, resource type, beneficiary
 
 
 def compact(*, oldest_in_use: int | None, keep: dt.timedelta | None = None, worth: int = WORTH) -> int:
-    """Merge what arrived longer than `keep` ago (CLAIMS_UNDO); how many chunks that made.
+    """Merge loads that are older than `keep` (CLAIMS_UNDO). Return how many chunks that made.
 
-    `oldest_in_use` is the oldest load that an export under way goes by: later ones are left as they are.
+    `oldest_in_use` is the oldest load that a running export uses. Later ones are not changed.
     """
     last = _last_load(oldest_in_use, settings.CLAIMS_UNDO if keep is None else keep)
     if last is None:
@@ -47,7 +47,7 @@ def compact(*, oldest_in_use: int | None, keep: dt.timedelta | None = None, wort
 
 
 def _last_load(oldest_in_use: int | None, keep: dt.timedelta) -> Load | None:
-    """The newest load that may be merged; a load that took another back keeps that one company."""
+    """Return the newest load that can be merged. A load that reverted another one goes together with it."""
     old = Load.objects.filter(loaded_at__lt=Now() - keep)
     if oldest_in_use is not None:
         old = old.filter(pk__lte=oldest_in_use)
@@ -55,7 +55,7 @@ def _last_load(oldest_in_use: int | None, keep: dt.timedelta) -> Load | None:
 
 
 def _discard(last: Load) -> None:
-    """Remove the rows that were replaced before any export that may still be asked for."""
+    """Remove the rows that were replaced before any export that can still be requested."""
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
@@ -71,10 +71,10 @@ def _discard(last: Load) -> None:
 
 
 def _keys(last: Load, after: _Key, worth: int) -> list[_Key]:
-    """The next beneficiaries whose rows are worth a merge.
+    """Return the next beneficiaries whose rows are worth a merge.
 
-    Among the old rows of some stands one that stays as it is: a later load has replaced it or written what it left of
-    it. They are left alone until that is old as well, so that an export under way finds everything in its order.
+    Some beneficiaries have, among their old rows, one that can't be merged yet: a later load replaced it or wrote the
+    rest of it. They wait until that load is old, too, so that a running export finds everything in its order.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -97,7 +97,7 @@ def _keys(last: Load, after: _Key, worth: int) -> list[_Key]:
 
 
 def _merge_what_can_be(last: Load, keys: Sequence[_Key]) -> int:
-    """Merge these together; when that fails, one half and then the other. What cannot be merged stays as it is."""
+    """Merge these together. If that fails, try each half. Rows that can't be merged stay as they are."""
     merged: int | None = None
     with isolated("The merge of", keys if len(keys) == 1 else f"{len(keys)} groups of rows"):
         merged = _merge(last, keys)
@@ -108,9 +108,9 @@ def _merge_what_can_be(last: Load, keys: Sequence[_Key]) -> int:
 
 
 def _merge(last: Load, keys: Sequence[_Key]) -> int:
-    """Join the old rows of these beneficiaries into one each."""
+    """Join the old rows of each of these beneficiaries into one."""
     with transaction.atomic():
-        # No load replaces anything meanwhile.
+        # No load replaces anything at the same time.
         lock_loads()
         old = Chunk.objects.filter(_of(keys), superseded_by=None, load__lte=last)
         merged = list(_merged(old.order_by("version", "resource_type", "beneficiary_id", "last_updated")))
@@ -120,7 +120,7 @@ def _merge(last: Load, keys: Sequence[_Key]) -> int:
 
 
 def _of(keys: Sequence[_Key]) -> Q:
-    """The rows of these beneficiaries, each of its version and type."""
+    """Return the rows of these beneficiaries, each of its version and type."""
     chosen = Q()
     for (version, resource_type), group in groupby(keys, lambda key: key[:2]):
         whose = [beneficiary_id for _, _, beneficiary_id in group]
@@ -140,7 +140,7 @@ def _merged(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
             version=version,
             resource_type=resource_type,
             beneficiary_id=beneficiary_id,
-            # Seen by every export that saw all of them.
+            # Visible to every export that could see all of them.
             load_id=max(row.load_id for row in rows),
             first_service_date=None if None in firsts else min(filter(None, firsts)),
             last_service_date=None if None in lasts else max(filter(None, lasts)),

@@ -1,4 +1,4 @@
-"""Filters that cut through a body: inflate it, keep the lines that belong, deflate them again. Pure."""
+"""Filters that cut through a body: decompress it, keep the matching lines, compress them again. Pure."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from exports.fhir.lines import service_date
 
 @dataclass(frozen=True, slots=True)
 class ServiceDates:
-    """Claims whose service ended in a range of days, both ends included; one without such a day is not in any."""
+    """Claims whose service ended in a range of days, both ends included. A claim without such a day does not match."""
 
     first: dt.date | None
     last: dt.date | None
@@ -22,7 +22,7 @@ class ServiceDates:
 
 
 def cut(body: Body, dates: ServiceDates) -> Body:
-    """What is left of a body; the body itself if all of it is."""
+    """Return the matching part of a body; the body itself if all of it matches."""
     ndjson = splice.inflate(body.deflated)
     view = memoryview(ndjson)
     kept: list[memoryview] = []

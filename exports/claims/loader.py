@@ -1,4 +1,4 @@
-"""Writes claims into the store. A load is one transaction: there whole or not at all."""
+"""Writes claims into the store. A load is one transaction: all of it is stored, or none."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,31 +16,31 @@ from exports.claims.chunks import Segment, segments_of, write_chunks
 from exports.claims.models import Chunk, Deletion, Load, PatientIdentity
 from exports.fhir.lines import SERVICE_DATED, service_date
 
-# Any number, the same for every loader: loads come one after the other, in the order of their ids.
+# Any number, the same for every loader: loads run one after the other, in the order of their ids.
 _LOADS_LOCK = 0x4C4F4144
 # Beneficiaries that are looked up and written together.
 BATCH = 200
 
 
 class UnknownBeneficiariesError(LookupError):
-    """Claims came for people whom no roster has named; `places` are their numbers in the load, from 1."""
+    """Some beneficiaries with claims are on no roster; `places` are their numbers in the load, from 1."""
 
     def __init__(self, places: Sequence[int]) -> None:
         first = ", ".join(map(str, places[:5]))
         super().__init__(
-            f"{len(places)} of the beneficiaries are on no roster (number {first} of the load among them). "
+            f"{len(places)} of the beneficiaries are on no roster (the first is number {first} of the load). "
             "Load the roster first. Nothing was loaded."
         )
         self.places = places
 
 
 class PatientOfAnotherError(ValueError):
-    """A Patient came under an id that belongs to another beneficiary."""
+    """A Patient has an id that belongs to another beneficiary."""
 
     def __init__(self) -> None:
         super().__init__(
-            "A Patient came under an id that an earlier load gave to another beneficiary. Check the source: one id "
-            "must not mean two people. Nothing was loaded."
+            "A Patient has an id that an earlier load used for another beneficiary. Check the source: an id must "
+            "belong to one beneficiary. Nothing was loaded."
         )
 
 
@@ -56,7 +56,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """The resources of one type of one beneficiary, deflated. Any process may pack; one loads."""
+    """The resources of one type of one beneficiary, compressed. Any process can pack; one loads."""
 
     resource_type: str
     ids: tuple[str, ...]
@@ -66,7 +66,7 @@ class Packed:
 
 
 def pack(arrivals: Iterable[Arrival]) -> list[Packed]:
-    """One beneficiary's resources, deflated type by type."""
+    """One beneficiary's resources, compressed type by type."""
     by_type: dict[str, list[Arrival]] = {}
     for arrival in arrivals:
         by_type.setdefault(arrival.resource_type, []).append(arrival)
@@ -75,7 +75,7 @@ def pack(arrivals: Iterable[Arrival]) -> list[Packed]:
 
 def _packed(resource_type: str, arrivals: list[Arrival]) -> Packed:
     dates = [arrival.service_date for arrival in arrivals if arrival.service_date]
-    # Where one has no date, the chunk's range says nothing: an export with bounds looks into it.
+    # If one has no date, the chunk's range says nothing: an export with bounds looks into it.
     first, last = (min(dates), max(dates)) if len(dates) == len(arrivals) else (None, None)
     return Packed(
         resource_type,
@@ -88,7 +88,7 @@ def _packed(resource_type: str, arrivals: list[Arrival]) -> Packed:
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """What came for one beneficiary: resources, and the ids of resources that are no more, by type."""
+    """What came for one beneficiary: resources, and the ids of removed resources, by type."""
 
     beneficiary_id: int
     packed: Sequence[Packed]
@@ -103,13 +103,13 @@ _decode_identity = msgspec.json.Decoder(_Identity).decode
 
 
 def resource_id(line: bytes) -> str:
-    """The id of the resource in a line."""
+    """Return the id of the resource in a line."""
     return _decode_identity(line).id
 
 
 @dataclass
 class Loading:
-    """A load under way. Give it each beneficiary's resources once; what they replace is taken out of older chunks."""
+    """A load in progress. Give it each beneficiary's resources once. It removes what they replace from older chunks."""
 
     load: Load
     version: int
@@ -118,30 +118,30 @@ class Loading:
     _seen: int = 0
 
     def add(self, mbi: str, arrivals: Iterable[Arrival]) -> None:
-        """Take in what came for one beneficiary. Raises UnknownBeneficiariesError, now or later."""
+        """Add the resources of one beneficiary. Raises UnknownBeneficiariesError, now or later."""
         self.add_packed(mbi, pack(arrivals))
 
     def add_packed(self, mbi: str, packed: Sequence[Packed]) -> None:
-        """Take in what came for one beneficiary, packed already."""
+        """Add the packed resources of one beneficiary."""
         self._named.append((mbi, packed))
         if len(self._named) == BATCH:
             self.write()
 
     def correct(self, beneficiary_id: int, packed: Sequence[Packed], deleted: Mapping[str, frozenset[str]]) -> None:
-        """Take in what is to be said of one beneficiary from now on, and which resources are no more."""
+        """Add the new resources of one beneficiary, and the ids of removed ones."""
         self._deliveries.append(_Delivery(beneficiary_id, packed, deleted))
         if len(self._deliveries) == BATCH:
             self.write()
 
     def write(self) -> None:
-        """Write what has been taken in and not been written yet."""
+        """Write what was added and not written yet."""
         deliveries = [*self._deliveries, *self._identified()]
         self._deliveries = []
         self._remember_patients(deliveries)
         write_chunks([*self._kept(deliveries), *self._new(deliveries)])
 
     def _identified(self) -> Iterator[_Delivery]:
-        """The deliveries that came under MBIs."""
+        """Return what came for MBIs, by beneficiary."""
         named, self._named = self._named, []
         known = dict(Mbi.objects.filter(value__in=[mbi for mbi, _ in named]).values_list("value", "beneficiary_id"))
         unknown = [place for place, (mbi, _) in enumerate(named, self._seen + 1) if mbi not in known]
@@ -152,7 +152,7 @@ class Loading:
             yield _Delivery(known[mbi], packed, {})
 
     def _new(self, deliveries: Sequence[_Delivery]) -> Iterator[Chunk]:
-        """The chunks that this load brings."""
+        """Return the new chunks of this load."""
         for delivery in deliveries:
             for packed in delivery.packed:
                 self.load.resource_count += packed.body.resource_count
@@ -166,7 +166,7 @@ class Loading:
                 )
 
     def _kept(self, deliveries: Sequence[_Delivery]) -> list[Chunk]:
-        """What is left of older chunks once the resources that came anew, or are no more, are out of them."""
+        """Return the rest of older chunks, without resources that were replaced or removed."""
         arrived, deleted = _ids(deliveries)
         older = Chunk.objects.filter(
             version=self.version,
@@ -211,7 +211,7 @@ class Loading:
         )
 
     def _deletions(self, taken: Iterable["_Taken"]) -> Iterator[Deletion]:
-        """What was taken out; a beneficiary's chunks of one type are told of together."""
+        """Record the removed resources: one row for a beneficiary's chunks of one type."""
         together: dict[tuple[tuple[int, str], bool], _Days] = {}
         for whose, days, replaced in taken:
             for id_, day in days.items():
@@ -228,7 +228,7 @@ class Loading:
             )
 
     def _remember_patients(self, deliveries: Sequence[_Delivery]) -> None:
-        """Whose the Patients are, so that later loads know what refers to them. Raises PatientOfAnotherError."""
+        """Record which beneficiary each Patient belongs to, for later loads. Raises PatientOfAnotherError."""
         whose = {
             patient_id: delivery.beneficiary_id
             for delivery in deliveries
@@ -247,12 +247,12 @@ class Loading:
 
 
 _Ids = dict[tuple[int, str], frozenset[str]]
-# By id, the last day of the service.
+# By id, the last service date.
 _Days = dict[str, dt.date | None]
 
 
 class _Taken(NamedTuple):
-    """What was taken out of a chunk, and which of its ids came anew."""
+    """What was removed from a chunk, and which of its ids came again."""
 
     whose: tuple[int, str]
     days: _Days
@@ -260,7 +260,7 @@ class _Taken(NamedTuple):
 
 
 def _ids(deliveries: Sequence[_Delivery]) -> tuple[_Ids, _Ids]:
-    """By beneficiary and type: what came, and what is no more."""
+    """By beneficiary and type: what came, and what was removed."""
     arrived: _Ids = {}
     deleted: _Ids = {}
     for delivery in deliveries:
@@ -272,7 +272,7 @@ def _ids(deliveries: Sequence[_Delivery]) -> tuple[_Ids, _Ids]:
 
 
 def _without(segments: Sequence[Segment], ids: frozenset[str], *, are_dated: bool) -> tuple[list[Segment], _Days]:
-    """Segments without the resources of these ids, and those that were found, with their days."""
+    """Return segments without the resources of these ids, and the ids that were found, with their dates."""
     rest: list[Segment] = []
     found: _Days = {}
     for segment in segments:
@@ -294,14 +294,14 @@ def _without(segments: Sequence[Segment], ids: frozenset[str], *, are_dated: boo
 
 
 def lock_loads() -> None:
-    """Wait for the loads that are under way; whoever comes later waits until this transaction ends."""
+    """Wait for running loads. Later ones wait until this transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOADS_LOCK])
 
 
 @contextmanager
 def loading(source: str, *, version: int, takes_back: Load | None = None) -> Iterator[Loading]:
-    """A load, in one transaction that ends with the block. `source` says in words where the claims come from.
+    """Run a load in one transaction that ends with the block. `source` says where the claims come from.
 
     Render the resources with `load.loaded_at` as their `meta.lastUpdated`: exports compare it with `_since`.
     """
@@ -312,7 +312,7 @@ def loading(source: str, *, version: int, takes_back: Load | None = None) -> Ite
         load = Load.objects.create(
             source=source,
             version=version,
-            # The clock may have been set back; the order of loads may not.
+            # The clock can be set back. The order of loads can't.
             loaded_at=max(now, last.loaded_at + dt.timedelta(milliseconds=1)) if last else now,
             takes_back=takes_back,
         )
@@ -321,5 +321,5 @@ def loading(source: str, *, version: int, takes_back: Load | None = None) -> Ite
         under_way.write()
         load.save(update_fields=["resource_count", "raw_length"])
         with connection.cursor() as cursor:
-            # Without fresh statistics the planner may choose a plan that takes minutes.
+            # Without new statistics the planner can choose a plan that takes minutes.
             cursor.execute("ANALYZE exports_chunk")

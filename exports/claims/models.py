@@ -6,9 +6,9 @@ from attribution.models import Beneficiary
 
 
 class Load(models.Model):
-    """Claims that arrived together. A load is there whole or not at all, and loads follow each other one by one.
+    """Claims that came in together. All of a load is stored, or none of it, and loads have one order.
 
-    `loaded_at` is the `meta.lastUpdated` of every resource that it brought.
+    `loaded_at` is the `meta.lastUpdated` of all its resources.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -30,14 +30,14 @@ class Load(models.Model):
 
 
 class Chunk(models.Model):
-    """The resources of one type of one beneficiary, in one API version, that arrived in one load or in several.
+    """The resources of one type of one beneficiary, in one API version, from one load or several.
 
-    `body` is NDJSON, deflated into raw blocks that end on a byte and are not the last, so that bodies can be joined
-    without being read; see exports/claims/splice.py. Chunks of several loads have been joined by compaction: their
-    `segments` tell the loads apart, oldest first, so that `_since` may still fall between two of them.
+    `body` is NDJSON, compressed into raw DEFLATE blocks that end on a byte and are not the last, so that bodies can be
+    joined without reading them; see exports/claims/splice.py. Compaction joins chunks of several loads. Their
+    `segments` say where each load begins, oldest first, so that `_since` can fall between two of them.
 
-    A row never changes but for `superseded_by`: when a later load replaces some of its resources, the rest is written
-    as a new row of that load. So any past state can still be exported, and a load can be taken back.
+    Only `superseded_by` of a row changes: when a later load replaces some of its resources, the rest is written as a
+    new row of that load. So every past state can still be exported, and a load can be reverted.
 
     The table is partitioned by resource type (migration 0002): an export reads one type at a time.
     """
@@ -76,10 +76,10 @@ class Chunk(models.Model):
 
 
 class Deletion(models.Model):
-    """Resources of a beneficiary that a load took out of older chunks, at the load's `loaded_at`.
+    """Resources of a beneficiary that a load removed from older chunks, at the load's `loaded_at`.
 
-    `is_replaced` when the same load brought them anew: a client that reads on from there gets them again. Those that
-    are gone it is told of, if the days of their service are among those that it may see.
+    `is_replaced` means that the same load brought them again, so a client gets them with its next `_since`. A client
+    learns of the others if it has access to claims of their service dates.
     """
 
     load = models.ForeignKey(Load, on_delete=models.PROTECT, related_name="deletions")
@@ -100,7 +100,7 @@ class Deletion(models.Model):
                 fields=["version", "resource_type", "beneficiary", "load", "is_replaced"], name="deletion_once"
             )
         ]
-        # Of all that loads take out, few are gone for good.
+        # Few of the resources that loads replace are removed for good.
         indexes = [
             models.Index(
                 fields=["version", "resource_type", "beneficiary"],
@@ -114,7 +114,7 @@ class Deletion(models.Model):
 
 
 class PatientIdentity(models.Model):
-    """Whose resources they are that refer to a Patient: its id, in one API version, and the beneficiary."""
+    """The beneficiary of a Patient: the Patient's id, in one API version."""
 
     pk = models.CompositePrimaryKey("version", "patient_id")
     version = models.PositiveSmallIntegerField()

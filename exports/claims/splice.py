@@ -1,9 +1,9 @@
-"""Joins deflated bodies into one gzip file without reading them. Pure.
+"""Joins compressed bodies into one gzip file without reading them. Pure.
 
-A body is a sequence of raw DEFLATE blocks that ends on a byte boundary (a full flush) and holds no final block, so
-bodies may stand one after another. A gzip header before them, one empty final block and the trailer after them make
-an ordinary single-member gzip file (RFC 1952). One member, always: curl, wget and httpx silently stop at the end of
-the first.
+A body is a sequence of raw DEFLATE blocks that ends on a byte boundary (a full flush) and has no final block, so bodies
+can follow each other. With a gzip header before them, and one empty final block and the trailer after them, they are an
+ordinary single-member gzip file (RFC 1952). It is always one member: curl, wget and httpx stop at the end of the first,
+without an error.
 """
 
 import struct

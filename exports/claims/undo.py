@@ -1,4 +1,4 @@
-"""Takes a load back: what it brought is no more, and what it replaced is current again."""
+"""Reverts a load: its resources are removed, and what it replaced is current again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from exports.fhir.lines import service_date
 
 
 class CannotTakeBackError(ValueError):
-    """The load cannot be taken back; the message says why."""
+    """The load can't be reverted; the message says why."""
 
 
 @dataclass(slots=True)
 class _Correction:
-    """What has to be said anew of a beneficiary, and what is no more, by type."""
+    """The resources of a beneficiary that are current again, and those that are removed, by type."""
 
     again: list[Arrival] = field(default_factory=list)
     gone: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -26,14 +26,14 @@ class _Correction:
 
 @transaction.atomic
 def take_back(load: Load) -> Load:
-    """Undo a load by another one, which is returned. Raises CannotTakeBackError.
+    """Revert a load with another load, and return that one. Raises CannotTakeBackError.
 
-    Exports that have seen the load are not contradicted: whoever comes back with their `transactionTime` gets the
-    earlier resources again, and those that only the load had brought are remembered as deleted.
+    This is right for exports that saw the load, too: a client that uses their `transactionTime` gets the earlier
+    resources again, and those that only the load had are recorded as deleted.
     """
     lock_loads()
     _check(load)
-    with loading(f"taking back load {load.pk}", version=load.version, takes_back=load) as under_way:
+    with loading(f"reverting load {load.pk}", version=load.version, takes_back=load) as under_way:
         for beneficiary_id in _touched(load):
             correction = _correction(load, beneficiary_id)
             under_way.correct(beneficiary_id, pack(correction.again), correction.gone)
@@ -44,20 +44,22 @@ def _check(load: Load) -> None:
     load.refresh_from_db()
     if load.closed_at is not None:
         raise CannotTakeBackError(
-            f"Load {load.pk} was merged with older loads on {load.closed_at:%Y-%m-%d} and cannot be taken back. "
-            "Load the right claims: they replace the wrong ones."
+            f"Load {load.pk} was merged with older loads on {load.closed_at:%Y-%m-%d} and can't be reverted. "
+            "Load the right claims. They replace the wrong ones."
         )
     if load.takes_back_id is not None:
-        raise CannotTakeBackError(f"Load {load.pk} took back load {load.takes_back_id}. Load those claims again.")
+        raise CannotTakeBackError(
+            f"Load {load.pk} reverted load {load.takes_back_id} and can't be reverted itself. Load those claims again."
+        )
     if Load.objects.filter(takes_back=load).exists():
-        raise CannotTakeBackError(f"Load {load.pk} was taken back already.")
+        raise CannotTakeBackError(f"Load {load.pk} was already reverted.")
     later = Load.objects.filter(pk__gt=load.pk, takes_back=None, taken_back_by=None).order_by("-id").first()
     if later is not None:
-        raise CannotTakeBackError(f"Load {later.pk} came after load {load.pk}. Take that back first.")
+        raise CannotTakeBackError(f"Load {later.pk} came after load {load.pk}. Revert load {later.pk} first.")
 
 
 def _touched(load: Load) -> Iterator[int]:
-    """The beneficiaries whose resources the load brought or took away."""
+    """Return the beneficiaries whose resources the load added or removed."""
     brought_or_taken = models.Q(load=load) | models.Q(superseded_by=load)
     yield from (
         Chunk.objects.filter(brought_or_taken)
@@ -68,7 +70,7 @@ def _touched(load: Load) -> Iterator[int]:
 
 
 def _correction(load: Load, beneficiary_id: int) -> _Correction:
-    """What a beneficiary's resources have to become again: those before the load that are not in what it left."""
+    """Return a beneficiary's resources from before the load that it did not leave as they were, and what it added."""
     correction = _Correction()
     chunks = Chunk.objects.filter(beneficiary_id=beneficiary_id)
     after = [*chunks.filter(load=load)]

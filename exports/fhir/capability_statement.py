@@ -1,4 +1,4 @@
-"""CapabilityStatement: what the API says of itself. Pure."""
+"""CapabilityStatement: what the API supports. Pure."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ def capability_statement(
     software_version: str,
     now: dt.datetime,
 ) -> dict[str, Any]:
-    """The CapabilityStatement of one API version. The URLs are absolute; `now` is in UTC."""
+    """Return the CapabilityStatement of one API version. The URLs are absolute; `now` is in UTC."""
     documentation = (
-        f"Exports {', '.join(resource_types)}; `_type` picks some of them. "
-        "An organization that may not have one of them is not given it, and asking for it is an error."
+        f"Exports {', '.join(resource_types)}. Use `_type` to choose some of them. "
+        "If your organization has no access to a type, the export leaves it out, and a request for it gets an error."
     )
     return {
         "resourceType": "CapabilityStatement",

@@ -1,11 +1,11 @@
-"""What the codes and names of CMS's data elements say, in a few words of our own. Pure.
+"""Short texts for the codes and names of CMS's data elements, in our own words. Pure.
 
-A code without a meaning here is written without a display. Our own words, because the manuals' are not free to copy.
+A code without a text here has no display. The words are our own because the manuals' are not free to copy.
 """
 
 from collections.abc import Mapping
 
-# The data elements that stand as codes themselves: amounts, counts, kinds of information.
+# Data elements that are codes themselves: amounts, counts, kinds of information.
 LABELS: Mapping[str, str] = {
     "adjstmt_dltn_cd": "Adjustment or deletion",
     "bene_lrd_used_cnt": "Lifetime reserve days used",
@@ -101,7 +101,7 @@ _PRESENT_ON_ADMISSION = {
     "Y": "Present on admission",
 }
 
-# The values of data elements. Those that exist once a month or once a diagnosis stand here without their number.
+# The values of data elements. Those that exist for each month or diagnosis are here without their number.
 _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "a_trm_cd": _TERMINATION,
     "adjstmt_dltn_cd": {"A": "Adjusted", "D": "Deleted"},
@@ -341,7 +341,7 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "rx_orgn_cd": {"1": "Written", "2": "Telephone", "3": "Electronic", "4": "Fax", "5": "Pharmacy"},
 }
 
-# Data elements of the systems that pay claims, and those of the history that have the same values.
+# Data elements of the systems that pay claims, and those of the history with the same values.
 _SAME_AS: Mapping[str, str] = {
     "fiss/diag-poa-ind": "clm_poa_ind_sw",
     "fiss/freq-cd": "clm_freq_cd",
@@ -352,7 +352,7 @@ _SAME_AS: Mapping[str, str] = {
 
 
 def meaning(variable: str, code: str) -> str | None:
-    """What a code says as a value of a data element; `dual_07` and `buyin07` are told as `dual` and `buyin`."""
+    """Return the text for a value of a data element; `dual_07` and `buyin07` count as `dual` and `buyin`."""
     variable = _SAME_AS.get(variable, variable)
     values = _MEANINGS.get(variable) or _MEANINGS.get(variable.rstrip("0123456789").rstrip("_"), {})
     return values.get(code)

@@ -1,4 +1,4 @@
-"""What a line of NDJSON says of itself, read without decoding the rest of it. Pure."""
+"""Reads facts from a line of NDJSON without decoding the rest. Pure."""
 
 import datetime as dt
 import re
@@ -7,9 +7,9 @@ import msgspec
 
 from exports.fhir import systems
 
-# The types whose resources belong to a day, so that a bound on the service date means something for them.
+# The types whose resources have a service date, so that a bound on it applies to them.
 SERVICE_DATED = frozenset({"Claim", "ClaimResponse", "ExplanationOfBenefit"})
-# R4 gives a ClaimResponse no period of its own: ours carry the last day of the service as CMS's data element.
+# An R4 ClaimResponse has no period of its own. Ours have the last service date as CMS's data element.
 _SERVICE_ENDS = (systems.FISS_SERVICE_END, systems.MCS_SERVICE_END)
 
 
@@ -30,7 +30,7 @@ class _Dated(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Dated).decode
 
-# As we write it ourselves: then the line need not be decoded.
+# The format that we write ourselves. Then the line needs no decoding.
 _NAME = b'"billablePeriod":{'
 _CONTAINED = b'"contained"'
 _END = re.compile(
@@ -39,10 +39,10 @@ _END = re.compile(
 
 
 def service_date(ndjson: bytes, start: int = 0, end: int | None = None) -> dt.date | None:
-    """The last day of a claim's service: the end of its billable period, or its start. None where there is none.
+    """Return the last service date of a claim: the end of its billable period, or its start. None if there is none.
 
-    The claim is the line from `start` to `end` of `ndjson`. A partial date (2026-03) means the last day that it may be.
-    Raises msgspec.DecodeError for what is not JSON, and ValueError for what is not a date.
+    The claim is the line from `start` to `end` of `ndjson`. A partial date (2026-03) means the last possible day.
+    Raises msgspec.DecodeError for invalid JSON, and ValueError for a text that is not a date.
     """
     end = len(ndjson) if end is None else end
     place = ndjson.find(_NAME, start, end)
@@ -58,9 +58,9 @@ def service_date(ndjson: bytes, start: int = 0, end: int | None = None) -> dt.da
 
 
 def _is_its_own(ndjson: bytes, start: int, place: int) -> bool:
-    """Whether what stands at `place` is certainly the resource's own: a name from its first quote on, one brace open.
+    """Return whether the text at `place` is certainly the resource's own: a name from its quote on, one open brace.
 
-    Strings may hold braces, too, and mislead; but of what stands within a resource only a contained one has a period.
+    Strings can have braces, too, and mislead. But inside a resource, only a contained one has a period.
     """
     if ndjson[place - 1 : place] not in (b"{", b","):  # the end of another name, such as x\"billablePeriod
         return False

@@ -1,14 +1,14 @@
-"""OperationOutcome, the way errors are told. Pure."""
+"""OperationOutcome, the format of errors. Pure."""
 
 from typing import Any
 
-# BCDA's v2 writes this code for every error, under this system.
+# BCDA's v2 writes this code for every error, with this system.
 _DETAILS_SYSTEM = "http://hl7.org/fhir/ValueSet/operation-outcome"
 _DETAILS_CODE = "Request Error"
 
 
 def error(code: str, diagnostics: str) -> dict[str, Any]:
-    """An R4 OperationOutcome with one error, in the dialect of BCDA's v2. `code` is of FHIR's issue-type."""
+    """Return an R4 OperationOutcome with one error, as BCDA's v2 writes it. `code` is of FHIR's issue-type."""
     details: dict[str, Any] = {"coding": [{"system": _DETAILS_SYSTEM, "code": _DETAILS_CODE}]}
     issue: dict[str, Any] = {"severity": "error", "code": code}
     if diagnostics:

@@ -1,1 +1,1 @@
-"""Real claims, as NDJSON files, into the claims store."""
+"""Loads real claims, as NDJSON files, into the claims store."""

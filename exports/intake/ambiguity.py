@@ -1,8 +1,8 @@
-"""Whether each name stands once in each object of a line of JSON. Pure.
+"""Checks that each name appears once in each object of a JSON line. Pure.
 
-RFC 8259 leaves it open what `{"diagnosis": [1], "diagnosis": []}` means: most readers take the last, some the first,
-some both. What we judged and whoever fetches it reads could then be two different claims. Go's encoding/json, among
-others, disregards case, so names that differ in nothing else count as the same.
+RFC 8259 does not say what `{"diagnosis": [1], "diagnosis": []}` means: most programs use the last, some the first, some
+both. So the claim that we check and the claim that a client reads could differ. Go's encoding/json and others ignore
+case, so names that differ only in case count as the same.
 """
 
 import json
@@ -16,27 +16,27 @@ _encode = msgspec.json.Encoder().encode
 
 
 def is_ambiguous(line: bytes) -> bool:
-    """Whether any object of a line has a name twice. Raises msgspec.DecodeError and RecursionError.
+    """Return whether any object of a line has a name twice. Raises msgspec.DecodeError and RecursionError.
 
-    The decoder keeps one element of each name, so what it read, written anew, holds fewer strings than the line did:
-    asking that takes a third of the time of looking at each object.
+    The decoder keeps one element of each name. So if it writes what it read, there are fewer strings than in the line.
+    This takes a third of the time of looking at each object.
     """
     text = line.decode()
     if "\\u" in text:
-        # Any letter of a name may be written so. What has a name twice now loses it here.
+        # Any letter of a name can be written like this. Decoding makes such names equal.
         text = _encode(_decode(text)).decode()
     return _quotes(_encode(_decode(text.casefold()))) != _quotes(line)
 
 
 def _quotes(text: bytes) -> int:
-    """How many quotation marks begin or end strings."""
+    """Return how many quotation marks begin or end strings."""
     if b"\\" in text:
         text = text.replace(rb"\\", b"").replace(rb"\"", b"")
     return text.count(b'"')
 
 
 def repeated_names(line: bytes) -> set[str]:
-    """The names that an object of a line has twice, in the line's own letters."""
+    """Return the names that an object of a line has twice, as the line spells them."""
     found: set[str] = set()
 
     def look(pairs: Sequence[tuple[str, Any]]) -> None:

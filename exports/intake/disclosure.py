@@ -1,8 +1,8 @@
-"""Whether a claim that came as JSON may be disclosed: the codes of 42 CFR Part 2, found in FHIR. Pure.
+"""Decides whether a claim in JSON can be disclosed: the codes of 42 CFR Part 2, found in FHIR. Pure.
 
-The list and its time windows are those of exports/intake/samhsa.py. This module says where in a claim the codes stand
-(STU3 and R4), and under which URLs. What cannot be judged may not be disclosed: a code of a system that is not known,
-a diagnosis that no code stands for.
+The list and its time windows are in exports/intake/samhsa.py. This module knows where the codes are in a claim (STU3
+and R4), and under which URLs. A claim that can't be checked can't be disclosed: one with a code of an unknown system,
+or a diagnosis without a code.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from exports.vocabulary import CodeSystem
 _DRG_VARIABLE = f"{systems.VARIABLES}/clm_drg_cd"
 _DRG_CATEGORIES = frozenset({"drg", _DRG_VARIABLE})
 
-# The same URL means one thing on a diagnosis and another on a procedure.
+# The same URL has one meaning on a diagnosis and another on a procedure.
 _DIAGNOSES: Mapping[str, CodeSystem] = {
     systems.ICD_10_CM: CodeSystem.ICD_10_CM,
     systems.ICD_10: CodeSystem.ICD_10_CM,
@@ -43,7 +43,7 @@ _GROUPS: Mapping[str, CodeSystem] = {
     "https://www.cms.gov/Medicare/Medicare-Fee-for-Service-Payment/AcuteInpatientPPS/"
     "MS-DRG-Classifications-and-Software": CodeSystem.MS_DRG,
 }
-# Drugs and payment groups are not looked at, as in CMS's own exports; the rest of these say that there is no code.
+# Drugs and payment groups are not checked, as in CMS's own exports. The others say that there is no code.
 _NOT_LOOKED_AT = frozenset(
     {
         systems.NDC,
@@ -58,7 +58,7 @@ _LABEL = "42CFRPart2"
 
 
 class Disclosure(StrEnum):
-    """What was found out about a claim."""
+    """The result of the check of a claim."""
 
     FREE = "free"
     LISTED = "listed"
@@ -88,7 +88,7 @@ class _Procedure(msgspec.Struct, gc=False, rename="camel"):
 
 
 class _Item(msgspec.Struct, gc=False, rename="camel"):
-    """A line of a claim, or a part of one. STU3 calls the service so, R4 productOrService."""
+    """A line of a claim, or a part of one. STU3 calls it service, R4 productOrService."""
 
     product_or_service: _Concept | None = None
     service: _Concept | None = None
@@ -102,7 +102,7 @@ class _Information(msgspec.Struct, gc=False):
 
 
 class JudgedClaim(msgspec.Struct, gc=False, rename="camel"):
-    """The elements of a claim in FHIR that its codes stand in."""
+    """The elements of a FHIR claim that contain its codes."""
 
     meta: _Meta | None = None
     diagnosis: list[_Diagnosis] = []
@@ -113,7 +113,7 @@ class JudgedClaim(msgspec.Struct, gc=False, rename="camel"):
 
 
 def judge(claim: JudgedClaim, through_date: dt.date | None) -> Disclosure:
-    """Whether a claim may be disclosed. Codes are listed from one day to another: its last day of service counts."""
+    """Return whether a claim can be disclosed. Codes are listed for a time: the claim's last service date counts."""
     if claim.meta and any(label.code == _LABEL for label in claim.meta.security):
         return Disclosure.LISTED
     day = through_date or dt.date.max
@@ -170,7 +170,7 @@ def _groups(concept: _Concept) -> Iterator[_Code]:
 
 
 def _is_about_group(entry: _Information) -> bool:
-    # Lists, since there are very many of these entries.
+    # Lists, because there are very many of these entries.
     return not (
         _DRG_CATEGORIES.isdisjoint([coding.code for coding in entry.category.coding])
         and _GROUPS.keys().isdisjoint([coding.system for coding in entry.code.coding])

@@ -1,7 +1,7 @@
-"""The resources of a load as rows of a temporary table: what is wrong between them, and whose they are.
+"""The resources of a load as rows of a temporary table: finds problems between them, and their beneficiaries.
 
-A row tells where a line stands, not what is in it. So a load may be of any size: comparing and sorting are the
-database's work, which has its disk for it.
+A row has the place of a line, not its content. So a load can have any size: comparing and sorting are the database's
+work, which uses its disk.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from exports.intake.disclosure import Disclosure
 from exports.intake.problems import KEPT_AT_MOST, Place, Problem, ProblemList
 from exports.intake.resources import Resource
 
-# Gone at the end of the transaction.
+# Dropped at the end of the transaction.
 _DROP = "DROP TABLE IF EXISTS pg_temp.incoming_resource, pg_temp.incoming_patient, pg_temp.incoming_owner"
 _CREATE = """
     CREATE TEMPORARY TABLE incoming_resource (
@@ -33,8 +33,8 @@ _COLUMNS = {
     "spool": "int2", "place": "int8", "length": "int4",
 }  # fmt: skip
 
-# The Patients of the load, each with the beneficiary that its MBIs belong to: the current one has to be on a roster,
-# and none of the others may be somebody else's.
+# The Patients of the load, each with the beneficiary of its MBIs. The current one must be on a roster, and no other MBI
+# can belong to another beneficiary.
 _FIND_PATIENTS = """
     CREATE TEMPORARY TABLE incoming_patient ON COMMIT DROP AS
         SELECT file, line, resource_type, patient,
@@ -87,24 +87,21 @@ _FIND_PROBLEMS = """
 """
 _REASONS = {
     "torn": (
-        "The MBIs of its Patient belong to different beneficiaries here. Ask the source whose they are, "
-        "and leave out what is about this Patient until then."
+        "The MBIs of its Patient belong to different beneficiaries. Ask the source which one is right. "
+        "Until then, remove the resources of this Patient."
     ),
     "stranger": (
-        "The current MBI of its Patient is on no roster. Load the roster that names it first, "
-        "or leave out what is about this Patient."
+        "The current MBI of its Patient is on no roster. Load the roster with this MBI first, "
+        "or remove the resources of this Patient."
     ),
     "reassigned": (
-        "An earlier load gave the id of this Patient to another beneficiary, and one id must not mean two people. "
-        "Ask the source whose it is."
+        "An earlier load used the id of this Patient for another beneficiary. An id must belong to one beneficiary. "
+        "Ask the source which one is right."
     ),
-    "orphan": (
-        "The Patient that it refers to is neither in these files nor known from an earlier load. "
-        "Add the Patient to the load."
-    ),
+    "orphan": ("Its Patient is neither in these files nor in an earlier load. Add the Patient to the load."),
 }
 
-# A response is disclosed as its Claim is. Without the Claim nobody can tell what it answers.
+# A response is disclosed if its Claim is. Without the Claim, it is unknown what it answers.
 _JUDGE_RESPONSES = """
     UPDATE incoming_resource AS response SET disclosure = claim.disclosure
     FROM incoming_resource AS claim
@@ -123,7 +120,7 @@ _COUNT_RESOURCES = """
     SELECT disclosure, resource_type, count(*), sum(length), min(ARRAY[file, line])
     FROM incoming_resource GROUP BY disclosure, resource_type
 """
-# In the load; what is withheld does not count.
+# Counts the load. Withheld resources are left out.
 _COUNT_BENEFICIARIES = """
     SELECT count(*), coalesce(sum((patients > 1)::int), 0) FROM (
         SELECT count(DISTINCT patient) FILTER (WHERE patient NOT LIKE '#%%') AS patients
@@ -132,7 +129,7 @@ _COUNT_BENEFICIARIES = """
         GROUP BY beneficiary_id
     ) AS owner
 """
-# A beneficiary may have had several Patients, whose lines lie in several files of the spool: then the first tells.
+# A beneficiary can have several Patients, whose lines are in several files of the spool. Then the first one decides.
 _IN_ORDER = """
     SELECT beneficiary_id, resource_type, id, service_date, disclosure, spool, place, length
     FROM (
@@ -146,7 +143,7 @@ _ROWS_A_FETCH = 2000
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A resource whose owner is known, and where its line lies. Of one that is withheld no line need be there."""
+    """A resource with its beneficiary and the place of its line. A withheld one may have no line."""
 
     beneficiary_id: int
     resource_type: str
@@ -160,7 +157,7 @@ class Spooled:
 
 @dataclass(slots=True)
 class Tally:
-    """What a load brings, and what it leaves out: numbers of resources by type."""
+    """What a load has, and what it leaves out: numbers of resources by type."""
 
     resources: dict[str, int]
     raw_length: int
@@ -172,7 +169,7 @@ class Tally:
 
 
 class Filling:
-    """Takes in the resources of a load."""
+    """Collects the resources of a load."""
 
     def __init__(self, write_row: Any) -> None:
         self._write_row = write_row
@@ -200,7 +197,7 @@ class Filling:
 
 @contextmanager
 def filling() -> Iterator[Filling]:
-    """A new table of resources. Nothing else can be asked of the database meanwhile."""
+    """Create a new table of resources. While it is filled, the connection can't run other queries."""
     with connection.cursor() as cursor:
         cursor.execute(_DROP)
         cursor.execute(_CREATE)
@@ -210,9 +207,9 @@ def filling() -> Iterator[Filling]:
 
 
 def find_problems(problems: ProblemList, *, version: int) -> None:
-    """Add what is wrong between the resources, and between them and what is known.
+    """Add problems between the resources, and between them and what the database knows.
 
-    Where lines have been refused, their Patients may be what is missing: then nobody is missed.
+    If lines were refused, their Patients may be among them. Then a missing Patient is not a problem.
     """
     parameters = {"version": version, "are_patients_complete": not problems, "limit": KEPT_AT_MOST}
     with connection.cursor() as cursor:
@@ -229,12 +226,12 @@ def _problem(row: tuple[str, int, int, str, int | None, int | None]) -> Problem:
     kind, file, line, resource_type, first_file, first_line = row
     if first_file is None or first_line is None:
         return Problem(Place(file, line), _REASONS[kind])
-    reason = f"An id must stand once in a load, and this {resource_type} has the id of the one in {{}}. Leave one out."
+    reason = f"This {resource_type} has the same id as the one in {{}}. An id must be unique in a load. Remove one."
     return Problem(Place(file, line), reason, see=Place(first_file, first_line))
 
 
 def find_owners(*, version: int) -> Tally:
-    """Settle whose the resources are and which are withheld, once nothing is wrong."""
+    """Find the beneficiary of each resource, and which ones are withheld, after all problems are excluded."""
     with connection.cursor() as cursor:
         cursor.execute(_JUDGE_RESPONSES)
         cursor.execute(_FIND_OWNERS, [version])
@@ -259,7 +256,7 @@ def find_owners(*, version: int) -> Tally:
 
 
 def in_order() -> Iterator[Spooled]:
-    """All resources, those of a beneficiary one after another."""
+    """Yield all resources, those of a beneficiary one after another."""
     with connection.chunked_cursor() as cursor:
         cursor.execute(_IN_ORDER)
         while rows := cursor.fetchmany(_ROWS_A_FETCH):

@@ -1,4 +1,4 @@
-"""Files in, a load in the store out: read and check, settle whose it is, load. Whole or not at all."""
+"""Loads files into the store: read and check, find the beneficiaries, load. All of it or nothing."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ from exports.intake.reading import BrokenFileError, ClaimFile, NothingToLoadErro
 from exports.intake.resources import BadResourceError, LineReader, Resource
 from exports.intake.spool import Spool
 
-# What is being done, how many more bytes of it are done, and of how many in all.
+# What is being done, how many more bytes of it are done, and how many there are.
 OnProgress = Callable[[str, int, int], None]
 SOURCE_LENGTH = 200
 # The response to a claim has the claim's id; see exports/fhir/r4/partial.py.
@@ -30,24 +30,24 @@ _GOES_WITH = {"Claim": ("Claim", "ClaimResponse")}
 
 
 class RefusedError(Exception):
-    """Nothing was loaded; `problems` are lines for people."""
+    """Nothing was loaded; `problems` are lines to show."""
 
     def __init__(self, problems: ProblemList, names: Sequence[str]) -> None:
         count = f"{problems.total:,} problem{'s' if problems.total > 1 else ''}"
-        super().__init__(f"Refused: {count}. Nothing was loaded.")
+        super().__init__(f"{count} found. Nothing was loaded.")
         self.problems = problems.shown(names)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of files that were right. `load` is None when they were only checked."""
+    """The result for files without problems. `load` is None if they were only checked."""
 
     names: Sequence[str]
     tally: Tally
     seconds: float
     load: Load | None = None
-    replaced: int = 0  # resources of earlier loads that came anew
-    taken_out: int = 0  # those that are withheld from now on
+    replaced: int = 0  # resources of earlier loads that came again
+    taken_out: int = 0  # resources of earlier loads that are now withheld
 
 
 def load_files(
@@ -58,7 +58,7 @@ def load_files(
     is_rehearsal: bool = False,
     on_progress: OnProgress = lambda *_: None,
 ) -> Outcome:
-    """Load files of NDJSON, or folders of them; in a rehearsal, only check them.
+    """Load NDJSON files, or folders of them; in a rehearsal, only check them.
 
     Raises NothingToLoadError, RefusedError, SpoolFullError and PatientOfAnotherError: then nothing was loaded.
     """
@@ -88,7 +88,7 @@ def _in_words(names: Sequence[str]) -> str:
 
 
 def _check(files: Sequence[ClaimFile], version: ApiVersion, spool: Spool | None, on_progress: OnProgress) -> Tally:
-    """What the files hold, once nothing is wrong with it; the lines are in the spool then."""
+    """The content of the files, if there are no problems. Their lines are then in the spool."""
     problems = ProblemList()
     reader = LineReader(version.resource_types)
     count = 0
@@ -99,19 +99,19 @@ def _check(files: Sequence[ClaimFile], version: ApiVersion, spool: Spool | None,
             except BadResourceError as error:
                 problems.add(Problem(at, str(error)))
             else:
-                # Once something is wrong, the rest is only looked at.
+                # After the first problem, the rest is only checked.
                 _keep(at, resource, line, table, None if problems else spool)
                 count += 1
     incoming.find_problems(problems, version=version.number)
     if problems:
         raise RefusedError(problems, [file.name for file in files])
     if not count:
-        raise NothingToLoadError("There is no resource in these files. Nothing was loaded.")
+        raise NothingToLoadError("These files have no resources. Nothing was loaded.")
     return incoming.find_owners(version=version.number)
 
 
 def _lines(files: Sequence[ClaimFile], problems: ProblemList, on_progress: OnProgress) -> Iterator[tuple[Place, bytes]]:
-    """The lines of all files, and the problems that there are in reading them."""
+    """Yield the lines of all files, and the problems in reading them."""
     total = sum(file.length for file in files)
     for number, file in enumerate(files):
         try:
@@ -125,9 +125,9 @@ def _lines(files: Sequence[ClaimFile], problems: ProblemList, on_progress: OnPro
 
 
 def _keep(at: Place, resource: Resource, line: bytes, table: Filling, spool: Spool | None) -> None:
-    """What is known of a line into the table, and the line into the spool, where it may be wanted."""
+    """Add the facts of a line to the table, and the line to the spool if it may be needed."""
     number = Spool.number(resource.owner.patient)
-    # Whether a response is wanted is known once its claim is.
+    # Whether a response is needed is known after its claim.
     is_wanted = resource.disclosure == Disclosure.FREE or resource.judged_by is not None
     place = spool.put(number, line) if spool and is_wanted else 0
     table.add(at, resource, spool=number, place=place, length=len(line))
@@ -137,7 +137,7 @@ def _keep(at: Place, resource: Resource, line: bytes, table: Filling, spool: Spo
 
 
 def _fill(under_way: Loading, spool: Spool, tally: Tally, on_progress: OnProgress) -> None:
-    """Give the load each beneficiary's resources, and the ids of those that are withheld."""
+    """Give the load each beneficiary's resources, and the ids of withheld ones."""
     spool.flush()
     for beneficiary_id, rows in groupby(incoming.in_order(), lambda row: row.beneficiary_id):
         arrivals: list[Arrival] = []
@@ -148,7 +148,7 @@ def _fill(under_way: Loading, spool: Spool, tally: Tally, on_progress: OnProgres
                     withheld.setdefault(resource_type, set()).add(row.id)
             else:
                 arrivals.append(_arrival(row, spool))
-        # What is withheld may have come before, when nothing said yet that it must be.
+        # A withheld resource may be in an earlier load, from before it had to be withheld.
         under_way.correct(beneficiary_id, pack(arrivals), {name: frozenset(ids) for name, ids in withheld.items()})
         on_progress("Loading", sum(len(arrival.line) for arrival in arrivals), tally.raw_length)
 
@@ -158,7 +158,7 @@ def _arrival(row: Spooled, spool: Spool) -> Arrival:
 
 
 def _replaced_and_taken_out(load: Load) -> tuple[int, int]:
-    """How many resources of earlier loads the load brought anew, and how many it only took away."""
+    """Return how many resources of earlier loads the load replaced, and how many it only removed."""
     sums = Deletion.objects.filter(load=load).values("is_replaced").annotate(count=Sum("resource_ids__len"))
     counted = dict(sums.values_list("is_replaced", "count"))
     return counted.get(True, 0), counted.get(False, 0)

@@ -1,4 +1,4 @@
-"""Work that other processes do side by side. They end with the process that started them, however that ends."""
+"""Runs work in several processes. They end with the process that started them, however it ends."""
 
 import multiprocessing
 import os
@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import django
 
-# Tasks that wait or whose results wait, for each process: enough to keep it busy while the results are taken away.
+# Waiting tasks and results for each process: enough to keep it busy while results are collected.
 AHEAD = 4
 
 T = TypeVar("T")
@@ -21,17 +21,17 @@ R = TypeVar("R")
 
 
 class InOrder(Protocol):
-    """Does what `map` does: the results come in the order of the items."""
+    """Works like `map`: the results come in the order of the items."""
 
     def __call__(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]: ...
 
 
 @contextmanager
 def processes(count: int) -> Iterator[InOrder]:
-    """A `map` that works in `count` processes, at most a few items ahead of its results; for one, in this process.
+    """Return a `map` that works in `count` processes, a few items ahead of its results; for one, in this process.
 
-    What is done must be importable, as pickle wants it. The processes know Django and share no connection with this
-    one. Raises concurrent.futures.BrokenExecutor when one of them dies.
+    Functions must be importable, for pickle. The processes use Django and share no connection with this one. Raises
+    concurrent.futures.BrokenExecutor if one of them dies.
     """
     if count == 1:
         yield map
@@ -45,7 +45,7 @@ def processes(count: int) -> Iterator[InOrder]:
 
 
 def _start_all(executor: ProcessPoolExecutor, count: int) -> None:
-    """Start the processes with SIGINT blocked, which they inherit: a Ctrl-C is for the one that coordinates them."""
+    """Start the processes with SIGINT blocked, which they inherit: Ctrl-C is for the process that coordinates them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         for _ in range(count):
@@ -65,7 +65,7 @@ def _in_order(executor: ProcessPoolExecutor, ahead: int, work: Callable[[T], R],
 
 
 def _begin() -> None:
-    """How each process begins. Nothing that needs Django may be imported before it."""
+    """Start a process. Nothing that needs Django can be imported before this."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     django.setup()
 

@@ -1,4 +1,4 @@
-"""What is wrong with files of claims, in a form to show. Pure."""
+"""The problems of claim files, to show. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong on a line, why, and what to do. The reason never holds a value of the line.
+    """The problem on a line, why, and what to do. The reason never has a value of the line.
 
-    `see` is another place that it speaks of: it stands for the braces in the reason.
+    `see` is another place that the reason mentions: it replaces the braces.
     """
 
     place: Place
@@ -35,24 +35,24 @@ class Problem:
 
 @dataclass(slots=True)
 class ProblemList:
-    """The first problems in the order of files and lines, and how many there were."""
+    """The first problems in the order of files and lines, and their total."""
 
     kept: list[Problem] = field(default_factory=list)
     total: int = 0
 
     def add(self, problem: Problem) -> None:
-        """Add the next one: its place is after those of the others."""
+        """Add the next one, which comes after the others."""
         self.total += 1
         if len(self.kept) < KEPT_AT_MOST:
             self.kept.append(problem)
 
     def extend(self, problems: Sequence[Problem], *, total: int) -> None:
-        """Add the first ones of `total` others, wherever they stand."""
+        """Add the first ones of `total` others, in any order."""
         self.total += total
         self.kept = sorted([*self.kept, *problems], key=lambda problem: problem.place)[:KEPT_AT_MOST]
 
     def shown(self, names: Sequence[str]) -> list[str]:
-        """Lines for people; a last one says how many more there are."""
+        """Return lines to show. A last one says how many more there are."""
         lines = [problem.shown(names) for problem in self.kept]
         if left_out := self.total - len(self.kept):
             lines.append(f"And {left_out:,} more problem{'s' if left_out > 1 else ''}.")

@@ -1,4 +1,4 @@
-"""Finds files of NDJSON and reads their lines, plain or gzip."""
+"""Finds NDJSON files and reads their lines, plain or gzip."""
 
 import gzip
 import os
@@ -14,13 +14,12 @@ from isal.igzip_lib import IsalError
 
 LONGEST_LINE = 16 * 2**20  # bytes, with the newline
 TOO_LONG = (
-    f"The line has more than {LONGEST_LINE:,} bytes, and no resource is that long. "
-    "Write each resource on a line of its own."
+    f"The line has more than {LONGEST_LINE:,} bytes. No resource is that long. Put each resource on its own line."
 )
 _GZIP = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BUFFER_BYTES = 2**20
-# Progress is told of that often.
+# How often progress is reported, in bytes.
 _STEP_BYTES = 4 * 2**20
 
 
@@ -29,7 +28,7 @@ class NothingToLoadError(ValueError):
 
 
 class BrokenFileError(OSError):
-    """A file cannot be read to its end: at which line reading stopped, and why."""
+    """A file can't be read to its end: the line where reading stopped, and why."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -38,7 +37,7 @@ class BrokenFileError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class ClaimFile:
-    """A file to load. `name` is its path as it was given, fit to be shown; `length` counts the bytes on the disk."""
+    """A file to load. `name` is its path as given, safe to show; `length` is its size on the disk, in bytes."""
 
     path: Path
     name: str
@@ -46,15 +45,15 @@ class ClaimFile:
 
 
 def find(paths: Sequence[Path]) -> list[ClaimFile]:
-    """The files that `paths` name, those of folders sorted by name, each once. Raises NothingToLoadError.
+    """Return the files in `paths`, those of folders sorted by name, each once. Raises NothingToLoadError.
 
-    All that lies in a folder counts, whatever its name, but for hidden files: what is no NDJSON is to be noticed.
+    Every file in a folder counts, whatever its name, except hidden ones: a file that is not NDJSON should be noticed.
     """
     found: dict[str, ClaimFile] = {}
     for path in paths:
         files = [*_walk(path)] if path.is_dir() else [path]
         if not files:
-            raise NothingToLoadError(f"{_shown(path)} holds no files. Name files of NDJSON, or folders of them.")
+            raise NothingToLoadError(f"{_shown(path)} has no files. Use NDJSON files, or folders that have some.")
         for file in files:
             found.setdefault(os.path.realpath(file), ClaimFile(file, _shown(file), _length(file)))
     return [*found.values()]
@@ -68,17 +67,17 @@ def _length(file: Path) -> int:
     else:
         if S_ISREG(facts.st_mode):
             return facts.st_size
-        reason = "This is no file that lies on a disk"
-    raise NothingToLoadError(f"{_shown(file)}: {reason}. Name files of NDJSON, or folders of them.")
+        reason = "This is not a regular file"
+    raise NothingToLoadError(f"{_shown(file)}: {reason}. Use NDJSON files, or folders that have some.")
 
 
 def _shown(path: Path) -> str:
-    """A path for people: no character of it does anything to a terminal."""
+    """Return a path to show: none of its characters can control a terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(path))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """The files of a folder and of those in it. Links to folders are followed, but never in a circle."""
+    """Yield the files of a folder and its folders. Links to folders are followed, but never in a circle."""
     entered: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         if (real := os.path.realpath(parent)) in entered:
@@ -90,10 +89,10 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def lines(file: ClaimFile, *, on_bytes: Callable[[int], None]) -> Iterator[tuple[int, bytes | None]]:
-    """The lines of a file that are not blank, numbered from 1, each ending in one newline. Raises BrokenFileError.
+    """Yield the non-blank lines of a file, numbered from 1, each ending in one newline. Raises BrokenFileError.
 
-    A carriage return before the newline is left out, as is a byte order mark. None stands for a line that is longer
-    than LONGEST_LINE. `on_bytes` is told now and then of how many more bytes of the file have been read.
+    A carriage return before the newline and a byte order mark are left out. None stands for a line that is longer than
+    LONGEST_LINE. `on_bytes` is called now and then with how many more bytes of the file were read.
     """
     number = told = 0
     try:
@@ -110,15 +109,15 @@ def lines(file: ClaimFile, *, on_bytes: Callable[[int], None]) -> Iterator[tuple
                     told = place
             on_bytes(stored.tell() - told)
     except (EOFError, IsalError, gzip.BadGzipFile):  # type: ignore[misc]  # its types have the class as a value
-        reason = "The gzip file breaks off here or is damaged. Fetch or compress it again."
+        reason = "The gzip file ends here or is damaged. Download it or compress it again."
         raise BrokenFileError(number + 1, reason) from None
     except OSError as error:
-        reason = f"The file cannot be read: {error.strerror or error}. Nothing is known of what follows."
+        reason = f"The file can't be read: {error.strerror or error}. The rest of it was not checked."
         raise BrokenFileError(number + 1, reason) from error
 
 
 def _text(stored: "BufferedReader[FileIO]") -> IO[bytes]:
-    """The file itself, or what was compressed into it, whatever its name."""
+    """Open the file, decompressed if it is gzip, whatever its name."""
     if stored.peek(2)[:2] != _GZIP:
         return stored
     return cast("IO[bytes]", igzip.open(stored, "rb"))  # type: ignore[no-untyped-call]  # isal has no types here
@@ -130,7 +129,7 @@ def _skip_rest(text: IO[bytes], line: bytes) -> None:
 
 
 def _ended(line: bytes) -> bytes:
-    """A line with the one ending that all lines have."""
+    """Return a line with a single newline at its end."""
     if line.endswith(b"\n") and not line.endswith(b"\r\n"):
         return line
     return line.rstrip(b"\r\n") + b"\n"

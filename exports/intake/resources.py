@@ -1,6 +1,6 @@
-"""What a line of NDJSON says of the resource in it, as far as loading it goes. Pure.
+"""Reads from a line of NDJSON what loading needs to know about its resource. Pure.
 
-Only the elements that are needed are decoded; the line itself is never written anew.
+Only the needed elements are decoded. The line itself is never changed.
 """
 
 import datetime as dt
@@ -24,16 +24,16 @@ _UNENDED = "9999-12-31"
 
 
 class BadResourceError(ValueError):
-    """A line is not a resource that can be loaded: why, and what to do. The message holds no value of the line."""
+    """A line is not a resource that can be loaded: why, and what to do. The message has no value of the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a resource is.
+    """Whose resource it is.
 
-    `patient` is the id of a Patient. Where the Patient itself is there, so are its MBIs: the current one, or several
-    when nothing tells which it is, and the others. One that is contained in another resource has a `patient` that no
-    reference can name.
+    `patient` is the id of a Patient. If the Patient itself is there, so are its MBIs: the current one (or several, if
+    it is not clear which one is current) and the others. A Patient contained in another resource has a `patient` that
+    no reference can name.
     """
 
     patient: str
@@ -43,7 +43,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What is known of a line. A response is judged by the Claim of the load that has the id `judged_by`."""
+    """The facts of a line. A response is checked by the Claim of the load with the id `judged_by`."""
 
     resource_type: str
     id: str
@@ -76,7 +76,7 @@ class _Period(msgspec.Struct, gc=False):
 
 
 class _Identifier(msgspec.Struct, gc=False):
-    """STU3 says on the identifier whether it is current, R4 on the coding of its type; v3 by its period alone."""
+    """STU3 marks the current identifier on the identifier, R4 on the coding of its type, v3 only by its period."""
 
     system: str = ""
     value: str = ""
@@ -86,7 +86,7 @@ class _Identifier(msgspec.Struct, gc=False):
 
     @property
     def standing(self) -> tuple[bool, bool, str, str]:
-        """Greater for what is more likely the current identifier of its system."""
+        """Greater for an identifier that is more likely the current one of its system."""
         extensions = [*self.extension, *(extension for coding in self.type.coding for extension in coding.extension)]
         said = {
             extension.value_coding.code
@@ -99,12 +99,12 @@ class _Identifier(msgspec.Struct, gc=False):
 def _owner(identifier: Sequence[_Identifier], *, patient: str = "") -> Owner:
     named = [each for each in identifier if each.system == systems.MBI and each.value]
     if not named:
-        raise BadResourceError(f"Its Patient has no MBI. Give it one in `identifier`, under the system {systems.MBI}.")
+        raise BadResourceError(f"Its Patient has no MBI. Add it to `identifier`, with the system {systems.MBI}.")
     best = max(each.standing for each in named)
     current = tuple(sorted({each.value for each in named if each.standing == best}))
     for mbi in current:
         if reason := identifiers.problem(mbi):
-            raise BadResourceError(f"The MBI of its Patient is none. {reason} Correct it at the source.")
+            raise BadResourceError(f"The MBI of its Patient is not valid. {reason} Correct it at the source.")
     older = {each.value for each in named if identifiers.problem(each.value) is None}
     return Owner(patient or f"#{'+'.join(current)}", current, tuple(sorted(older.difference(current))))
 
@@ -135,7 +135,7 @@ def _referred(reference: _Reference, element: str, contained: Sequence[msgspec.R
             if each.resource_type == "Patient" and f"#{each.id}" == reference.reference:
                 return _owner(_decode_identifiers(each.identifier))
     raise BadResourceError(
-        f"It does not say whose it is: `{element}.reference` has to be Patient/ and the id of a Patient, "
+        f"It has no Patient: `{element}.reference` must be Patient/ and the id of a Patient, "
         "or # and the id of a Patient that the resource contains."
     )
 
@@ -168,7 +168,7 @@ class _AnyClaim(JudgedClaim, gc=False, rename="camel"):
 
     def _resource(self, resource_type: str, line: bytes) -> Resource:
         owner = _referred(self.patient, "patient", self.contained)
-        # A claim is long, and its date stands in a few bytes of it, nearly always.
+        # A claim is long, and its date is nearly always in a few bytes of it.
         period = bytes(self.billable_period)
         through_date = _service_date(b'{"billablePeriod":%b}' % period if period else line)
         return Resource(resource_type, self.id, owner, through_date, judge(self, through_date))
@@ -200,9 +200,7 @@ def _service_date(line: bytes) -> dt.date | None:
     try:
         return service_date(line)
     except ValueError:
-        raise BadResourceError(
-            "Its last day of service is no date. Write dates as 2026-03-31, or as 2026-03."
-        ) from None
+        raise BadResourceError("Its last service date is not a date. Use the format 2026-03-31 or 2026-03.") from None
 
 
 _Shape = _Patient | _Coverage | _ExplanationOfBenefit | _Claim | _ClaimResponse
@@ -217,7 +215,7 @@ class _Header(msgspec.Struct, gc=False, rename="camel"):
 
 _decode_header = msgspec.json.Decoder(_Header).decode
 _decode_shape = msgspec.json.Decoder(_Shape).decode
-# These are FHIR's and may be told; of any other name nobody knows what it is.
+# These are FHIR's own names and can be shown. Any other name may be a value.
 _ELEMENTS = frozenset(
     field.encode_name
     for shape in (_Patient, _Coverage, _ExplanationOfBenefit, _Claim, _ClaimResponse)
@@ -232,7 +230,7 @@ class LineReader:
         self._resource_types = tuple(name for name in resource_types if name in _SHAPED)
 
     def read(self, line: bytes) -> Resource:
-        """What a line says. Raises BadResourceError."""
+        """Return the facts of a line. Raises BadResourceError."""
         _check_text(line)
         try:
             if ambiguity.is_ambiguous(line):
@@ -241,57 +239,57 @@ class LineReader:
         except msgspec.ValidationError as error:
             raise self._explained(line, error) from None
         except msgspec.DecodeError:
-            raise BadResourceError(
-                "This is not one whole JSON object. Write each resource on a line of its own."
-            ) from None
+            raise BadResourceError("This is not one complete JSON object. Put each resource on its own line.") from None
         except RecursionError:
-            raise BadResourceError("Its elements are nested too deeply to be read. No FHIR resource is.") from None
+            raise BadResourceError(
+                "Its elements are nested too deeply for a FHIR resource. Correct it at the source."
+            ) from None
         if resource.resource_type not in self._resource_types:
             raise self._unknown_type()
         if not _ID.fullmatch(resource.id):
             raise BadResourceError(
-                f"The `id` of this {resource.resource_type} is missing or no FHIR id "
-                "(1 to 64 letters, digits, hyphens and dots). Give it one."
+                f"The `id` of this {resource.resource_type} is missing or not a FHIR id "
+                "(1 to 64 letters, digits, hyphens and dots). Correct it at the source."
             )
         return resource
 
     def _explained(self, line: bytes, error: msgspec.ValidationError) -> BadResourceError:
-        """Why JSON is not what was looked for. msgspec names the place and the types there, no values."""
+        """Return why JSON has not the expected shape. msgspec names the place and the types, but no values."""
         try:
             resource_type = _decode_header(line).resource_type
         except msgspec.ValidationError:
             resource_type = ""
         if not resource_type:
             return BadResourceError(
-                "This is JSON, but no FHIR resource: an object with the name of its type in `resourceType`."
+                "This is JSON, but not a FHIR resource. A resource has the name of its type in `resourceType`."
             )
         if resource_type not in self._resource_types:
             return self._unknown_type()
-        return BadResourceError(f"It does not have the shape of a FHIR {resource_type}: {error}. Correct it there.")
+        return BadResourceError(f"It is not a valid FHIR {resource_type}: {error}. Correct it at the source.")
 
     def _unknown_type(self) -> BadResourceError:
         return BadResourceError(
-            f"Its `resourceType` is none that this version has ({', '.join(self._resource_types)}). "
-            "Leave out resources of other types."
+            f"This version does not support its `resourceType`. Supported: {', '.join(self._resource_types)}. "
+            "Remove resources of other types."
         )
 
 
 def _ambiguous(line: bytes) -> BadResourceError:
     told = ", ".join(f"`{name}`" for name in sorted(_ELEMENTS.intersection(ambiguity.repeated_names(line))))
     return BadResourceError(
-        f"Two elements of the same object have the same name{told and f': {told}'}. Readers do not agree which of them "
-        "counts (nor whether upper and lower case differ). Have the source send each element once."
+        f"Two elements of the same object have the same name{told and f': {told}'}. Programs disagree on which one "
+        "counts (and on whether upper and lower case differ). Ask the source to send each element once."
     )
 
 
 def _check_text(line: bytes) -> None:
     if b"\r" in line:
         raise BadResourceError(
-            "A carriage return (CR) stands inside the line. End lines with LF or CR LF, one resource on each."
+            "The line has a carriage return (CR) inside. End lines with LF or CR LF, one resource on each."
         )
     if line.isascii():
         return
     try:
         line.decode()
     except UnicodeDecodeError:
-        raise BadResourceError("This is not text in UTF-8. Write the file as NDJSON in UTF-8.") from None
+        raise BadResourceError("This is not UTF-8. Save the file as NDJSON in UTF-8.") from None

@@ -1,7 +1,7 @@
-"""Which claims are about substance use disorder, and so under 42 CFR Part 2. Pure.
+"""Decides which claims are about substance use disorder, and so under 42 CFR Part 2. Pure.
 
-The list is CMS's own (samhsa.json, from the code of its Beneficiary FHIR Data server, public domain). A code means
-something only in its system: 291 is what alcohol did to a mind in ICD-9-CM and heart failure among the diagnosis
+The list is CMS's own (samhsa.json, from the code of its Beneficiary FHIR Data server, public domain). A code has a
+meaning only in its system: 291 is an alcohol-induced mental disorder in ICD-9-CM, and heart failure among the diagnosis
 related groups. And only in its time: group 522 was about drug abuse until October 2007 and is a hip replacement today.
 """
 
@@ -23,13 +23,13 @@ from exports.records import (
 )
 from exports.vocabulary import Coded, CodeSystem
 
-# CPT and HCPCS Level II are two lists under the one system that claims are coded in.
+# CPT and HCPCS Level II are two lists under the one system that claims use.
 _ALIASES = {"cpt": CodeSystem.HCPCS.value}
 _WITH_LINES = (InstitutionalClaim, ProfessionalClaim, PartialInstitutionalClaim, PartialProfessionalClaim)
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """Codes that are listed for services from one day to another, both included."""
+    """Codes that are listed for services in a range of days, both included."""
 
     system: str
     codes: tuple[str, ...]
@@ -62,7 +62,7 @@ _LISTED = _read()
 
 
 def is_listed(system: str, code: str, service_date: dt.date) -> bool:
-    """Whether a code is about substance use disorder. One of a system that is not known counts as if it were."""
+    """Return whether a code is about substance use disorder. A code of an unknown system counts as one."""
     codes = _LISTED.get(system)
     if codes is None:
         return True
@@ -70,7 +70,7 @@ def is_listed(system: str, code: str, service_date: dt.date) -> bool:
 
 
 def is_samhsa(claim: Claim | PartialClaim) -> bool:
-    """Whether a claim may not be disclosed: any of its codes is listed on its last day. Drugs are not looked at."""
+    """Return whether a claim can't be disclosed: any of its codes is listed on its last day. Drugs are not checked."""
     if isinstance(claim, PharmacyClaim):
         return False
     return any(is_listed(system, code, claim.through_date) for system, code in _codes(claim))

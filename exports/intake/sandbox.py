@@ -1,4 +1,4 @@
-"""Sandboxes: organizations of synthetic people, with their roster and their claims."""
+"""Sandboxes: organizations with synthetic beneficiaries, a roster and claims."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
@@ -26,13 +26,13 @@ from exports.intake.generator import beneficiary_record
 from exports.intake.parallel import InOrder
 from exports.records import BeneficiaryRecord
 
-# All sandboxes take their people from one endless row, each from a place of its own, so nobody is in two of them.
+# All sandboxes take their beneficiaries from one endless series, each from its own start, so no one is in two of them.
 SEED = 20
-# The last month comes in loads of its own, after all others, so that `_since` has something to tell apart.
+# The last month has its own loads, after all others, so that `_since` can separate it.
 RECENT = dt.timedelta(days=31)
-# How much of the work for a person is the last month's, about: the years before it have to be known for it.
+# Which part of the work for a beneficiary is the last month's, about: it also needs the years before.
 RECENT_EFFORT = 0.3
-# People who are rendered together: few, so that the processes end together; not one, so that they talk little.
+# Beneficiaries that are rendered together: few, so that the processes end together, but not one, to save messages.
 PEOPLE_A_TASK = 10
 # Any number, the same for all: sandboxes are made one after the other.
 _MAKING_LOCK = 0x53424F58
@@ -40,7 +40,7 @@ _MAKING_LOCK = 0x53424F58
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A sandbox that can be made: how many people, and how much is known of each."""
+    """A sandbox that can be made: how many beneficiaries, and how much data for each."""
 
     name: str
     entity_id: str
@@ -54,7 +54,7 @@ class Size:
 
     @property
     def contents(self) -> str:
-        """Which claims it has, in words."""
+        """Return which claims it has, in words."""
         years = "1 year" if self.years == 1 else f"{self.years} years"
         return f"{years}, and partially adjudicated" if self.with_partial_claims else years
 
@@ -63,7 +63,7 @@ class Size:
 
 
 def _documented(kind: str, people: int, *, program: Program, entity_id: str, years: int, **more: bool) -> Size:
-    """A size of the documented sandbox. The demo's people come before all of theirs."""
+    """A documented sandbox size. The demo's beneficiaries come before all of theirs."""
     return Size(
         name=f"{kind}-{people}",
         entity_id=entity_id,
@@ -90,24 +90,24 @@ SIZES = (
 
 
 class NotASandboxError(ValueError):
-    """A size's entity id belongs to an organization that is no sandbox, or whose people are others."""
+    """A size's entity ID belongs to an organization that is not a sandbox, or that has other beneficiaries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """The claims of some of the people in a time: what one load brings, named by its source."""
+    """The claims of some beneficiaries in a period: what one load has. Its source names it."""
 
     source: str
     first_person: int
     people: int
     start_date: dt.date
     end_date: dt.date
-    effort: float  # of all the work for a person
+    effort: float  # part of all the work for a beneficiary
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is there of a sandbox, and what is missing."""
+    """What a sandbox has, and what is missing."""
 
     size: Size
     portions: tuple[Portion, ...]
@@ -119,12 +119,12 @@ class Standing:
 
     @property
     def people_done(self) -> float:
-        """In people's worth of work, so that it grows evenly."""
+        """In beneficiaries' worth of work, so that it grows evenly."""
         return self.size.people - sum(portion.people * portion.effort for portion in self.missing)
 
     @property
     def since(self) -> dt.datetime | None:
-        """The `_since` that gives the last month's claims and nothing else; None while there is none."""
+        """Return the `_since` that gives only the last month's claims; None while there is none."""
         edge = self.portions[-1].start_date
         before = [portion for portion in self.portions if portion.end_date == edge]
         if any(portion.source not in self.loads for portion in before):
@@ -136,7 +136,7 @@ class Standing:
 
 
 def standing(size: Size) -> Standing:
-    """How far a sandbox is. Its days are those of its roster, so a second run cuts the time as the first did."""
+    """Return the state of a sandbox. Its dates are those of its roster, so a second run uses the same periods."""
     roster = _first_roster(size)
     made_on = roster.file_timestamp.date() if roster else timezone.now().date()
     portions = tuple(_portions(size, made_on))
@@ -145,19 +145,19 @@ def standing(size: Size) -> Standing:
 
 
 def check(size: Size) -> None:
-    """Raises NotASandboxError when a size's organization is someone else's."""
+    """Raises NotASandboxError if a size's organization is someone else's."""
     organization = Organization.objects.filter(entity_id=size.entity_id).first()
     if organization and not organization.is_sandbox:
         raise NotASandboxError(
-            f"{size.name} would be {size.entity_id}, and {organization} is no sandbox: synthetic claims may not go in. "
-            "Choose another size, or a database of its own for the sandboxes."
+            f"{size.name} needs the entity ID {size.entity_id}, but {organization} is not a sandbox. It can't have "
+            "synthetic claims. Choose another size, or use a separate database for sandboxes."
         )
     roster = _first_roster(size)
     if roster and roster.beneficiary_count != size.people:
         raise NotASandboxError(
-            f"{size.name} is to have {size.people:,} people, and the first roster of {size.entity_id} "
-            f"({roster.file_name}) holds {roster.beneficiary_count:,}: it is another's. Choose another size, or a "
-            "database of its own for the sandboxes."
+            f"{size.name} needs {size.people:,} beneficiaries, but the first roster of {size.entity_id} "
+            f"({roster.file_name}) has {roster.beneficiary_count:,}: it is not from this sandbox. Choose another size, "
+            "or use a separate database for sandboxes."
         )
 
 
@@ -168,10 +168,10 @@ def make(
     on_progress: Callable[[float], None] = lambda _people: None,
     on_load: Callable[[], None] = lambda: None,
 ) -> Standing:
-    """Make what is missing of a sandbox: the organization, its roster, its claims, load by load.
+    """Make the missing parts of a sandbox: the organization, its roster, its claims, load by load.
 
-    `on_progress` is told of each person's worth of work that is done; `on_load` of each load that will stay.
-    Raises NotASandboxError.
+    `on_progress` is called with the work that is done, in beneficiaries; `on_load` with each finished load. Raises
+    NotASandboxError.
     """
     check(size)
     organization, _ = Organization.objects.get_or_create(
@@ -197,8 +197,8 @@ def make(
 
 @contextmanager
 def alone(on_wait: Callable[[], None]) -> Iterator[None]:
-    """Inside, nobody else makes sandboxes in this database. `on_wait` is called when someone does now."""
-    # A transaction of its own holds the lock, as long as it takes: what belongs to a session is lost behind PgBouncer.
+    """Inside, no one else makes sandboxes in this database. `on_wait` is called if another run does now."""
+    # Its own transaction holds the lock for the whole time: a session's lock would be lost behind PgBouncer.
     holder = connection.copy()
     holder.set_autocommit(False)
     try:
@@ -226,7 +226,7 @@ def _publish_roster(size: Size, organization: Organization) -> None:
 
 
 def _portions(size: Size, made_on: dt.date) -> Iterator[Portion]:
-    """All of the time up to a month before the sandbox was made, and then the month."""
+    """Return the period up to a month before the sandbox was made, and then the month."""
     first_day = dt.date(made_on.year - size.years, made_on.month, 1)
     edge = made_on - RECENT
     for start_date, end_date, effort in (first_day, edge, 1 - RECENT_EFFORT), (edge, made_on, RECENT_EFFORT):
@@ -253,9 +253,9 @@ def load_synthetic_claims(
 ) -> Load:
     """Load the claims of `people` from `start_date` up to and not including `end_date`.
 
-    The same seed gives the same claims; `on_progress` is called whenever a person is done. `in_order` may work in
-    other processes (see `processes`): there the claims are made and deflated, here they are loaded.
-    Raises UnknownBeneficiariesError for people whom no roster has named.
+    The same seed gives the same claims; `on_progress` is called after each beneficiary. `in_order` can work in other
+    processes (see `processes`): they make and compress the claims, and this process loads them. Raises
+    UnknownBeneficiariesError for beneficiaries who are on no roster.
     """
     with loading(source, version=V2.number) as under_way:
         work = partial(
@@ -274,7 +274,7 @@ def load_synthetic_claims(
 
 
 def arrivals(record: BeneficiaryRecord, *, last_updated: dt.datetime) -> Iterator[Arrival]:
-    """The rendered resources of one beneficiary, ready for the loader."""
+    """Return the rendered resources of one beneficiary, ready for the loader."""
     for resource in r4.resources(record, last_updated=last_updated):
         yield Arrival(resource.resource_type, resource.id, line(resource.body), resource.service_date)
 
@@ -288,7 +288,7 @@ def _tasks(people: Iterable[SyntheticPerson]) -> Iterator[tuple[SyntheticPerson,
 def _packed(
     people: tuple[SyntheticPerson, ...], *, last_updated: dt.datetime, **knobs: Any
 ) -> list[tuple[str, list[Packed]]]:
-    """The claims of some people, by MBI; `knobs` are the generator's."""
+    """Return the claims of some beneficiaries, by MBI; `knobs` are the generator's."""
     return [
         (person.mbi, pack(arrivals(beneficiary_record(person, **knobs), last_updated=last_updated)))
         for person in people

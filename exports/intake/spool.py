@@ -1,7 +1,7 @@
-"""Where the lines of a load wait for their order: temporary files without names, gone when the process ends.
+"""Holds the lines of a load until they are in order: temporary files without names, gone when the process ends.
 
-The lines of one Patient all lie in one of them, so that those of a beneficiary are read from one neighbourhood of the
-disk, however many files they came in.
+All lines of one Patient are in one file, so that the lines of a beneficiary are near each other on the disk, however
+many files they came in.
 """
 
 import errno
@@ -17,11 +17,11 @@ _BUFFER_BYTES = 2**18
 
 
 class SpoolFullError(OSError):
-    """There is no room for the lines of a load; the message says where and what to do."""
+    """There is no space for the lines of a load; the message says where and what to do."""
 
 
 class Spool:
-    """Takes lines and gives them back. Readable by this account alone, and by no path at all."""
+    """Stores lines and returns them. Only this account can read the files, and they have no path."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -40,16 +40,16 @@ class Spool:
             try:
                 file.close()
             except OSError:
-                # The disk is full, and what could not be written is not wanted any more.
+                # The disk is full, and the unwritten rest is no longer needed.
                 continue
 
     @staticmethod
     def number(patient: str) -> int:
-        """In which of the files the lines of a Patient lie."""
+        """Return which file has the lines of a Patient."""
         return crc32(patient.encode()) % FILES
 
     def put(self, number: int, line: bytes) -> int:
-        """Keep a line; its place in the file. Raises SpoolFullError."""
+        """Store a line and return its place in the file. Raises SpoolFullError."""
         place = self._ends[number]
         try:
             self._files[number].write(line)
@@ -59,7 +59,7 @@ class Spool:
         return place
 
     def flush(self) -> None:
-        """Call it before the first `get`. Raises SpoolFullError."""
+        """Call this before the first `get`. Raises SpoolFullError."""
         try:
             for file in self._files:
                 file.flush()
@@ -73,6 +73,6 @@ class Spool:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             return error
         return SpoolFullError(
-            f"{self._folder} is full after {sum(self._ends):,} bytes. A load needs as much room there as its NDJSON "
-            "has bytes before compression. Make room, or name another folder in FILE_UPLOAD_TEMP_DIR."
+            f"{self._folder} is full after {sum(self._ends):,} bytes. A load needs as much space there as its NDJSON "
+            "has bytes before compression. Free space, or set FILE_UPLOAD_TEMP_DIR to another folder."
         )

@@ -1,4 +1,4 @@
-"""What an export is: a job, its shards, the files they become; and the claims store's own models."""
+"""The models of exports: a job, its shards, their files, and the claims store's own models."""
 
 from exports.claims.models import Chunk, Deletion, Load, PatientIdentity
 from exports.models.job import EARLIEST_SINCE, Job, JobQuerySet

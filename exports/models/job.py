@@ -11,7 +11,7 @@ from attribution.models import RosterFile
 from credentials.models import Client, Organization
 from exports.claims.models import Load
 
-# Medicare is younger. And in UTC, the first hours of the year 1 are before Christ, where Python has no time.
+# Medicare is younger. And in UTC, the first hours of the year 1 can be in the year 0, which Python can't represent.
 EARLIEST_SINCE = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 
 
@@ -23,7 +23,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(status__in=Job.UNFINISHED)
 
     def oldest_load(self) -> int | None:
-        """The oldest load that one of them goes by."""
+        """The oldest load that one of them uses."""
         oldest: int | None = self.aggregate(oldest=Min("as_of_load"))["oldest"]
         return oldest
 
@@ -34,20 +34,19 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.order_by("organization_id", "-created_at", "-id").distinct("organization_id")
 
     def with_files(self) -> "JobQuerySet":
-        """Those that were finished, whether or not their files are still there."""
+        """Jobs that finished, whether or not their files still exist."""
         return self.filter(status__in=[Job.Status.COMPLETED, Job.Status.EXPIRED])
 
     def with_totals(self) -> "JobQuerySet":
-        """Adds `file_count` and `byte_count` (bytes of NDJSON, or None)."""
+        """Add `file_count` and `byte_count` (bytes of NDJSON, or None)."""
         return self.annotate(file_count=Count("files"), byte_count=Sum("files__raw_length"))
 
 
 class Job(models.Model):
-    """A bulk export that an organization asked for.
+    """A bulk export that an organization requested.
 
-    What it will hold is fixed when it is planned: the roster, the earlier roster that tells newly attributed
-    beneficiaries from the others, and the last load of claims that it sees. A step that runs twice therefore writes
-    the same bytes.
+    Its content is fixed when it is planned: the roster, the earlier roster that decides which beneficiaries are newly
+    attributed, and the last load of claims that it sees. So a step that runs twice writes the same bytes.
     """
 
     class Status(models.TextChoices):
@@ -106,7 +105,7 @@ class Job(models.Model):
                 fields=["created_at"], condition=Q(status__in=["pending", "in_progress"]), name="job_unfinished"
             ),
             models.Index(fields=["expires_at"], condition=Q(status="completed"), name="job_expiring"),
-            # By these two the next shard is chosen; see exports/pipeline/turns.py.
+            # These two decide the next shard; see exports/pipeline/turns.py.
             models.Index(
                 fields=["organization", "bytes_left", "id"],
                 condition=Q(status="in_progress"),
@@ -129,7 +128,7 @@ class Job(models.Model):
         return f"job {self.pk}"
 
     def advance(self, *, from_: Status, to: Status, **changes: Any) -> bool:
-        """Move from one status to the next; True for exactly one caller."""
+        """Move from one status to the next. Return True for exactly one caller."""
         moved = Job.objects.filter(pk=self.pk, status=from_).update(status=to, **changes)
         if moved:
             self.refresh_from_db(fields=["status", *changes])
@@ -141,11 +140,11 @@ class Job(models.Model):
 
     @property
     def has_expired(self) -> bool:
-        """True once its files may no longer be fetched, whether or not they have been removed yet."""
+        """Return True if its files can no longer be downloaded, whether or not they have been removed."""
         over = self.expires_at is not None and self.expires_at <= timezone.now()
         return self.status == self.Status.EXPIRED or (self.status == self.Status.COMPLETED and over)
 
     def progress(self) -> int:
-        """How far the writing is, in whole percent of the bytes to write, 0 to 99 until the job is finished."""
+        """Return the progress in whole percent of the bytes to write, 0 to 99 until the job is finished."""
         sums = self.shards.aggregate(written=Sum("bytes_written"), total=Sum("raw_length"))
         return min(99, 100 * (sums["written"] or 0) // (sums["total"] or 1))

@@ -10,7 +10,7 @@ class ShardQuerySet(models.QuerySet["Shard"]):
         return self.exclude(status=Shard.Status.WRITTEN)
 
     def free(self) -> "ShardQuerySet":
-        """Those that may be taken: nobody holds a lease. The database's clock decides, the workers' may differ."""
+        """Shards without a current lease, which can be taken. The database's clock decides, not the workers'."""
         return self.filter(Q(status=Shard.Status.WAITING) | Q(status=Shard.Status.WRITING, lease_until__lt=Now()))
 
     def busy(self) -> "ShardQuerySet":
@@ -20,7 +20,7 @@ class ShardQuerySet(models.QuerySet["Shard"]):
 class Shard(models.Model):
     """A part of a job that becomes one file: a resource type, a range of beneficiaries.
 
-    A worker that writes it holds a lease, which it renews while it lives (`lease_until`, `lease_holder`).
+    The worker that writes it holds a lease, and renews it while it writes (`lease_until`, `lease_holder`).
     """
 
     class Status(models.TextChoices):

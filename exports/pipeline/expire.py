@@ -1,4 +1,4 @@
-"""Retention: files of finished jobs are removed when their time is over, and then their records."""
+"""Retention: removes the files of finished jobs when they expire, and then their records."""
 
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -10,12 +10,12 @@ from exports.pipeline.transactions import brief
 
 
 def expire() -> int:
-    """Remove the files of jobs that have expired, failed or been cancelled; how many jobs that was."""
+    """Remove the files of jobs that have expired, failed or been cancelled. Return how many jobs that was."""
     over = Q(status=Job.Status.COMPLETED, expires_at__lte=Now())
     unwanted = Q(status__in=[Job.Status.EXPIRED, Job.Status.FAILED, Job.Status.CANCELLED], files_removed_at=None)
     cleared = 0
     for job_id in list(Job.objects.filter(over | unwanted).order_by("pk").values_list("pk", flat=True)):
-        # The storage may be out of reach for one; it is tried again.
+        # The storage may be down for one job. It is tried again.
         with isolated("The removal of the files of job", job_id):
             _clear(job_id)
             cleared += 1
@@ -25,7 +25,7 @@ def expire() -> int:
 def _clear(job_id: int) -> None:
     job = Job.objects.filter(pk=job_id)
     job.filter(status=Job.Status.COMPLETED).update(status=Job.Status.EXPIRED)
-    # Until its lease is over, a worker may not know yet that nobody wants what it writes; then we come again.
+    # Until its lease expires, a worker may not know yet that the job has ended. Try again then.
     is_still = not Shard.objects.filter(job=job_id).busy().exists()
     # Files first: a record without a file is found again here, a file without a record never.
     storage.remove_all(job_id)

@@ -1,4 +1,4 @@
-"""The last step of a job: when nothing is left to write, its files may be fetched."""
+"""The last step of a job: when all shards are written, clients can download the files."""
 
 from django.conf import settings
 from django.db.models import Q, Sum
@@ -10,9 +10,9 @@ from exports.pipeline.transactions import brief
 
 
 def finish(job: Job) -> bool:
-    """Complete a job whose shards are all written; True for exactly one caller.
+    """Complete a job whose shards are all written. Return True for exactly one caller.
 
-    A file that a power failure has taken is written again first.
+    A file that was lost in a power failure is written again first.
     """
     if job.shards.unwritten().exists():
         return False
@@ -33,8 +33,6 @@ def _write_again(job: Job, names: list[str]) -> None:
     these = Q(job=job, job__status=Job.Status.IN_PROGRESS)
     OutputFile.objects.filter(these, name__in=names).delete()
     shards = Shard.objects.filter(these, file_name__in=names)
-    shards.update(
-        status=Shard.Status.WAITING, bytes_written=0, last_error="The file was lost after it had been written."
-    )
+    shards.update(status=Shard.Status.WAITING, bytes_written=0, last_error="The file was lost after it was written.")
     left = job.shards.unwritten().aggregate(left=Sum("raw_length", default=0))["left"]
     Job.objects.filter(pk=job.pk).update(bytes_left=left)

@@ -1,7 +1,7 @@
-"""Leases: a worker that writes a shard holds one, and renews it while it lives. Whoever lets it run out has lost it.
+"""Leases: a worker that writes a shard holds one, and renews it while it writes. If the lease expires, it is lost.
 
-Each of these is one statement that moves the shard only from where it should be, and says whether it did: of two
-workers that try, exactly one succeeds. The database's clock decides; those of the workers may differ.
+Each function is one statement that changes the shard only from the expected state, and returns whether it did: of two
+workers that try, exactly one succeeds. The database's clock decides, because the workers' clocks can differ.
 """
 
 import datetime as dt
@@ -16,8 +16,8 @@ from exports.models import Job, Shard
 
 
 def take(shard: Shard, *, holder: uuid.UUID, lease: dt.timedelta) -> bool:
-    """Begin to write, unless someone else is writing or has written it."""
-    # By hand, as in `hand_in`: a small file takes ten milliseconds, and building these two took four of them.
+    """Take the lease, unless another worker is writing the shard or has written it."""
+    # Raw SQL, as in `hand_in`: a small file takes ten milliseconds, and building these two queries took four of them.
     return _change(
         """
         UPDATE exports_shard shard
@@ -32,7 +32,7 @@ def take(shard: Shard, *, holder: uuid.UUID, lease: dt.timedelta) -> bool:
 
 
 def hand_in(shard: Shard, *, holder: uuid.UUID, resource_count: int, raw_length: int, stored_length: int) -> bool:
-    """Record the finished file, unless it is empty; False if the shard is not the holder's any more."""
+    """Record the finished file, unless it is empty. Return False if the holder has lost the shard."""
     return _change(
         """
         WITH written AS (
@@ -67,7 +67,7 @@ def hand_in(shard: Shard, *, holder: uuid.UUID, resource_count: int, raw_length:
 
 
 def let_go(shard: Shard, *, holder: uuid.UUID, error: str = "", rest: dt.timedelta = dt.timedelta()) -> bool:
-    """Give the lease back, so that the shard can be taken again after a rest; False if it was lost before."""
+    """Give the lease back, so that the shard can be taken again after a rest. Return False if it was already lost."""
     released = Shard.objects.filter(pk=shard.pk, status=Shard.Status.WRITING, lease_holder=holder).update(
         status=Shard.Status.WAITING,
         lease_holder=None,
@@ -80,7 +80,7 @@ def let_go(shard: Shard, *, holder: uuid.UUID, error: str = "", rest: dt.timedel
 
 
 def renew(shard: Shard, *, holder: uuid.UUID, lease: dt.timedelta, bytes_written: int) -> bool:
-    """Keep the lease; False when it was lost or the job is no longer wanted."""
+    """Renew the lease. Return False if it was lost, or the job has ended."""
     kept = Shard.objects.filter(
         pk=shard.pk, status=Shard.Status.WRITING, lease_holder=holder, job__status=Job.Status.IN_PROGRESS
     ).update(lease_until=Now() + lease, bytes_written=bytes_written)
@@ -88,7 +88,7 @@ def renew(shard: Shard, *, holder: uuid.UUID, lease: dt.timedelta, bytes_written
 
 
 def _change(statement: str, values: Mapping[str, Any]) -> bool:
-    """Whether the statement has changed anything."""
+    """Return whether the statement changed anything."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return bool(cursor.rowcount > 0)

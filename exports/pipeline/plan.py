@@ -1,4 +1,4 @@
-"""The first step of a job: fix what it will hold, and cut it into shards."""
+"""The first step of a job: fix its content, and cut it into shards."""
 
 import datetime as dt
 import uuid
@@ -12,18 +12,18 @@ from exports.models import Job, Load, Shard
 from exports.pipeline.transactions import brief
 from exports.sources import SOURCES, Part, Selection, Source
 
-# Before anything was loaded there is nothing that a client could miss by coming back with this as its `_since`.
+# Before the first load, a client that uses this as its `_since` misses nothing.
 NOTHING_LOADED_YET = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 def plan(job_id: int) -> bool:
-    """Plan a job that waits; True if this call did it. The store as it is now is what the export will hold."""
+    """Plan a waiting job. Return True if this call did it. The export sees the store as it is now."""
     Job.objects.filter(pk=job_id).update(plan_attempts=F("plan_attempts") + 1)
     with brief():
         job = Job.objects.select_for_update().filter(pk=job_id, status=Job.Status.PENDING).first()
         if job is None:
             return False
-        # Loads come one after the other, so the newest that can be seen has all others before it.
+        # Loads run one after the other, so the newest visible one has all others before it.
         job.as_of_load = Load.objects.order_by("-id").first()
         shards = Shard.objects.bulk_create(_shards(job))
         return job.advance(
@@ -37,12 +37,12 @@ def plan(job_id: int) -> bool:
 
 
 def source_of(shard: Shard) -> Source:
-    """Where what a shard holds comes from."""
+    """Where the content of a shard comes from."""
     return SOURCES["deletions" if shard.kind == Shard.Kind.DELETED else "store"]
 
 
 def selection_of(shard: Shard) -> Selection:
-    """What a shard holds, as the source understands it."""
+    """What a shard contains, as the source understands it."""
     job = shard.job
     assert job.as_of_load_id is not None  # noqa: S101  # a job without a load has no shards
     return Selection(
@@ -61,7 +61,7 @@ def selection_of(shard: Shard) -> Selection:
 
 
 def _shards(job: Job) -> Iterator[Shard]:
-    """The shards of a job, in the order of its manifest."""
+    """Return the shards of a job, in the order of its manifest."""
     if job.as_of_load is None:
         return
     number = 0
@@ -72,7 +72,7 @@ def _shards(job: Job) -> Iterator[Shard]:
 
 
 def _drafts(job: Job) -> Iterator[Shard]:
-    """What is exported before it is cut: first the resources, then the deletions since the client was here."""
+    """Return what is exported, before it is cut: first the resources, then the deletions after `_since`."""
     for kind in Shard.Kind:
         for resource_type in job.resource_types:
             for population, since in _populations(job):
@@ -81,7 +81,7 @@ def _drafts(job: Job) -> Iterator[Shard]:
 
 
 def _populations(job: Job) -> list[tuple[Shard.Population, dt.datetime | None]]:
-    """Who gets what: with Group and `_since`, newly attributed beneficiaries get their whole history."""
+    """Return who gets what: with Group and `_since`, newly attributed beneficiaries get their whole history."""
     population = Shard.Population
     if not job.has_newly_attributed:
         return [(population.EVERYONE, job.since)]

@@ -1,7 +1,7 @@
-"""Recovery: whatever died, each unfinished job goes on or fails with a reason. A job is never stuck.
+"""Recovery: whatever fails, each unfinished job continues or fails with a reason. No job is ever stuck.
 
-Every job and shard is looked at by itself, in a transaction of its own: one that nobody can read or change does not
-hold up those of other organizations.
+Each job and shard is handled by itself, in its own transaction. One that can't be read or changed does not hold up
+those of other organizations.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from exports.pipeline.transactions import brief
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What the workers have to be told again."""
+    """The messages that must be sent again."""
 
     to_plan: list[int]  # jobs
     to_finish: list[int]  # jobs
 
 
 def recover() -> Recovered:
-    """Look through the unfinished jobs; fail those that were tried too often, and say what has to be sent again."""
+    """Check the unfinished jobs. Fail those that were tried too often, and return which messages to send again."""
     _fail_the_overdue()
     to_plan = _unplanned()
     _fail_what_was_tried_too_often()
@@ -38,7 +38,7 @@ def recover() -> Recovered:
 
 
 def fail(job_id: int, reason: str) -> bool:
-    """End a job that cannot be completed; True for exactly one caller."""
+    """Fail a job that can't be completed. Return True for exactly one caller."""
     unfinished = Job.objects.unfinished().filter(pk=job_id)
     return bool(unfinished.update(status=Job.Status.FAILED, failure=reason[:500], finished_at=Now()))
 
@@ -47,11 +47,11 @@ def _fail_the_overdue() -> None:
     overdue = Job.objects.unfinished().filter(created_at__lt=Now() - settings.EXPORT_DEADLINE)
     for job_id in list(overdue.values_list("pk", flat=True)):
         with isolated("Job", job_id), brief():
-            fail(job_id, f"The export was not finished within {settings.EXPORT_DEADLINE}.")
+            fail(job_id, f"The export did not finish within {settings.EXPORT_DEADLINE}. Start a new one.")
 
 
 def _unplanned() -> list[int]:
-    """Jobs of whose message nothing has been heard."""
+    """Return jobs whose message seems to be lost."""
     unheard = Q(sent_at=None) | Q(sent_at__lt=Now() - settings.EXPORT_MESSAGE_PATIENCE)
     pending = Job.objects.filter(unheard, status=Job.Status.PENDING)
     to_plan = []
@@ -63,7 +63,7 @@ def _unplanned() -> list[int]:
 
 
 def _may_be_planned(pending: JobQuerySet) -> bool:
-    """Whether a job should be tried again; it fails if that was done often enough. Who plans it just now has a lock."""
+    """Return whether to try a job again. Fails it after too many attempts. A worker that plans it holds a lock."""
     found = pending.select_for_update(skip_locked=True).values_list("pk", "plan_attempts").first()
     if found is None:
         return False
@@ -83,7 +83,7 @@ def _fail_what_was_tried_too_often() -> None:
 
 
 def _fail_job_of(tried: ShardQuerySet) -> None:
-    # Whoever takes the shard just now has a lock.
+    # A worker that is taking the shard right now holds a lock.
     found = tried.select_for_update(skip_locked=True).values_list("job", "last_error").first()
     if found is not None:
         job_id, last_error = found
@@ -92,11 +92,11 @@ def _fail_job_of(tried: ShardQuerySet) -> None:
 
 
 def _free_the_shards_of_the_dead() -> None:
-    """Shards whose workers died wait again."""
+    """Let shards whose workers died wait again."""
     dead = Shard.objects.filter(status=Shard.Status.WRITING, lease_until__lt=Now())
     for shard_id in list(dead.values_list("pk", flat=True)):
         with isolated("Shard", shard_id), brief():
-            # One that is being handed in at this moment is not dead.
+            # A shard that is being handed in right now is not lost.
             locked = dead.filter(pk=shard_id).select_for_update(skip_locked=True)
             Shard.objects.filter(pk__in=locked.values("pk")).update(
                 status=Shard.Status.WAITING, lease_holder=None, lease_until=None

@@ -1,4 +1,4 @@
-"""The transactions of the steps: whoever stands still in one must not hold up the others."""
+"""Transactions of the steps: a worker that freezes in one must not hold up the others."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from django.db import connection, transaction
 
 @contextmanager
 def brief(*, waits_for_disk: bool = True) -> Iterator[None]:
-    """A transaction whose next statement never takes as long as a lease to come.
+    """A transaction in which no statement is more than a lease away from the one before.
 
-    A worker that is frozen or cut off in the middle of one keeps its locks, and soon all others would wait for it:
-    PostgreSQL ends the connection of one that is silent for so long.
+    A worker that freezes or loses its network in a transaction keeps its locks, and soon all others would wait.
+    PostgreSQL closes a connection that is silent for that long.
 
-    What does not wait for the disk is lost when the database's machine fails, and then is done again. What a client
-    is told, that a job is complete, is written the ordinary way, and that brings all before it to the disk first.
+    Commits that don't wait for the disk are lost if the database's machine fails, and the work is repeated. The
+    completion of a job is committed synchronously, which also brings everything before it to the disk.
     """
     silence = settings.EXPORT_LEASE // dt.timedelta(milliseconds=1)
     with transaction.atomic(), connection.cursor() as cursor:

@@ -1,7 +1,7 @@
-"""Whose turn it is: which file a worker that asks should write.
+"""Decides which file a worker writes next.
 
 Messages to workers name no file. The database decides when a worker asks, so that a small export does not wait behind
-the files of a huge one, and organizations share the workers.
+the files of a large one, and organizations share the workers.
 """
 
 import uuid
@@ -19,9 +19,9 @@ from exports.pipeline.transactions import brief
 # Any number, the same for every worker: they choose one after the other.
 _CHOOSING_LOCK = 0x53484152
 
-# Of each organization one job is looked at, and of that job one shard, each found by an index: how long that takes
-# depends on how many organizations wait, and not on how many jobs and shards. The rows are ordered by all columns of
-# the index that is meant, whatever PostgreSQL believes to know of the table at the moment.
+# The choice looks at one job of each organization, and one shard of that job, each found by an index. Its time depends
+# on how many organizations wait, not on how many jobs and shards. The rows are ordered by all columns of the intended
+# index, whatever statistics PostgreSQL has of the table.
 _FIRST_IN_LINE = """
 WITH RECURSIVE organization AS (
     (
@@ -70,7 +70,7 @@ LIMIT 1
 )
 
 
-# Each organization's oldest job that nobody has tried to plan, that of the one with the fewest at work first.
+# Of each organization's oldest job that was never tried: first that of the organization with the fewest workers.
 _TO_PLAN_FIRST = """
 SELECT oldest.id FROM (
     SELECT DISTINCT ON (organization_id) organization_id, created_at, id FROM exports_job
@@ -85,7 +85,7 @@ LIMIT 1
 
 
 def to_plan_first() -> int | None:
-    """The job that should be planned next. One whose planning has failed is left to its own message."""
+    """Return the job to plan next. One whose planning has failed is left to its own message."""
     with connection.cursor() as cursor:
         cursor.execute(_TO_PLAN_FIRST)
         found = cursor.fetchone()
@@ -93,26 +93,26 @@ def to_plan_first() -> int | None:
 
 
 def take_next(holder: uuid.UUID) -> Shard | None:
-    """Take the shard whose turn it is, for a worker that will write it; None if nothing may be written now."""
+    """Take the next shard for a worker that will write it. Return None if nothing can be written now."""
     with _choosing():
         shard_id = _first_in_line()
-        # What cannot be taken was cancelled a moment ago, and is not in line any more.
+        # A shard that can't be taken was cancelled a moment ago. The next choice leaves it out.
         while shard_id and not leases.take(Shard(pk=shard_id), holder=holder, lease=settings.EXPORT_LEASE):
             shard_id = _first_in_line()
     return Shard.objects.select_related("job").get(pk=shard_id) if shard_id else None
 
 
 def is_something_next() -> bool:
-    """Whether a worker that asked now would be given something to write."""
+    """Return whether there is a shard for a worker that asks now."""
     return _first_in_line() is not None
 
 
 def _first_in_line() -> int | None:
-    """The shard that should be written next.
+    """Return the shard to write next.
 
-    Organizations take turns: the one with the fewest workers comes first, and while several have something to write,
-    none is given more than so many. Among the jobs of one, the one that is soonest done goes first, but one that has
-    waited longer than PATIENCE goes before it, the oldest first.
+    Organizations take turns: the one with the fewest workers goes first, and while several have something to write,
+    each has at most a fixed number of workers. Among the jobs of one organization, the one with the fewest bytes left
+    goes first. Jobs that have waited longer than PATIENCE go before it, the oldest first.
     """
     values: dict[str, Any] = {"patience": Job.PATIENCE, "workers": settings.EXPORT_WORKERS_PER_ORGANIZATION}
     with connection.cursor() as cursor:
@@ -123,7 +123,7 @@ def _first_in_line() -> int | None:
 
 @contextmanager
 def _choosing() -> Iterator[None]:
-    """One worker chooses at a time."""
+    """Let one worker choose at a time."""
     with brief(waits_for_disk=False), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHOOSING_LOCK])
         yield

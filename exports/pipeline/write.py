@@ -18,22 +18,22 @@ from exports.pipeline import leases
 from exports.pipeline.plan import selection_of, source_of
 from exports.pipeline.transactions import brief
 
-# How often a worker that writes says so, and learns whether it is still wanted.
+# How often a writing worker renews its lease, and learns whether the job has ended.
 HEARTBEAT_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
 
 
 class LeaseLostError(RuntimeError):
-    """Another worker has taken the shard, or the job is no longer wanted."""
+    """Another worker has taken the shard, or the job has ended."""
 
 
 class IncompleteError(RuntimeError):
-    """What was written is not what was planned; the file was thrown away."""
+    """What was written differs from the plan. The file was deleted."""
 
 
 class Heartbeat:
-    """Renews the lease of a shard from a thread of its own, while the shard's worker is busy copying."""
+    """Renews the lease of a shard in its own thread, while the worker copies."""
 
     def __init__(self, shard: Shard, holder: uuid.UUID) -> None:
         self._shard = shard
@@ -52,9 +52,9 @@ class Heartbeat:
         self._thread.join()
 
     def check(self) -> None:
-        """Raise LeaseLostError once the lease is gone."""
+        """Raise LeaseLostError if the lease is lost."""
         if self._lost:
-            raise LeaseLostError(f"{self._shard} is no longer ours to write.")
+            raise LeaseLostError(f"{self._shard} now belongs to another worker, or its job has ended.")
 
     def _run(self) -> None:
         try:
@@ -67,20 +67,20 @@ class Heartbeat:
                     self._lost = True
                     return
         except Exception:
-            # A lease that cannot be renewed runs out; better to stop than to write without one.
+            # A lease that can't be renewed expires. Stop, instead of writing without one.
             self._lost = True
-            logger.exception("The lease of %s cannot be renewed.", self._shard)
+            logger.exception("The lease of %s can't be renewed.", self._shard)
         finally:
             connection.close()  # this thread's own
 
 
 def write(shard: Shard, holder: uuid.UUID) -> Job | None:
-    """Write a shard that the holder has taken; its job, or None if the shard was lost or is not wanted any more."""
+    """Write a shard that the holder has taken. Return its job, or None if the shard was lost or its job has ended."""
     try:
         with (
             _giving_back(shard, holder),
             Heartbeat(shard, holder) as heartbeat,
-            # On S3, the end of this block is the upload.
+            # On S3, the upload happens at the end of this block.
             storage.writing(shard.job_id, shard.file_name) as file,
         ):
             splice = Splice(file.write)
@@ -93,13 +93,13 @@ def write(shard: Shard, holder: uuid.UUID) -> Job | None:
     if not handed_in:
         _clear_away(shard, holder)
     elif not splice.resource_count:
-        # The filters have left nothing, and nobody is told of an empty file.
+        # The filters left nothing, and the manifest does not list empty files.
         storage.remove(shard.job_id, shard.file_name)
     return shard.job if handed_in else None
 
 
 def _copy(shard: Shard, splice: Splice, heartbeat: Heartbeat) -> None:
-    """From the source into the file. Raises LeaseLostError, and IncompleteError if anything is missing."""
+    """Copy from the source into the file. Raises LeaseLostError, and IncompleteError if anything is missing."""
     resource_count = raw_length = 0
     dates = ServiceDates(shard.job.claims_from_date, shard.job.claims_through_date)
     for piece in source_of(shard).pieces(selection_of(shard)):
@@ -110,16 +110,16 @@ def _copy(shard: Shard, splice: Splice, heartbeat: Heartbeat) -> None:
         heartbeat.bytes_written = raw_length
     if (raw_length, resource_count) != (shard.raw_length, shard.resource_count):
         raise IncompleteError(
-            f"{shard} has {resource_count} resources, {raw_length} bytes; "
-            f"planned were {shard.resource_count}, {shard.raw_length}."
+            f"{shard} has {resource_count} resources, {raw_length} bytes. "
+            f"Planned: {shard.resource_count} resources, {shard.raw_length} bytes."
         )
 
 
 @contextlib.contextmanager
 def _giving_back(shard: Shard, holder: uuid.UUID) -> Iterator[None]:
-    """Whatever goes wrong inside, the shard can be taken again: after a rest, or at once if its worker has to end.
+    """Make sure that the shard can be taken again after an error: after a rest, or at once if its worker must stop.
 
-    Raises LeaseLostError for anything that goes wrong with a file that nobody wants any more: it may have been removed.
+    Raises LeaseLostError for every error with a file whose job has ended: the file may have been removed.
     """
     try:
         yield
@@ -131,14 +131,14 @@ def _giving_back(shard: Shard, holder: uuid.UUID) -> Iterator[None]:
             shard, holder=holder, error=reason, rest=settings.EXPORT_MESSAGE_PATIENCE
         ):
             raise
-        raise LeaseLostError(f"{shard} is no longer ours to write. {reason}") from error
+        raise LeaseLostError(f"{shard} now belongs to another worker, or its job has ended. {reason}") from error
     except BaseException as error:
         leases.let_go(shard, holder=holder, error=f"{type(error).__name__}: {error}"[:200])
         raise
 
 
 def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice) -> bool:
-    """Record the finished file; False if the shard is not ours any more."""
+    """Record the finished file. Return False if the shard was lost."""
     with brief(waits_for_disk=False):
         return leases.hand_in(
             shard,
@@ -150,7 +150,7 @@ def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice) -> bool:
 
 
 def _clear_away(shard: Shard, holder: uuid.UUID) -> None:
-    """Leave no file of a job that has been cancelled, and then no lease; another worker's file has the same name."""
+    """Remove the file of a cancelled job, and then the lease. Another worker's file has the same name."""
     if not _is_wanted(shard):
         storage.remove(shard.job_id, shard.file_name)
     leases.let_go(shard, holder=holder)

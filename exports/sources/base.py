@@ -1,4 +1,4 @@
-"""What a source of claims can do: say how much a selection holds, and give its bodies."""
+"""The Protocol of a source of claims: say how much a selection has, and return its bodies."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ EVERYBODY = 0, 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which resources: of one type and version, of a roster's beneficiaries, as the store was at one load.
+    """Selects resources: of one type and version, of a roster's beneficiaries, as the store was at one load.
 
-    `earlier_roster_id` narrows the roster: with `on_earlier_roster` to those who were on it too, else to those who
-    were not. Without it, everyone on the roster is meant. The dates bound the last day of a claim's service, both
-    included; they say nothing about types that have no such day.
+    `earlier_roster_id` narrows the roster: with `on_earlier_roster` to beneficiaries who were on it too, otherwise to
+    those who were not. Without it, everyone on the roster is selected. The dates limit the last service date of a
+    claim, both included. Types without a service date are not limited.
     """
 
     version: int
@@ -26,7 +26,7 @@ class Selection:
     roster_id: int
     earlier_roster_id: int | None = None
     on_earlier_roster: bool = False
-    since: dt.datetime | None = None  # resources updated after this instant only
+    since: dt.datetime | None = None  # only resources updated after this time
     claims_from_date: dt.date | None = None
     claims_through_date: dt.date | None = None
     first_beneficiary_id: int | None = None
@@ -40,14 +40,14 @@ class Part:
     first_beneficiary_id: int
     last_beneficiary_id: int
     resource_count: int
-    raw_length: int  # bytes of NDJSON to go through; where a filter cuts, less comes out
+    raw_length: int  # bytes of NDJSON to go through; a filter can leave less
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The resources of a beneficiary that stand together; all of them belong to the selection, unless it is cut.
+    """The resources of a beneficiary that are stored together. All of them are in the selection, unless it is cut.
 
-    `is_cut` when the selection's dates fall among them: then each line has to be looked at.
+    `is_cut` means that the selection's dates fall among them, so each line must be checked.
     """
 
     body: Body
@@ -55,10 +55,10 @@ class Piece:
 
 
 class Source(Protocol):
-    """Where an export takes its resources from. The same selection always gives the same pieces in the same order."""
+    """Where an export gets its resources. The same selection always gives the same pieces in the same order."""
 
     def parts(self, selection: Selection, *, file_bytes: int) -> list[Part]:
         """Cut a selection into ranges of about `file_bytes` of NDJSON each; none for an empty selection."""
 
     def pieces(self, selection: Selection) -> Iterator[Piece]:
-        """The selection's resources, by beneficiary."""
+        """Return the selection's resources, by beneficiary."""

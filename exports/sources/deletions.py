@@ -1,4 +1,4 @@
-"""What a client has to forget: resources that loads have taken out of the store and that did not come again."""
+"""Removed resources: those that loads have removed from the store and that did not come again."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +16,14 @@ from exports.claims.models import Chunk, Deletion
 from exports.fhir.lines import SERVICE_DATED
 from exports.sources.base import EVERYBODY, Part, Piece, Selection
 
-# Beneficiaries that are looked at together.
+# Beneficiaries that are read together.
 BATCH = 200
 
 
 class Deletions:
-    """The deletions of PostgreSQL (exports.claims.models.Deletion), as a transaction Bundle for each beneficiary.
+    """The deletions in PostgreSQL (exports.claims.models.Deletion), as a transaction Bundle for each beneficiary.
 
-    A selection means those after its `since`, of resources that were among its dates.
+    A selection means those after its `since`, of resources within its dates.
     """
 
     def parts(self, selection: Selection, *, file_bytes: int) -> list[Part]:  # noqa: ARG002  # a small file, always
@@ -44,7 +44,7 @@ class Deletions:
 
 
 def _batches(chosen: QuerySet[Deletion]) -> Iterator[dict[int, list[Deletion]]]:
-    """The deletions by beneficiary, the latest of each last, of some beneficiaries at a time."""
+    """Return the deletions by beneficiary, the latest of each last, for some beneficiaries at a time."""
     whose, last = chosen.order_by("beneficiary_id").values_list("beneficiary_id", flat=True).distinct(), 0
     while some := list(whose.filter(beneficiary_id__gt=last)[:BATCH]):
         last = some[-1]
@@ -53,13 +53,13 @@ def _batches(chosen: QuerySet[Deletion]) -> Iterator[dict[int, list[Deletion]]]:
 
 
 def _chosen(selection: Selection) -> QuerySet[Deletion]:
-    """The deletions that a selection may be told of."""
+    """Return the deletions in a selection."""
     on_roster = RosterEntry.objects.filter(roster=selection.roster_id, beneficiary=OuterRef("beneficiary"))
     chosen = Deletion.objects.filter(
         Exists(on_roster),
         version=selection.version,
         resource_type=selection.resource_type,
-        is_replaced=False,  # the others came again at once
+        is_replaced=False,  # the others came again in the same load
         load__lte=selection.as_of_load_id,
         load__loaded_at__gt=selection.since,
     )
@@ -72,18 +72,18 @@ def _chosen(selection: Selection) -> QuerySet[Deletion]:
 
 
 def _gone(selection: Selection, deletions: Sequence[Deletion]) -> set[str]:
-    """The ids that were taken out, of resources that were among the selection's dates."""
+    """Return the removed ids, of resources within the selection's dates."""
     dates = ServiceDates(selection.claims_from_date, selection.claims_through_date)
     is_bounded = selection.resource_type in SERVICE_DATED and dates != ServiceDates(None, None)
     days: dict[str, dt.date | None] = {}
     for each in deletions:
-        # Of those whose day was not kept nobody knows whether they were.
+        # If the date was not kept, it is unknown whether they were within the dates.
         days |= dict.fromkeys(each.resource_ids) | dict(zip(each.resource_ids, each.service_dates, strict=False))
     return {id_ for id_, day in days.items() if not is_bounded or dates.keep(day)}
 
 
 def _present(selection: Selection, beneficiary_ids: Mapping[int, object]) -> dict[int, set[str]]:
-    """The ids that the store has of these beneficiaries, as of the selection: what came again is not gone."""
+    """Return the ids that the store has of these beneficiaries, as of the selection: these are not removed."""
     chunks = Chunk.objects.filter(
         Q(superseded_by=None) | Q(superseded_by__gt=selection.as_of_load_id),
         version=selection.version,
@@ -98,7 +98,7 @@ def _present(selection: Selection, beneficiary_ids: Mapping[int, object]) -> dic
 
 
 def _bundle(resource_type: str, ids: set[str], deleted_at: dt.datetime) -> bytes:
-    """A line that says of resources that they are deleted, as the Bulk Data IG has it."""
+    """Return a line that says that resources are deleted, as in the Bulk Data IG."""
     bundle = {
         "resourceType": "Bundle",
         "meta": {"lastUpdated": deleted_at.isoformat().replace("+00:00", "Z")},

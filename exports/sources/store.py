@@ -1,4 +1,4 @@
-"""The claims store as a source: chunks leave PostgreSQL by one binary COPY and are not looked into."""
+"""The claims store as a source: one binary COPY reads chunks from PostgreSQL, without looking into them."""
 
 import struct
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from exports.claims.splice import Body
 from exports.fhir.lines import SERVICE_DATED
 from exports.sources.base import EVERYBODY, Part, Piece, Selection
 
-# PostgreSQL's binary COPY: a signature with two empty words, then rows; a row is its number of fields and, for each
+# PostgreSQL's binary COPY: a signature with two empty words, then rows. A row is its number of fields and, for each
 # field, its length and its bytes. The server sends each row as one message.
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _HEADER_LENGTH = len(_SIGNATURE) + 8
@@ -24,7 +24,7 @@ _END = b"\xff\xff"
 
 
 class ClaimsStore:
-    """The chunks of PostgreSQL (exports.claims.models.Chunk)."""
+    """The chunks in PostgreSQL (exports.claims.models.Chunk)."""
 
     def parts(self, selection: Selection, *, file_bytes: int) -> list[Part]:
         chosen, values = _chosen(selection)
@@ -45,7 +45,7 @@ class ClaimsStore:
         with connection.cursor() as cursor:
             cursor.execute(query, {**values, "file_bytes": file_bytes})
             parts = [Part(*row) for row in cursor.fetchall()]
-        # Open at both ends, so that PostgreSQL does not take the only part of a selection for a small part of it.
+        # Open at both ends, so that PostgreSQL does not estimate the only part of a selection as a small part of it.
         if parts:
             parts[0] = replace(parts[0], first_beneficiary_id=EVERYBODY[0])
             parts[-1] = replace(parts[-1], last_beneficiary_id=EVERYBODY[1])
@@ -53,7 +53,7 @@ class ClaimsStore:
 
     def pieces(self, selection: Selection) -> Iterator[Piece]:
         chosen, values = _chosen(selection)
-        # A chunk that compaction has joined may hold some resources from before `_since`.
+        # A chunk that compaction has joined can have some resources from before `_since`.
         seams = "CASE WHEN chunk.first_updated <= %(since)s THEN chunk.segments::text END"
         query = f"""
             COPY (
@@ -63,14 +63,14 @@ class ClaimsStore:
                 ORDER BY chunk.beneficiary_id, chunk.last_updated
             ) TO STDOUT (FORMAT binary)
         """  # fixed text; the values are bound
-        # The cursor that Django's own is around: with DEBUG on, Django's takes no values here.
+        # The cursor inside Django's: with DEBUG on, Django's accepts no values here.
         with connection.cursor() as cursor, cursor.cursor.copy(query, values) as copy:
             for row in _rows(copy):
                 yield _piece(row, selection)
 
 
 def _rows(copy: Copy) -> Iterator[memoryview]:
-    """The rows as they come. Psycopg waits for the server; what is there already is taken without that detour."""
+    """Yield the rows as they come. Psycopg waits for the server. Rows that are already here are read directly."""
     take = copy.connection.pgconn.get_copy_data
     while True:
         length, taken = take(1)
@@ -87,7 +87,7 @@ def _rows(copy: Copy) -> Iterator[memoryview]:
 
 
 def _error(copy: Copy) -> Exception:
-    """What the server said when it broke off."""
+    """Return the server's error when it stopped."""
     server = copy.connection.pgconn
     results = list(iter(server.get_result, None))
     return errors.error_from_result(results[0])
@@ -105,9 +105,9 @@ def _piece(row: memoryview, selection: Selection) -> Piece:
 
 
 def _chosen(selection: Selection) -> tuple[str, dict[str, Any]]:
-    """The FROM and WHERE of a selection, and the values to bind.
+    """Return the FROM and WHERE of a selection, and the values to bind.
 
-    The roster is part of every such query: a beneficiary who is not on it cannot come out.
+    The roster is part of every such query: a beneficiary who is not on it can't be exported.
     """
     conditions = [
         "entry.roster_id = %(roster_id)s",
@@ -124,7 +124,7 @@ def _chosen(selection: Selection) -> tuple[str, dict[str, Any]]:
     if selection.since is not None:
         conditions.append("chunk.last_updated > %(since)s")
     if selection.resource_type in SERVICE_DATED:
-        # A chunk without dates has to be looked into.
+        # A chunk without dates must be looked into.
         if selection.claims_from_date is not None:
             conditions.append("COALESCE(chunk.last_service_date >= %(claims_from_date)s, TRUE)")
         if selection.claims_through_date is not None:
@@ -136,7 +136,7 @@ def _chosen(selection: Selection) -> tuple[str, dict[str, Any]]:
 
 
 def _newer(column: str, selection: Selection) -> str:
-    """How much of a chunk is in the selection: of a joined one, the segments after `_since` only."""
+    """Return how much of a chunk is in the selection: of a joined one, only the segments after `_since`."""
     if selection.since is None:
         return f"chunk.{column}"
     return f"""CASE WHEN chunk.first_updated > %(since)s THEN chunk.{column} ELSE (
@@ -146,7 +146,7 @@ def _newer(column: str, selection: Selection) -> str:
 
 
 def _is_cut(selection: Selection) -> str:
-    """Whether the selection's dates fall among the resources of a chunk."""
+    """Return whether the selection's dates fall among the resources of a chunk."""
     inside = []
     if selection.resource_type in SERVICE_DATED:
         if selection.claims_from_date is not None:

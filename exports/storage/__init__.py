@@ -1,4 +1,4 @@
-"""Names, writes, opens and removes export files over STORAGES["exports"]. A file is there whole or not at all."""
+"""Names, writes, opens and removes export files over STORAGES["exports"]. A file is complete, or it does not exist."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -12,39 +12,39 @@ __all__ = ["opened", "path_of", "remove", "remove_all", "sent_by_another", "sett
 
 
 def writing(job_id: int, name: str) -> AbstractContextManager[BinaryIO]:
-    """A file to write. It appears under its name when the block ends well, and leaves nothing when it does not."""
+    """Open a file to write. It gets its name when the block ends without an error. Otherwise nothing stays."""
     return _files().writing(job_id, name)
 
 
 def opened(job_id: int, name: str, part: range | None = None) -> BinaryIO:
-    """A stored file, or a part of it, to read from the front. Raises FileNotFoundError."""
+    """Open a stored file, or a part of it, to read from the front. Raises FileNotFoundError."""
     return _files().opened(job_id, name, part)
 
 
 def sha256(job_id: int, name: str) -> str:
-    """Of the stored bytes, in hexadecimal. Raises FileNotFoundError."""
+    """Return the SHA-256 of the stored bytes, in hexadecimal. Raises FileNotFoundError."""
     return _files().sha256(job_id, name)
 
 
 def settle(job_id: int, lengths: Mapping[str, int]) -> list[str]:
-    """Make a job's files last through a power failure; the names of those that are missing or not whole."""
+    """Sync a job's files to the disk. Return the names of those that are missing or incomplete."""
     return _files().settle(job_id, lengths)
 
 
 def remove(job_id: int, name: str) -> None:
-    """Remove one file; it may be gone already."""
+    """Remove one file, if it still exists."""
     _files().remove(job_id, name)
 
 
 def remove_all(job_id: int) -> None:
-    """Remove whatever a job has left, half-written files of workers that died included."""
+    """Remove everything of a job, including unfinished files of workers that died."""
     _files().remove_all(job_id)
 
 
 def sent_by_another(job_id: int, name: str, *, saved_as: str = "") -> Mapping[str, str] | None:
-    """The headers by which another server sends the stored file, to be saved under a name; None if we have to.
+    """Return the headers with which another server sends the stored file, to be saved under a name; None if we send it.
 
-    Raises FileNotFoundError where that can be known.
+    Raises FileNotFoundError if that can be known.
     """
     return _files().sent_by_another(job_id, name, saved_as=saved_as)
 

@@ -1,4 +1,4 @@
-"""What every place for export files offers, and how a file is named there."""
+"""The Protocol of storages for export files, and how files are named there."""
 
 import re
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 
 
 class ExportFiles(Protocol):
-    """A place for export files: a file beside this one, whose class is also the backend of STORAGES["exports"].
+    """A storage for export files: a file beside this one, whose class is also the backend of STORAGES["exports"].
 
-    Each method keeps the word of the function of its name in this package.
+    Each method does what the function of the same name in this package says.
     """
 
     def writing(self, job_id: int, name: str) -> AbstractContextManager[BinaryIO]: ...
@@ -32,9 +32,9 @@ class ExportFiles(Protocol):
 
 
 def path_of(job_id: int, name: str) -> str:
-    """Where a file of a job stands in the storage. The content is gzip under a plain name, as it is on the wire.
+    """Return the path of a job's file in the storage. The content is gzip under a plain name, as in the API.
 
-    Raises SuspiciousFileOperation for what cannot be a name of ours, whoever made it.
+    Raises SuspiciousFileOperation for a name that can't be ours.
     """
     if _NAME.fullmatch(name) is None:
         raise SuspiciousFileOperation(f"{name[:40]!r} is not the name of an export file.")

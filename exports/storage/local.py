@@ -1,4 +1,4 @@
-"""Export files on a disk, which all servers and workers share."""
+"""Export files on a disk that all servers and workers share."""
 
 import contextlib
 import hashlib
@@ -14,13 +14,13 @@ from django.core.files.storage import FileSystemStorage
 from exports.storage.base import path_of
 
 BUFFER_BYTES = 1 << 20
-# So much is written before the disk is set to work on it, where the system offers that; macOS does not.
+# How much is written before the disk starts to sync it, if the system offers that. macOS does not.
 AHEAD_BYTES = 4 << 20
 CAN_WORK_AHEAD = hasattr(os, "posix_fadvise")
 
 
 class LocalFiles(FileSystemStorage):
-    """A folder for each job, readable by its owner alone."""
+    """A folder for each job that only its owner can read."""
 
     def __init__(self, *, x_accel_prefix: str = "", **options: Any) -> None:
         super().__init__(**options)
@@ -29,7 +29,7 @@ class LocalFiles(FileSystemStorage):
     @contextlib.contextmanager
     def writing(self, job_id: int, name: str) -> Iterator[BinaryIO]:
         final = self._path(job_id, name)
-        # A name of its own: another worker may write the same file, one that has lost its lease and does not know.
+        # A unique name: another worker that has lost its lease, and does not know, may write the same file.
         temporary = final.with_name(f".{name}.{secrets.token_hex(8)}")
         with io.BufferedWriter(_Flowing(_new(temporary), "wb"), BUFFER_BYTES) as file:
             try:
@@ -50,9 +50,9 @@ class LocalFiles(FileSystemStorage):
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def settle(self, job_id: int, lengths: Mapping[str, int]) -> list[str]:
-        """The names that were given to the files last when their folder has been synced, once for all of them.
+        """Sync a folder, once for all its files. Return the names of files that are missing or incomplete.
 
-        Whatever else is there was left by workers that were killed while they wrote.
+        Other files in the folder were left by workers that were killed while they wrote. They are removed.
         """
         try:
             folder = os.open(self._folder(job_id), os.O_RDONLY)
@@ -78,8 +78,8 @@ class LocalFiles(FileSystemStorage):
             folder.rmdir()
 
     def sent_by_another(self, job_id: int, name: str, *, saved_as: str) -> Mapping[str, str] | None:
-        """With nginx in front: it sends the file from its protected location. Nothing in the path is the client's."""
-        del saved_as  # nginx keeps the Content-Disposition of our response
+        """With nginx in front, nginx sends the file from its protected location. The path has nothing of the client."""
+        del saved_as  # nginx keeps our response's Content-Disposition
         if not self._x_accel_prefix:
             return None
         self._path(job_id, name).stat()
@@ -93,7 +93,7 @@ class LocalFiles(FileSystemStorage):
 
 
 class _Flowing(io.FileIO):
-    """A file that goes to the disk while more of it comes, so that little is left to wait for at its end."""
+    """A file that goes to the disk while more of it comes, so that little is left to sync at its end."""
 
     _sent = 0
 
@@ -101,14 +101,14 @@ class _Flowing(io.FileIO):
         written = super().write(data)
         ahead = self.tell() - self._sent
         if CAN_WORK_AHEAD and ahead >= AHEAD_BYTES:
-            # What is not needed in memory is written out at once, and nobody waits for it.
+            # What memory does not need is written out at once, and no one waits for it.
             os.posix_fadvise(self.fileno(), self._sent, ahead, os.POSIX_FADV_DONTNEED)
             self._sent += ahead
         return written
 
 
 class Slice:
-    """A part of an open file, as a file: to be read, or to be sent by the kernel from its position on."""
+    """A part of an open file, as a file: to read, or to send with sendfile from its position on."""
 
     def __init__(self, file: BinaryIO, part: range) -> None:
         self._file = file
@@ -131,7 +131,7 @@ class Slice:
 
 
 def _new(path: Path) -> int:
-    """A descriptor of a new file. Its folder is made when there is none; most files find it there."""
+    """Return a descriptor of a new file. Creates the folder if there is none. Most files find it."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         return os.open(path, flags, mode=0o600)

@@ -1,9 +1,8 @@
-"""Export files on S3, or on what speaks like it, through django-storages.
+"""Export files on S3 or a compatible server, through django-storages.
 
-A file is written to a temporary file without a name, and uploaded when it is whole. Streaming it up while it is written
-would save the disk, but hold PostgreSQL's COPY, and with it a connection and a snapshot, for as long as the network is
-slow; and what turns out wrong at the end would have been uploaded for nothing. An object appears when its upload is
-complete, and not before.
+A file is written to a temporary file without a name, and uploaded when it is complete. Streaming it would save disk
+space, but it would keep PostgreSQL's COPY open, with a connection and a snapshot, for as long as the network is slow,
+and upload files that fail at the end. An object appears only when its upload is complete.
 """
 
 import contextlib
@@ -27,7 +26,7 @@ from exports.storage.base import path_of
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# What S3 says of a file to those whom we send there.
+# S3's headers for a file, for clients that we redirect there.
 HEADERS = {
     "ContentType": "application/fhir+ndjson",
     "ContentEncoding": "gzip",
@@ -37,7 +36,7 @@ PART_BYTES = 8 << 20
 # An upload holds four parts in memory at a time.
 TRANSFER = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=3)
 TRANSFER.max_in_memory_upload_chunks = 4
-# As many threads as a server has may read at a time. Signed URLs are of the fourth version, which all regions take.
+# As many connections as a server has threads. Signed URLs are version 4, which all regions accept.
 CONNECTIONS = Config(
     signature_version="s3v4",
     max_pool_connections=64,
@@ -60,7 +59,7 @@ class S3Files(S3Storage):  # type: ignore[misc]  # has no types
         self._redirect_seconds = redirect_seconds
 
     def get_default_settings(self) -> dict[str, Any]:
-        """Credentials are boto3's matter: the environment, a profile, the machine's role."""
+        """boto3 finds the credentials: the environment, a profile, the machine's role."""
         defaults: dict[str, Any] = super().get_default_settings()
         return defaults | {"access_key": None, "secret_key": None, "security_token": None, "session_profile": None}
 
@@ -87,7 +86,7 @@ class S3Files(S3Storage):  # type: ignore[misc]  # has no types
         return head["Metadata"]["sha256"]
 
     def settle(self, job_id: int, lengths: Mapping[str, int]) -> list[str]:
-        """What S3 has confirmed lasts; this only looks."""
+        """What S3 has confirmed is safe. This only looks."""
         stored = dict(self._stored(job_id)) if lengths else {}
         return [name for name, length in lengths.items() if stored.get(self._key(job_id, name)) != length]
 
@@ -95,7 +94,7 @@ class S3Files(S3Storage):  # type: ignore[misc]  # has no types
         self._client.delete_object(Bucket=self.bucket_name, Key=self._key(job_id, name))
 
     def remove_all(self, job_id: int) -> None:
-        """The objects, and the parts of uploads that were never completed, which no listing of objects shows."""
+        """Return the objects, and the parts of unfinished uploads, which a listing of objects does not show."""
         uploads = self._client.get_paginator("list_multipart_uploads")
         for page in uploads.paginate(Bucket=self.bucket_name, Prefix=self._prefix(job_id)):
             for upload in page.get("Uploads", []):
@@ -106,7 +105,7 @@ class S3Files(S3Storage):  # type: ignore[misc]  # has no types
             self._client.delete_object(Bucket=self.bucket_name, Key=key)
 
     def sent_by_another(self, job_id: int, name: str, *, saved_as: str) -> Mapping[str, str] | None:
-        """S3 itself sends the file, to whoever has the URL, for a short while."""
+        """Let S3 send the file, to anyone who has the URL, for a short while."""
         key = self._key(job_id, name)
         if not self._redirect_seconds:
             return None
@@ -118,11 +117,11 @@ class S3Files(S3Storage):  # type: ignore[misc]  # has no types
 
     @cached_property
     def _client(self) -> "S3Client":
-        """One for all threads; making one takes a tenth of a second."""
+        """One client for all threads, because making one takes a tenth of a second."""
         return cast("S3Client", self.connection.meta.client)
 
     def _stored(self, job_id: int) -> Iterator[tuple[str, int]]:
-        """Keys and lengths of a job's objects."""
+        """Return keys and lengths of a job's objects."""
         pages = self._client.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self.bucket_name, Prefix=self._prefix(job_id)):
             for stored in page.get("Contents", []):
@@ -140,7 +139,7 @@ class S3Files(S3Storage):  # type: ignore[misc]  # has no types
 
 
 class _Stream:
-    """A body that S3 is sending, as a file that is read from the front."""
+    """A body that S3 is sending, as a file to read from the front."""
 
     def __init__(self, body: Any) -> None:
         self._body = body
@@ -165,15 +164,15 @@ class _Stream:
 
 @contextlib.contextmanager
 def _as_errors_of_files() -> Iterator[None]:
-    """What a disk would raise: FileNotFoundError, and OSError while S3 is out of reach or overloaded."""
+    """Raise what a disk would: FileNotFoundError, and OSError while S3 is down or overloaded."""
     try:
         yield
     except (HTTPClientError, NoConnectionError) as error:
         raise OSError("S3 does not answer.") from error
     except ClientError as error:
-        # An answer to HEAD has no body that could say more than the status.
+        # An answer to HEAD has no body, only the status.
         if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
             raise FileNotFoundError("S3 has no such object.") from error
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise OSError("S3 cannot answer at the moment.") from error
+            raise OSError("S3 can't answer right now.") from error
         raise

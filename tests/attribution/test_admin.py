@@ -24,7 +24,9 @@ def test_an_operator_reads_why_a_roster_was_refused(world: World, operator: Brow
 
     shown = page(operator, f"rosterfile/{roster.pk}/change/")
 
-    assert f"{NAME.replace('ZCY', 'ZC8Y')}:2:2: Character 2 of an MBI is a capital letter; here it is not." in shown
+    assert (
+        f"{NAME.replace('ZCY', 'ZC8Y')}:2:2: Character 2 of an MBI must be a capital letter. Here it is not." in shown
+    )
     assert NAME in page(operator, "rosterfile/", status__exact="refused")
     assert NAME not in page(operator, "rosterfile/", status__exact="published", q="A9994")
 

@@ -64,13 +64,13 @@ def test_any_other_name_is_refused_with_an_example(file_name: str) -> None:
 
 @pytest.mark.parametrize("entity_id", ["ACOB", "V001", "GUIDE-0001", "DA0001"])
 def test_a_program_that_is_not_served_is_refused_with_those_that_are(entity_id: str) -> None:
-    with pytest.raises(BadFileName, match=rf"{entity_id}, which is no entity id.*D9990 \(ACO REACH\)"):
+    with pytest.raises(BadFileName, match=rf"{entity_id}, which is not an entity ID.*D9990 \(ACO REACH\)"):
         filenames.archive(f"T.BCD.{entity_id}.ZCY26.D261101.T1000000")
 
 
 @pytest.mark.parametrize("moment", ["D261301.T1000000", "D260230.T1000000", "D261101.T2500000", "D000000.T0000000"])
 def test_a_moment_that_does_not_exist_is_refused(moment: str) -> None:
-    with pytest.raises(BadFileName, match="names a moment that does not exist"):
+    with pytest.raises(BadFileName, match="has a date or time that does not exist"):
         filenames.archive(f"T.BCD.A9994.ZCY26.{moment}")
 
 
@@ -89,12 +89,15 @@ def test_a_file_fits_the_archive_it_came_in_whatever_the_time(outside: str, insi
 @pytest.mark.parametrize(
     ("inside", "what"),
     [
-        ("T.BCD.A9995.ZC8Y26.D261101.T1000009", "organization is BCD.A9995; the archive's name says BCD.A9994"),
+        (
+            "T.BCD.A9995.ZC8Y26.D261101.T1000009",
+            "organization in the name is BCD.A9995, but in the archive's name it is BCD.A9994",
+        ),
         ("T.A9994.ACO.ZC8Y26.D261101.T1000009", "organization"),
-        ("P.BCD.A9994.ZC8Y26.D261101.T1000009", "environment is production"),
-        ("T.BCD.A9994.ZC8R26.D261101.T1000009", "kind is runout"),
-        ("T.BCD.A9994.ZC8Y25.D261101.T1000009", "performance year is 2025"),
-        ("T.BCD.A9994.ZC8Y26.D261001.T1000009", "date is 2026-10-01"),
+        ("P.BCD.A9994.ZC8Y26.D261101.T1000009", "environment in the name is production"),
+        ("T.BCD.A9994.ZC8R26.D261101.T1000009", "kind in the name is runout"),
+        ("T.BCD.A9994.ZC8Y25.D261101.T1000009", "performance year in the name is 2025"),
+        ("T.BCD.A9994.ZC8Y26.D261001.T1000009", "date in the name is 2026-10-01"),
     ],
 )
 def test_a_file_that_contradicts_its_archive_is_told_how(inside: str, what: str) -> None:

@@ -11,10 +11,10 @@ def test_an_mbi_is_known_by_its_positions_whichever_letters_it_has(mbi: str) -> 
 @pytest.mark.parametrize(
     ("text", "position", "said"),
     [
-        ("", 1, "here are 0"),
-        ("1S00A00AA0", 1, "here are 10"),
-        ("1S00A00AA000", 1, "here are 12"),
-        ("1S00-A00-AA00", 1, "here are 13"),
+        ("", 1, "This one has 0"),
+        ("1S00A00AA0", 1, "This one has 10"),
+        ("1S00A00AA000", 1, "This one has 12"),
+        ("1S00-A00-AA00", 1, "This one has 13"),
         ("0S00A00AA00", 1, "a digit from 1 to 9"),
         ("SS00A00AA00", 1, "a digit from 1 to 9"),
         ("1100A00AA00", 2, "a capital letter"),

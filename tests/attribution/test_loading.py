@@ -170,7 +170,7 @@ def test_one_bad_mbi_refuses_the_whole_roster_and_says_where(world: World) -> No
             "file": CCLF8.replace("T1000002", "T1000000"),
             "line": 2,
             "column": 10,
-            "reason": "Character 10 of an MBI is a digit; here it is not.",
+            "reason": "Character 10 of an MBI must be a digit. Here it is not.",
         }
     ]
 
@@ -188,7 +188,7 @@ def test_a_refusal_leaves_the_roster_of_last_month_in_force(world: World) -> Non
 def test_a_wrong_number_of_records_refuses_the_roster(world: World, stated: int) -> None:
     roster = refused(zipped({CCLF0: counts(stated), CCLF8: records(MBIS[:3])}))
 
-    assert f"The file holds 3 records; CCLF0 states {stated}." in only_reason(roster)
+    assert f"The file has 3 records, but CCLF0 states {stated}." in only_reason(roster)
 
 
 def test_a_file_that_is_no_archive_is_refused(world: World) -> None:
@@ -208,7 +208,7 @@ def test_an_mbi_on_two_lines_that_differ_is_told_with_both_lines(world: World) -
     roster = refused(zipped({CCLF0: counts(4), CCLF8: content}))
 
     assert roster.problems[0]["line"] == 4
-    assert "stands on line 2 already, with other details" in only_reason(roster)
+    assert "is also on line 2, with different details" in only_reason(roster)
 
 
 def test_many_contradictions_are_counted_and_a_hundred_are_kept(world: World) -> None:
@@ -234,14 +234,14 @@ def test_a_file_is_not_published_twice(world: World) -> None:
 
     again = refused(archive())
 
-    assert "A file of this name was published at" in only_reason(again)
+    assert "A file with this name was published at" in only_reason(again)
     assert cohorts.current_roster(world.harbor) == first
 
 
 def test_another_file_under_a_published_name_is_refused(world: World) -> None:
     load_roster(archive(), file_name=NAME)
 
-    assert "of this name was published" in only_reason(refused(archive(NAME, MBIS[:5]), f"{NAME}.zip"))
+    assert "with this name was published" in only_reason(refused(archive(NAME, MBIS[:5]), f"{NAME}.zip"))
 
 
 def test_the_same_content_under_another_name_is_refused(world: World) -> None:
@@ -249,7 +249,7 @@ def test_the_same_content_under_another_name_is_refused(world: World) -> None:
 
     roster = refused(archive(), "T.BCD.A9994.ZCY26.D261101.T1100000")
 
-    assert f"The same content was published as {NAME}" in only_reason(roster)
+    assert f"The same content was already published as {NAME}" in only_reason(roster)
 
 
 def test_a_refused_file_may_come_again_when_it_is_right(world: World) -> None:
@@ -264,7 +264,7 @@ def test_what_another_organization_published_is_no_hindrance_and_no_hint(world: 
 
     roster = refused(content, NAME, world.harbor)
 
-    assert "organization is D9990.ACO" in only_reason(roster)
+    assert "organization in the name is D9990.ACO" in only_reason(roster)
     assert "published" not in only_reason(roster)
 
 
@@ -272,7 +272,7 @@ def test_a_file_of_another_organization_is_refused_and_kept_with_the_one_that_se
     roster = refused(archive(MESA), MESA, world.harbor)
 
     assert roster.organization == world.harbor
-    assert only_reason(roster) == "The file is for D9990 and was handed in for A9994. Choose the file of A9994."
+    assert only_reason(roster) == "The file is for D9990, but you uploaded it for A9994. Choose the file for A9994."
     assert not RosterFile.objects.for_organization(world.mesa).exists()
 
 
@@ -281,7 +281,7 @@ def test_a_file_of_an_organization_that_nobody_knows_gets_the_same_answer(world:
 
     roster = refused(archive(name), name, world.harbor)
 
-    assert only_reason(roster) == "The file is for A0000 and was handed in for A9994. Choose the file of A9994."
+    assert only_reason(roster) == "The file is for A0000, but you uploaded it for A9994. Choose the file for A9994."
 
 
 def test_a_file_from_the_future_is_refused(world: World) -> None:

@@ -53,8 +53,8 @@ def test_good_rows_pass() -> None:
     [
         (b"", 1, "empty"),
         (b"     ", 1, "empty"),
-        (b"1S00A00AA0", 1, "11 characters; here are 10"),
-        (b"1S00A00AA0 2030", 1, "11 characters; here are 10"),
+        (b"1S00A00AA0", 1, "11 characters. This one has 10"),
+        (b"1S00A00AA0 2030", 1, "11 characters. This one has 10"),
         (b" 1S00A00AA00", 1, "a digit from 1 to 9"),
         (b"1s00A00AA00", 2, "Character 2"),
         (b"1S00A00AA0X 2030", 11, "Character 11"),
@@ -82,8 +82,8 @@ def test_spaces_at_the_end_do_not_make_a_line_too_long() -> None:
 @pytest.mark.parametrize(
     ("stated", "said"),
     [
-        (3, "holds 2 records; CCLF0 states 3. It was probably cut short."),
-        (1, "holds 2 records; CCLF0 states 1. It may have been changed."),
+        (3, "has 2 records, but CCLF0 states 3. It was probably cut short."),
+        (1, "has 2 records, but CCLF0 states 1. It may have been changed."),
         (0, "CCLF0 states 0."),
     ],
 )
@@ -97,7 +97,7 @@ def test_the_number_of_records_must_be_the_stated_one(stated: int, said: str) ->
 def test_a_roster_of_nobody_is_a_problem() -> None:
     problems = problems_of(lines())
 
-    assert "an empty roster is not published" in problems.kept[0].reason
+    assert "An empty roster can't be published" in problems.kept[0].reason
 
 
 def test_a_file_that_breaks_off_is_a_problem_and_not_an_exception() -> None:
@@ -123,9 +123,9 @@ def test_a_problem_reads_as_compilers_write_theirs() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("T.BCD.A9995.ZCY26.D261101.T1000000", "is for A9995 and was handed in for A9994"),
+        ("T.BCD.A9995.ZCY26.D261101.T1000000", "is for A9995, but you uploaded it for A9994"),
         ("T.BCD.A9994.ZCY26.D261122.T0000001", "in the future"),
-        ("T.BCD.A9994.ZCY28.D261101.T1000000", "performance year 2028 lies too far after"),
+        ("T.BCD.A9994.ZCY28.D261101.T1000000", "performance year 2028 is too far after"),
         ("P.BCD.A9994.ZCY26.D261101.T1000000", "A9994 is a sandbox"),
     ],
 )

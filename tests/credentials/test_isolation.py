@@ -54,7 +54,7 @@ def test_what_goes_wrong_in_one_turn_is_logged_with_its_row_and_the_loop_goes_on
 
     assert done == [0, 2]
     [record] = caplog.records
-    assert (record.levelno, record.getMessage()) == (logging.ERROR, "Job 1 cannot be dealt with now; the others go on.")
+    assert (record.levelno, record.getMessage()) == (logging.ERROR, "Job 1 failed. The others continue.")
     assert record.exc_info is not None
 
 
@@ -212,7 +212,7 @@ def test_a_message_that_cannot_be_written_is_tried_later_and_says_why(world, cap
     assert (notice.attempts, notice.sent_at) == (1, None)
     assert notice.next_attempt_at > timezone.now()
     assert "greeting" in notice.last_error
-    assert f"Notice {notice.pk} cannot be sent." in caplog.text
+    assert f"Notice {notice.pk} can't be sent." in caplog.text
 
 
 @pytest.mark.django_db

@@ -133,7 +133,7 @@ def test_an_operator_makes_an_organization_and_invites_its_first_person(operator
     send_invitations()
 
     assert made.status_code == invited.status_code == 302
-    assert "Nobody was invited. In this program a person can be" in refused.content.decode()
+    assert "No invitation was sent. In this program a person can be" in refused.content.decode()
     assert before == 1
     assert "is invited already" in again.content.decode()
     assert not organization.memberships.exists()

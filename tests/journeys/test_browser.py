@@ -127,8 +127,8 @@ def _create_a_client(visitor: Visitor) -> None:
     page.get_by_label("Address 2").fill("192.168.0.1")
     page.get_by_role("button", name="Create client and show its secret").click()
     expect(page.get_by_label("Address 2")).to_have_accessible_description(
-        "Error: 192.168.0.1 is private: it is used inside networks and is not seen from here. "
-        "Give the public address that your system calls from."
+        "Error: 192.168.0.1 is a private IP address: it works only inside a network. "
+        "Enter the public IP address that your system calls from."
     )
     visitor.look("a form with an error")
     page.get_by_label("Address 2").fill("9.9.9.9")

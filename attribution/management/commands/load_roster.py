@@ -13,13 +13,13 @@ from attribution.problems import Problem
 
 class Command(BaseCommand):
     help = (
-        "Load rosters: CCLF archives under the names that CMS gave them. Each is published whole or refused whole; "
-        "the command fails when one was refused."
+        "Load rosters: CCLF archives with their original names from CMS. Each one is published whole or refused whole. "
+        "If one is refused, the command fails."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a CCLF archive (zip)")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="write the outcome as JSON")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print the result as JSON")
 
     def handle(self, *args: Any, files: list[Path], as_json: bool, **options: Any) -> None:  # noqa: ARG002  # Django's call
         outcomes = [_outcome(path) for path in files]
@@ -30,7 +30,7 @@ class Command(BaseCommand):
                 self._write(outcome)
         refused = sum(outcome["status"] != RosterFile.Status.PUBLISHED for outcome in outcomes)
         if refused:
-            raise CommandError(f"Refused: {refused} of {len(outcomes)}.")
+            raise CommandError(f"{refused} of {len(outcomes)} refused.")
 
     def _write(self, outcome: dict[str, Any]) -> None:
         if outcome["status"] == RosterFile.Status.PUBLISHED:
@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
 
 def _outcome(path: Path) -> dict[str, Any]:
-    """What came of a file, as JSON."""
+    """Return the result for a file, as JSON."""
     try:
         with path.open("rb") as file:
             roster = load_roster(file, file_name=path.name)
@@ -66,6 +66,6 @@ def _outcome(path: Path) -> dict[str, Any]:
 
 
 def _nothing(path: Path, reason: str) -> dict[str, Any]:
-    """For a file of which there is no row: it cannot be read, or it cannot be said whose it is."""
+    """Return the result for a file without a row: it can't be read, or its organization is unknown."""
     problem = {"file": path.name, "line": None, "column": None, "reason": reason}
     return {"file": path.name, "status": RosterFile.Status.REFUSED, "problems": [problem]}

@@ -9,13 +9,13 @@ from credentials.operators import operator_tokens
 
 class Command(OperatorCommand):
     help = (
-        "Make a token with which a program calls the administration API in your name. It is valid for 90 days, and "
+        "Create a token for the administration API. A program that has it acts in your name for 90 days. The token is "
         "written to standard output and nowhere else."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--name", required=True, help="what will use it")
+        parser.add_argument("--name", required=True, help="the program that uses the token")
 
     @sensitive_variables("token")
     def handle(self, *args: Any, name: str, by: str, **options: Any) -> None:  # noqa: ARG002  # Django's call

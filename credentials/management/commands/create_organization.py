@@ -8,14 +8,14 @@ from credentials.people import organizations
 
 
 class Command(OperatorCommand):
-    help = "Make an organization. It is active, and has no people yet."
+    help = "Create an organization. It is active and has no team members."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("entity_id", metavar="ENTITY_ID", help="the id that CMS gave it, for example A9994")
+        parser.add_argument("entity_id", metavar="ENTITY_ID", help="the entity ID from CMS, for example A9994")
         parser.add_argument("--name", required=True)
         parser.add_argument("--program", required=True, choices=Program.values)
-        parser.add_argument("--sandbox", action="store_true", help="it holds synthetic data only")
+        parser.add_argument("--sandbox", action="store_true", help="the organization has synthetic data only")
 
     def handle(self, *args: Any, entity_id: str, name: str, program: str, by: str, **options: Any) -> None:  # noqa: ARG002
         try:

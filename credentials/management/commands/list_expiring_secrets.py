@@ -9,11 +9,13 @@ from credentials.models import ClientSecret
 
 
 class Command(BaseCommand):
-    help = "List the secrets that expire soon, the next first, and those that have expired and were not replaced."
+    help = "List client secrets that expire soon, the earliest first, and expired ones that were not rotated."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--days", type=int, default=14, help="how soon (14)")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="a JSON object a line")
+        parser.add_argument(
+            "--days", type=int, default=14, help="list secrets that expire within this many days (default: 14)"
+        )
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object on each line")
 
     def handle(self, *args: Any, days: int, as_json: bool, **options: Any) -> None:  # noqa: ARG002  # Django's call
         until = timezone.now() + dt.timedelta(days=days)

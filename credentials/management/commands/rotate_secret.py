@@ -10,7 +10,7 @@ from credentials.models import ClientRevokedError
 
 
 class Command(OperatorCommand):
-    help = "Give a client a new secret, which is written to standard output and nowhere else."
+    help = "Rotate the secret of a client. The new secret is written to standard output and nowhere else."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -20,7 +20,7 @@ class Command(OperatorCommand):
             type=int,
             choices=Overlap.values,
             required=True,
-            help="for how many hours the old secret lives on; 0 ends it, and its tokens, at once",
+            help="for how many hours the old secret still works (0: it and its tokens stop working now)",
         )
 
     @sensitive_variables("secret")
@@ -29,7 +29,7 @@ class Command(OperatorCommand):
         try:
             secret = rotation.rotate_secret(client, overlap=Overlap(overlap), by=self.operator(by))
         except issuing.TwoSecretsError as error:
-            raise CommandError(f"{error} An overlap of 0 ends both.") from error
+            raise CommandError(f"{error} To revoke both, use an overlap of 0.") from error
         except ClientRevokedError as error:
             raise CommandError(str(error)) from error
         self.stderr.write(f"The new secret of “{client.name}” ({client.organization}):")

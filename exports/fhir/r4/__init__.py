@@ -1,7 +1,7 @@
-"""API version 2: FHIR R4 with CARIN's profiles, in the shape that BFD's v2 gave Medicare claims. Pure.
+"""API version 2: FHIR R4 with CARIN's profiles, as BFD's v2 renders Medicare claims. Pure.
 
-Where BFD departs from the standard (the date of creation that changes with each request, a structure definition used
-as a code system, revenue codes that are none), these resources keep to the standard.
+Where BFD departs from the standard (a creation date that changes with each request, a structure definition used as a
+code system, revenue codes that are none), these resources follow the standard.
 """
 
 import datetime as dt
@@ -19,19 +19,19 @@ from exports.records import BeneficiaryRecord
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A rendered resource. Bodies share their parts: read them, do not change them."""
+    """A rendered resource. Bodies share their parts: read them, don't change them."""
 
     resource_type: str
     id: str
-    service_date: dt.date | None  # the last day of the service, for claims
+    service_date: dt.date | None  # the last service date, for claims
     body: Element
 
 
 def resources(record: BeneficiaryRecord, *, last_updated: dt.datetime) -> Iterator[Resource]:
-    """The Patient, the Coverage of each part, and what is made of each claim that may be disclosed.
+    """Return the Patient, the Coverage of each part, and the resources of each claim that can be disclosed.
 
-    That is an ExplanationOfBenefit; of a partially adjudicated claim, a Claim and its ClaimResponse.
-    `record.withheld_count` tells how many were kept back. Raises ValueError when `last_updated` has no time zone.
+    A claim becomes an ExplanationOfBenefit. A partially adjudicated claim becomes a Claim and its ClaimResponse.
+    `record.withheld_count` says how many were left out. Raises ValueError if `last_updated` has no time zone.
     """
     person = record.person
     yield _resource(patient(person, last_updated=last_updated))

@@ -21,7 +21,7 @@ _PAID_TO_PROVIDER = (systems.CARIN_ADJUDICATION, "paidtoprovider", "Paid to prov
 _PRIOR_PAYER_PAID = (systems.CARIN_ADJUDICATION, "priorpayerpaid", "Prior payer paid")
 _SUBMITTED = (systems.HL7_ADJUDICATION, "submitted", "Submitted Amount")
 
-# What each amount is in CARIN's words. BFD calls the carrier's total charge a prior payer's payment; this does not.
+# Each amount in CARIN's words. BFD calls the carrier's total charge a prior payer's payment; this does not.
 _CATEGORIES: Mapping[Amount, tuple[str, str, str]] = {
     Amount.CLAIM_CHARGE: _SUBMITTED,
     Amount.REVENUE_RATE: _SUBMITTED,
@@ -61,7 +61,7 @@ _CATEGORIES: Mapping[Amount, tuple[str, str, str]] = {
 
 
 def _category(amount: Amount) -> Element:
-    """CARIN's word for an amount, and CMS's."""
+    """Return CARIN's word for an amount, and CMS's."""
     name = str(amount)
     return concept(coding(*_CATEGORIES[amount]), coding(systems.ADJUDICATION, variable(name), codes.LABELS[name]))
 
@@ -72,7 +72,7 @@ _DENIAL_REASON = concept(coding(systems.CARIN_ADJUDICATION_DISCRIMINATOR, "denia
 _PAYMENT_STATUS = concept(
     coding(systems.CARIN_ADJUDICATION_DISCRIMINATOR, "benefitpaymentstatus", "Benefit Payment Status")
 )
-# Medicare has no network to be in or out of.
+# Medicare has no network, so nothing is in or out of it.
 PAYMENT_STATUS: Element = {
     "category": _PAYMENT_STATUS,
     "reason": concept(coding(systems.CARIN_PAYER_STATUS, "other", "Other")),
@@ -84,29 +84,29 @@ DRUG_COST_TOTAL = concept(coding(*_DRUG_COST))
 
 
 def adjudications(amounts: Amounts, which: Iterable[Amount]) -> list[Element]:
-    """The amounts that are known, in the order asked for: for `adjudication` and for `total`."""
+    """Return the known amounts, in the requested order, for `adjudication` and for `total`."""
     return [{"category": _CATEGORY[amount], "amount": money(amounts[amount])} for amount in which if amount in amounts]
 
 
 def denial_reason(name: str, code: str) -> Element:
-    """An adjudication that says why less was paid, by a coded data element."""
+    """Return an adjudication with the reason for a lower payment, as a coded data element."""
     return {"category": _DENIAL_REASON, "reason": concept(value(name, code))}
 
 
 def used(amounts: Amounts, which: Iterable[Amount]) -> list[Element]:
-    """The amounts that are known, as parts of a benefit balance."""
+    """Return the known amounts, as parts of a benefit balance."""
     return [
         {"type": _balance(str(amount)), "usedMoney": money(amounts[amount])} for amount in which if amount in amounts
     ]
 
 
 def used_count(name: str, count: int) -> Element:
-    """A count of days, as a part of a benefit balance."""
+    """Return a count of days, as a part of a benefit balance."""
     return {"type": _balance(name), "usedUnsignedInt": count}
 
 
 def stated(name: str, number: Decimal) -> Element:
-    """A number with a fraction, as a part of a benefit balance: for one that is no money, FHIR has a string there."""
+    """Return a number with a fraction, as a part of a benefit balance. If it is not money, FHIR has a string there."""
     return {"type": _balance(name), "allowedString": str(number)}
 
 
@@ -120,5 +120,5 @@ def _balance(name: str) -> Element:
 
 
 def payment_type(*, is_denied: bool) -> Element:
-    """Whether a claim was paid or denied; one whose deductible took everything was paid."""
+    """Return whether a claim was paid or denied. One whose deductible used up the payment was paid."""
     return _DENIED if is_denied else _PAID

@@ -1,7 +1,7 @@
 """Claim: what was billed on a claim that is still being adjudicated. Pure.
 
-BFD gives no insurance where MCS names no payer, and counts modifiers as versions of their code system; here a Claim
-has the insurance that the standard asks for, and modifiers stand in their order.
+BFD has no insurance if MCS names no payer, and uses modifiers as versions of their code system. Here a Claim has the
+insurance that the standard requires, and modifiers are in their order.
 """
 
 import datetime as dt
@@ -52,7 +52,7 @@ _CLINICAL_SYSTEMS: Mapping[CodeSystem, str] = {
     CodeSystem.ICD_10_CM: systems.ICD_10_CM,
     CodeSystem.ICD_10_PCS: systems.ICD_10_PCS,
 }
-# The payment systems tell these two from the others, which they do not tell apart.
+# The payment systems separate these two from the others, but not the others from each other.
 _DIAGNOSIS_TYPES: Mapping[DiagnosisType, Element] = {
     kind: concept(coding(systems.DIAGNOSIS_TYPE, kind.value, f"{kind.value.title()} Diagnosis"))
     for kind in (DiagnosisType.ADMITTING, DiagnosisType.PRINCIPAL)
@@ -60,7 +60,7 @@ _DIAGNOSIS_TYPES: Mapping[DiagnosisType, Element] = {
 
 
 def claim(person: Person, billed: PartialClaim, *, last_updated: dt.datetime) -> Element:
-    """A Claim. Raises TypeError for a claim of a class that nothing here renders."""
+    """Return a Claim. Raises TypeError for an unknown class of claim."""
     own_elements = _own_elements(person, billed)
     header = present(
         resourceType="Claim",

@@ -1,4 +1,4 @@
-"""ClaimResponse: how far a claim has come. Pure."""
+"""ClaimResponse: the status of a claim in processing. Pure."""
 
 import datetime as dt
 
@@ -10,7 +10,7 @@ _INSURER = {"identifier": {"value": "CMS"}}
 
 
 def claim_response(person: Person, billed: PartialClaim, *, last_updated: dt.datetime) -> Element:
-    """The ClaimResponse to a Claim. Raises TypeError for a claim of a class that nothing here renders."""
+    """Return the ClaimResponse to a Claim. Raises TypeError for an unknown class of claim."""
     state = partial.payment_system(billed).state(billed.status)
     return present(
         resourceType="ClaimResponse",
@@ -31,7 +31,7 @@ def claim_response(person: Person, billed: PartialClaim, *, last_updated: dt.dat
 
 
 def _extensions(billed: PartialClaim) -> list[Element]:
-    """The status and its dates; and the last day of the service, which BFD leaves out: FHIR has no element for it."""
+    """Return the status and its dates, and the last service date. BFD leaves that out: FHIR has no element for it."""
     system = partial.payment_system(billed)
     group = billed.adjustment_group if isinstance(billed, PartialInstitutionalClaim) else ""
     return [

@@ -18,7 +18,7 @@ from exports.fhir.r4.elements import (
 from exports.records import Claim, Diagnosis, InstitutionalClaim
 from exports.vocabulary import CareRole, CodeSystem, DiagnosisType
 
-# ICD-10 codes stand twice, under the American system and under the general one, as in CMS's own exports.
+# ICD-10 codes appear twice, under the American system and the general one, as in CMS's own exports.
 _CLINICAL_SYSTEMS: Mapping[CodeSystem, tuple[str, ...]] = {
     CodeSystem.ICD_9_CM: (systems.ICD_9_CM,),
     CodeSystem.ICD_9_PROCEDURE: (systems.ICD_9_PROCEDURE,),
@@ -64,7 +64,7 @@ def care_team(claim: Claim) -> list[Element]:
 
 
 def performing_team(claim: Claim) -> list[Element]:
-    """The care team of a physician's or supplier's claim: who performed a service says what kind of provider it is."""
+    """Return the care team of a physician's or supplier's claim. The performing provider has the provider type."""
     team = care_team(claim)
     for element, member in zip(team, claim.care_team, strict=True):
         if member.role == CareRole.PERFORMING:
@@ -80,7 +80,7 @@ def performing_team(claim: Claim) -> list[Element]:
 
 
 def diagnoses(claim: Claim) -> list[Element]:
-    """Each code once, with all that it is on the claim (admitting, principal, …)."""
+    """Return each code once, with all its roles on the claim (admitting, principal, …)."""
     return numbered(
         present(
             extension=on_admission,
@@ -92,7 +92,7 @@ def diagnoses(claim: Claim) -> list[Element]:
 
 
 def _on_admission(found: tuple[Diagnosis, ...]) -> Iterator[list[Element]]:
-    """Whether each diagnosis was present on admission; causes from outside are counted for themselves."""
+    """Return whether each diagnosis was present on admission. External causes are counted separately."""
     inner = outer = 0
     for diagnosis in found:
         if not diagnosis.present_on_admission:

@@ -1,4 +1,4 @@
-"""Coverage: one resource for each part of Medicare that a beneficiary has. Pure."""
+"""Coverage: one resource for each of a beneficiary's parts of Medicare. Pure."""
 
 import datetime as dt
 
@@ -53,7 +53,7 @@ def _entitlement(person: Person, covered: CoveragePeriod) -> list[Element]:
 
 
 def _reference_year(known: ReferenceYear | None, part: Part) -> list[Element]:
-    """The months of the latest year that is known."""
+    """Return the months of the latest known year."""
     if known is None:
         return []
     found: list[Element] = [{"url": variable("rfrnc_yr"), "valueDate": str(known.year)}]

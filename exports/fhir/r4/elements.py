@@ -1,6 +1,6 @@
-"""The small parts that R4 resources are made of. Pure.
+"""The small parts of R4 resources. Pure.
 
-What is the same wherever it occurs is made once and shared between resources, so a body may be read and not changed.
+Equal parts are made once and shared between resources, so read a body, but don't change it.
 """
 
 import datetime as dt
@@ -15,7 +15,7 @@ from exports.vocabulary import Coded
 
 Element = dict[str, Any]
 
-# Codes recur, but those of real claims are many thousands.
+# Codes repeat, but real claims have many thousands.
 _remembered = lru_cache(maxsize=16_384)
 
 
@@ -30,35 +30,35 @@ def concept(*codings: Element) -> Element:
 
 @cache
 def variable(name: str) -> str:
-    """The URL of one of CMS's data elements."""
+    """Return the URL of one of CMS's data elements."""
     return f"{systems.VARIABLES}/{name}"
 
 
 @_remembered
 def value(name: str, code: str) -> Element:
-    """A coding: a code as the value of a data element."""
+    """Return a coding: a code as the value of a data element."""
     return coding(variable(name), code, codes.meaning(name, code))
 
 
 @_remembered
 def extension(name: str, code: str) -> Element:
-    """An extension that holds a coded data element."""
+    """Return an extension with a coded data element."""
     return {"url": variable(name), "valueCoding": value(name, code)}
 
 
 def identifier_extension(name: str, identifier: str) -> Element:
-    """An extension that holds a data element which is an identifier."""
+    """Return an extension with a data element that is an identifier."""
     url = variable(name)
     return {"url": url, "valueIdentifier": {"system": url, "value": identifier}}
 
 
 def quantity_extension(name: str, quantity: Decimal) -> Element:
-    """An extension that holds a data element which is a count."""
+    """Return an extension with a data element that is a count."""
     return {"url": variable(name), "valueQuantity": {"value": quantity}}
 
 
 def extensions(**coded: str) -> list[Element]:
-    """Extensions that hold coded data elements, without those whose code is not known."""
+    """Return extensions with coded data elements, without those whose code is unknown."""
     return [extension(name, code) for name, code in coded.items() if code]
 
 
@@ -67,14 +67,14 @@ def money(amount: Decimal) -> Element:
 
 
 def instant(moment: dt.datetime) -> str:
-    """A moment as FHIR writes instants. Raises ValueError when it has no time zone."""
+    """Return a time as a FHIR instant. Raises ValueError if it has no time zone."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone, so it is no instant.")
     return moment.isoformat(timespec="microseconds")
 
 
 def midnight(day: dt.date) -> str:
-    """A day as a dateTime, for readers that expect a time."""
+    """Return a day as a dateTime, for readers that expect a time."""
     return f"{day}T00:00:00+00:00"
 
 
@@ -87,12 +87,12 @@ def npi_identifier(npi: str) -> Element:
 
 
 def provider_reference(provider: Provider) -> Element:
-    """A reference to a provider by NPI: no Practitioner or Organization of their own is exported."""
+    """Return a reference to a provider by NPI: there are no Practitioner or Organization resources."""
     return present(identifier=npi_identifier(provider.npi), display=provider.name or None)
 
 
 def service(hcpcs: Coded | None) -> Element:
-    """What was done or handed out; a line that no HCPCS code applies to says so."""
+    """Return the service or product. A line without a HCPCS code says so."""
     return concept(hcpcs_coding(hcpcs)) if hcpcs else NO_SERVICE
 
 
@@ -101,12 +101,12 @@ def hcpcs_coding(hcpcs: Coded) -> Element:
 
 
 def numbered(elements: Iterable[Element]) -> list[Element]:
-    """The elements with their `sequence`, from one."""
+    """Return the elements with their `sequence`, from one."""
     return [{"sequence": sequence, **element} for sequence, element in enumerate(elements, 1)]
 
 
 def present(**elements: Any) -> Element:
-    """The elements that are there: FHIR has neither null nor empty lists."""
+    """Return the elements that have a value: FHIR has neither null nor empty lists."""
     return {name: element for name, element in elements.items() if element is not None and element != []}
 
 

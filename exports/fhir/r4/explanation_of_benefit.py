@@ -1,4 +1,4 @@
-"""ExplanationOfBenefit: what the claims of all kinds have in common, and which kind is rendered by what. Pure."""
+"""ExplanationOfBenefit: the parts that all kinds of claims share, and the module for each kind. Pure."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from exports.vocabulary import ClaimKind, Part
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a kind of claim is called. BFD gives home health and equipment a wrong type, profile or part; not here."""
+    """The names of a kind of claim. BFD gives home health and equipment a wrong type, profile or part. We don't."""
 
     eob_type: str
     claim_type: str
@@ -46,7 +46,7 @@ _INSURER = {"identifier": {"value": "CMS"}}
 
 
 def explanation_of_benefit(person: Person, claim: Claim, *, last_updated: dt.datetime) -> Element:
-    """An ExplanationOfBenefit. Raises TypeError for a claim of a class that nothing here renders."""
+    """Return an ExplanationOfBenefit. Raises TypeError for an unknown class of claim."""
     kind = _KINDS[claim.kind]
     header = present(
         resourceType="ExplanationOfBenefit",

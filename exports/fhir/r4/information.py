@@ -1,4 +1,4 @@
-"""`supportingInfo`: what a claim says beside its lines. Pure."""
+"""`supportingInfo`: the information of a claim outside its lines. Pure."""
 
 import datetime as dt
 from typing import Any
@@ -23,7 +23,7 @@ _INFORMATION = coding(systems.CLAIM_INFORMATION, "info", "Information")
 
 
 def carin(category: str, name: str | None = None, **what: Any) -> Element:
-    """An entry that CARIN has a category for; `name` is CMS's data element, where that is told too."""
+    """Return an entry in a CARIN category; `name` is CMS's data element, if it is included, too."""
     codings = [coding(systems.CARIN_SUPPORTING_INFO, category, _DISPLAYS[category])]
     if name:
         codings.append(_element(name))
@@ -31,17 +31,17 @@ def carin(category: str, name: str | None = None, **what: Any) -> Element:
 
 
 def coded(name: str, code: str) -> list[Element]:
-    """An entry of CMS's own, a coded data element; none when the code is not known."""
+    """Return an entry of CMS's own, a coded data element; none if the code is unknown."""
     return [of_cms(name, code=concept(value(name, code)))] if code else []
 
 
 def of_cms(name: str, **what: Any) -> Element:
-    """An entry of CMS's own: a data element."""
+    """Return an entry of CMS's own: a data element."""
     return {"category": concept(_INFORMATION, _element(name)), **what}
 
 
 def recorded(day: dt.date) -> Element:
-    """When the national claims history had the claim."""
+    """Return when the national claims history got the claim."""
     return carin("clmrecvddate", "nch_wkly_proc_dt", timingDate=day)
 
 

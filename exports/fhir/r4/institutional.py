@@ -1,4 +1,4 @@
-"""What an ExplanationOfBenefit of an institution's claim has of its own: inpatient, outpatient. Pure."""
+"""The parts of an ExplanationOfBenefit that only institutional claims have: inpatient, outpatient. Pure."""
 
 from exports.fhir import systems
 from exports.fhir.r4 import information
@@ -50,7 +50,7 @@ _LINE_AMOUNTS = (
     Amount.REVENUE_PAYMENT,
 )
 
-# Part A's come first, then Part B's; a claim has one or the other.
+# Part A's come first, then Part B's. A claim has one or the other.
 _BALANCES = (
     Amount.PER_DIEM,
     Amount.PROFESSIONAL_COMPONENT,

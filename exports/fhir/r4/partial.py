@@ -1,4 +1,4 @@
-"""What a Claim and its ClaimResponse share: the system that pays, the claim's state in it, the patient. Pure."""
+"""The parts that a Claim and its ClaimResponse share: the payment system, the claim's status, the patient. Pure."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ PATIENT = {"reference": "#patient"}
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What FHIR makes of a payment system's status: the outcome, and whether claim and response still hold."""
+    """A payment system's status in FHIR: the outcome, and whether claim and response are still valid."""
 
     outcome: str
     claim: str = "active"
@@ -28,7 +28,7 @@ QUEUED, PARTIAL, COMPLETE = State("queued"), State("partial"), State("complete")
 
 @dataclass(frozen=True, slots=True)
 class PaymentSystem:
-    """One of the two systems in which Medicare's claims are adjudicated: its words, and how much of a name it keeps."""
+    """One of the two systems that adjudicate Medicare's claims: its names, and how much of a name it stores."""
 
     letter: str  # the ids of its claims begin with it
     claim_type: str
@@ -43,7 +43,7 @@ class PaymentSystem:
     knows_birth_date: bool
 
     def state(self, status: str) -> State:
-        """A claim without a status has not been looked at; one with a status that is not known is under way."""
+        """Return the status. A claim without one has not been processed; one with an unknown status is in progress."""
         code = status.strip().upper()
         return self.states.get(code, PARTIAL) if code else QUEUED
 
@@ -88,7 +88,7 @@ MCS = PaymentSystem(
 
 
 def payment_system(claim: PartialClaim) -> PaymentSystem:
-    """Where the claim is. Raises TypeError for a claim of a class that belongs to neither."""
+    """Return the system of a claim. Raises TypeError for a class of claim in neither."""
     match claim:
         case PartialInstitutionalClaim():
             return FISS
@@ -98,7 +98,7 @@ def payment_system(claim: PartialClaim) -> PaymentSystem:
 
 
 def resource_id(claim: PartialClaim) -> str:
-    """The same for the Claim and for its ClaimResponse."""
+    """Return the status, the same for the Claim and its ClaimResponse."""
     return f"{payment_system(claim).letter}-{claim.claim_id}"
 
 
@@ -107,7 +107,7 @@ def meta(last_updated: dt.datetime) -> Element:
 
 
 def identifiers(claim: PartialClaim) -> list[Element]:
-    """The control number: it leads to the ExplanationOfBenefit that the claim becomes."""
+    """Return the control number. It leads to the ExplanationOfBenefit that the claim becomes."""
     name = payment_system(claim).control_number
     return [{"type": _UNIQUE_CLAIM_ID, "system": variable(name), "value": claim.control_number}]
 
@@ -118,7 +118,7 @@ def claim_type(claim: PartialClaim) -> Element:
 
 
 def contained_patient(person: Person, claim: PartialClaim) -> Element:
-    """The patient as the payment system knows them: by MBI, with a name that is cut off."""
+    """Return the patient as the payment system stores them: by MBI, with a shortened name."""
     system = payment_system(claim)
     return present(
         resourceType="Patient",
@@ -142,5 +142,5 @@ def _name(person: Person, system: PaymentSystem) -> Element:
 
 
 def _cut(name: str, length: int) -> str:
-    """The beginning of a name; an initial has a dot."""
+    """Return the beginning of a name. An initial has a dot."""
     return f"{name[:1]}." if name and length == 1 else name[:length]

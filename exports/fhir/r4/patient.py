@@ -1,4 +1,4 @@
-"""Patient: who a beneficiary is. Pure."""
+"""Patient: a beneficiary's identity. Pure."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from exports.records import Person
 
 _GENDERS: Mapping[str, str] = {"1": "male", "2": "female"}
 _SNOMED_SEX: Mapping[str, str] = {"1": "248153007", "2": "248152002"}
-# CMS's race code mixes race and ethnicity: for the rest of its values the race is unknown.
+# CMS's race code mixes race and ethnicity. For its other values the race is unknown.
 _OMB_RACES: Mapping[str, tuple[str, str]] = {
     "1": ("2106-3", "White"),
     "2": ("2054-5", "Black or African American"),

@@ -1,4 +1,4 @@
-"""What an ExplanationOfBenefit of a Part D event has of its own. Pure."""
+"""The parts of an ExplanationOfBenefit that only Part D events have. Pure."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""What an ExplanationOfBenefit of a physician's or supplier's claim has of its own: carrier. Pure."""
+"""The parts of an ExplanationOfBenefit that only claims of physicians and suppliers have: carrier. Pure."""
 
 from collections.abc import Mapping
 
@@ -49,7 +49,7 @@ _LAB_UNITS: Mapping[str, tuple[str, str]] = {"R1": ("g/dL", "g/dL"), "R2": ("per
 
 def elements(claim: ProfessionalClaim) -> Element:
     tested = [line for line in claim.lines if line.lab_result]
-    # The received date is the first entry, the results follow it.
+    # The received date is the first entry. The results follow it.
     information_sequences = {line.number: sequence for sequence, line in enumerate(tested, 2)}
     entries = [information.recorded(claim.recorded_date), *map(_result_entry, tested)]
     referral = {"identifier": npi_identifier(claim.referring.npi)} if claim.referring else None
@@ -115,7 +115,7 @@ def _item(line: ServiceLine, information_sequence: int | None) -> Element:
         informationSequence=[information_sequence] if information_sequence else [],
         category=concept(value("line_cms_type_srvc_cd", line.type_of_service)),
         productOrService=_service(line),
-        # Modifiers are read with the year's code set, of which CMS keeps the last digit.
+        # A modifier belongs to the code set of its year. CMS stores the year's last digit.
         modifier=[
             concept({"system": systems.HCPCS, "version": str(line.from_date.year % 10), "code": modifier})
             for modifier in line.modifiers
@@ -140,7 +140,7 @@ def _service(line: ServiceLine) -> Element:
 
 
 def _benefit(line: ServiceLine) -> list[Element]:
-    """What Medicare paid, and whether that is 80 or 100 percent of what it allowed."""
+    """Return what Medicare paid, and whether that is 80 or 100 percent of what it allowed."""
     share = [extension("line_pmt_80_100_cd", "1" if line.is_paid_in_full else "0")]
     return [{"extension": share, **benefit} for benefit in adjudications(line.amounts, [Amount.LINE_PAYMENT])]
 

@@ -1,4 +1,4 @@
-"""`manage.py compact_claims`: what the daily task does, at once."""
+"""`manage.py compact_claims`: run the daily task now."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from exports.models import Job
 
 
 class Command(BaseCommand):
-    help = "Merge the loads of claims that are too old to be taken back (CLAIMS_UNDO_DAYS)."
+    help = "Merge loads of claims that are too old to revert (CLAIMS_UNDO_DAYS)."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # Django's signature
         merged = compact(oldest_in_use=Job.objects.unfinished().oldest_load())
-        self.stdout.write(f"{merged:,} chunks were merged from loads older than {settings.CLAIMS_UNDO.days} days.")
+        self.stdout.write(f"{merged:,} chunks merged from loads older than {settings.CLAIMS_UNDO.days} days.")

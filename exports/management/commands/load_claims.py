@@ -17,22 +17,28 @@ from exports.intake.spool import SpoolFullError
 
 class Command(BaseCommand):
     help = (
-        "Load claims: NDJSON of FHIR resources, plain or gzip, in files or folders of them. All that is named is one "
-        "load, there whole or not at all."
+        "Load claims: FHIR resources as NDJSON, plain or gzip, in files or folders. Everything you name is one load: "
+        "all of it is loaded, or none of it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file of NDJSON, or a folder of them")
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an NDJSON file, or a folder of them")
         parser.add_argument(
-            "--api-version", type=int, default=V2.number, metavar="N", help=f"whose resources they are ({V2.number})"
+            "--api-version",
+            type=int,
+            default=V2.number,
+            metavar="N",
+            help=f"the API version of the resources (default: {V2.number})",
         )
-        parser.add_argument("--source", default="", metavar="TEXT", help="where they come from (the names given)")
+        parser.add_argument(
+            "--source", default="", metavar="TEXT", help="where the claims come from (default: the names of the files)"
+        )
         parser.add_argument("--dry-run", action="store_true", help="check everything, load nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # Django's call
         version = _version(options["api_version"])
         if len(options["source"]) > SOURCE_LENGTH:
-            raise CommandError(f"--source has more than {SOURCE_LENGTH} characters. Say it shorter.")
+            raise CommandError(f"--source has more than {SOURCE_LENGTH} characters. Use a shorter text.")
         try:
             with _progress() as on_progress:
                 outcome = load_files(
@@ -59,12 +65,12 @@ def _version(number: int) -> ApiVersion:
         if version.number == number:
             return version
     known = ", ".join(str(version.number) for version in VERSIONS)
-    raise CommandError(f"There is no API version {number}. --api-version can be: {known}.")
+    raise CommandError(f"There is no API version {number}. Use --api-version with one of: {known}.")
 
 
 @contextmanager
 def _progress() -> Iterator[OnProgress]:
-    """Bars on standard error, one for each step, where a person looks at it."""
+    """Progress bars on standard error, one for each step, if it is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:8}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
@@ -79,25 +85,25 @@ def _progress() -> Iterator[OnProgress]:
 
 
 def _told(outcome: Outcome) -> Iterator[str]:
-    """What came of it, in sentences."""
+    """Return the result, in sentences."""
     tally = outcome.tally
     people = f"{tally.beneficiary_count:,} {'beneficiary' if tally.beneficiary_count == 1 else 'beneficiaries'}"
     brought = f"{_counted(tally.resources)} of {people}, {tally.raw_length:,} bytes"
     if outcome.load:
         yield f"Load {outcome.load.pk}: {brought} in {outcome.seconds:.1f} s."
     else:
-        yield f"Nothing is wrong, and nothing was loaded: {brought}, checked in {outcome.seconds:.1f} s."
+        yield f"No problems found: {brought}, checked in {outcome.seconds:.1f} s. Nothing was loaded."
     if tally.listed:
         yield f"Withheld: {_counted(tally.listed)} about substance use disorder (42 CFR Part 2)."
     if tally.first_unjudged:
         place = tally.first_unjudged.shown(outcome.names)
-        yield f"Withheld: {_counted(tally.unjudged)} that cannot be judged by their codes; the first is {place}."
+        yield f"Withheld: {_counted(tally.unjudged)} whose codes can't be checked. The first is {place}."
     if outcome.replaced:
-        yield f"Replaced: {outcome.replaced:,} of earlier loads came anew."
+        yield f"Replaced: {outcome.replaced:,} from earlier loads."
     if outcome.taken_out:
-        yield f"Taken out: {outcome.taken_out:,} of earlier loads are withheld from now on."
+        yield f"Removed: {outcome.taken_out:,} from earlier loads. They are withheld from now on."
     if tally.with_several_patients:
-        yield f"{tally.with_several_patients:,} of the beneficiaries came with more than one Patient."
+        yield f"Beneficiaries with more than one Patient: {tally.with_several_patients:,}."
 
 
 def _counted(resources: Mapping[str, int]) -> str:

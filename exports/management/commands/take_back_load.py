@@ -1,4 +1,4 @@
-"""`manage.py take_back_load N`: what the load brought is no more, and what it replaced is current again."""
+"""`manage.py take_back_load N`: reverts a load. What it replaced is current again."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,22 +11,24 @@ from exports.models import Load
 
 
 class Command(BaseCommand):
-    help = "Undo a load of claims, the last one first."
+    help = "Revert a load of claims. Revert the last load first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("load", type=int, metavar="N", help="the number of the load; the administration lists them")
+        parser.add_argument(
+            "load", type=int, metavar="N", help="the number of the load (the administration lists them)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # Django's signature
         load = Load.objects.filter(pk=options["load"]).first()
         if load is None:
-            raise CommandError(f"There is no load {options['load']}. The administration lists the loads.")
+            raise CommandError(f"There is no load {options['load']}. See the list of loads in the administration.")
         try:
             undoing = take_back(load)
         except CannotTakeBackError as error:
             raise CommandError(str(error)) from error
         gone = undoing.deletions.filter(is_replaced=False).aggregate(count=Sum("resource_ids__len"))["count"] or 0
         self.stdout.write(
-            f"Load {load.pk} ({load.source}) was taken back by load {undoing.pk}. "
-            f"{undoing.resource_count:,} earlier resources are current again; "
-            f"{gone:,} that only it had brought are gone, and exports with an earlier _since say so."
+            f"Load {load.pk} ({load.source}) was reverted by load {undoing.pk}. "
+            f"Current again: {undoing.resource_count:,} earlier resources. "
+            f"Removed: {gone:,} that only this load had. Exports with an earlier _since list them under “deleted”."
         )

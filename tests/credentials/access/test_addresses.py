@@ -36,7 +36,7 @@ def test_what_is_not_an_address_is_refused(text):
 
 
 def test_a_range_is_refused_and_the_reason_says_what_to_give():
-    assert "single addresses" in addresses.problem("8.8.8.0/24")
+    assert "one IP address for each" in addresses.problem("8.8.8.0/24")
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1", "127.8.8.8", "::1"])

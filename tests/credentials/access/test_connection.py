@@ -28,7 +28,7 @@ def test_a_stranger_learns_the_address_that_we_see_and_nothing_else(world):
 def test_of_an_address_that_cannot_be_listed_the_reason_is_told(db):
     facts = Browser(REMOTE_ADDR="10.0.0.1").get(PATH).json()
 
-    assert (facts["can_be_listed"], "is private" in facts["problem"]) == (False, True)
+    assert (facts["can_be_listed"], "is a private IP address" in facts["problem"]) == (False, True)
 
 
 def test_what_a_caller_claims_about_its_address_is_not_believed(db):

@@ -55,7 +55,7 @@ def test_the_same_list_again_changes_nothing(world):
 def test_the_last_address_stays(world):
     client = world.api_client(addresses=[HOME_ADDRESS]).client
 
-    with pytest.raises(AddressesRefusedError, match="at least one address"):
+    with pytest.raises(AddressesRefusedError, match="at least one IP address"):
         allow_lists.set_addresses(client, [], by=world.delegate)
 
     assert listed(client) == [HOME_ADDRESS]
@@ -64,10 +64,10 @@ def test_the_last_address_stays(world):
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        (HOME_ADDRESS, "on the list already"),
-        ("::FFFF:8.8.8.8", "on the list already"),
+        (HOME_ADDRESS, "already on the IP allow list"),
+        ("::FFFF:8.8.8.8", "already on the IP allow list"),
         ("8.8.8.0/24", "is a range"),
-        ("192.168.0.1", "is private"),
+        ("192.168.0.1", "is a private IP address"),
         ("gate.example", "is not an IP address"),
     ],
 )
@@ -84,7 +84,7 @@ def test_an_address_that_may_not_be_listed_is_refused_with_the_reason(world, add
 def test_a_ninth_address_is_refused(world):
     client = world.api_client(addresses=EIGHT).client
 
-    with pytest.raises(AddressesRefusedError, match="8 addresses at most"):
+    with pytest.raises(AddressesRefusedError, match="at most 8"):
         allow_lists.add_address(client, HOME_ADDRESS, by=world.delegate)
 
     assert listed(client) == EIGHT
@@ -99,7 +99,7 @@ def test_many_additions_at_once_end_with_eight_addresses_and_the_losers_know_why
     refused = [answer for answer in answers if answer is not None]
     assert len(refused) == CALLERS - 7
     assert {type(answer) for answer in refused} == {AddressesRefusedError}
-    assert {str(answer) for answer in refused} == {"A client may have 8 addresses at most."}
+    assert {str(answer) for answer in refused} == {"The IP allow list has too many addresses. Enter at most 8."}
     assert len(listed(client)) == 8
     assert len(changes()) == 7
     assert changes()[-1].detail["after"] == listed(client)

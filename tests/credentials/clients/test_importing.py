@@ -206,7 +206,7 @@ def test_a_file_of_clients_is_imported_with_their_ids_addresses_and_days(import_
     assert [address.address for address in client.addresses.all()] == [HOME_ADDRESS, OTHER_ADDRESS]
     assert client.secrets.get().expires_at.isoformat() == second["expires_at"]
     assert [event.user for event in events(Action.CLIENT_IMPORTED)] == [world.operator] * 2
-    assert "Imported: 2 clients." in capsys.readouterr().out
+    assert "2 clients imported." in capsys.readouterr().out
 
 
 def test_csv_is_imported_too(world, tmp_path):
@@ -231,7 +231,7 @@ def test_csv_is_imported_too(world, tmp_path):
         ({"name": "x" * 65}, "1 to 64 characters"),
         ({"secret_hash": "x"}, "iterations"),
         ({"secret_hash": hash_of(says_iterations=False)}, "--iterations"),
-        ({"secret_hash": hash_of().replace(":1000", ":9000000")}, "the most that are taken"),
+        ({"secret_hash": hash_of().replace(":1000", ":9000000")}, "the most allowed"),
         ({"secret_hash": hash_of().replace(":1000", ":many")}, "not a number"),
         ({"secret_hash": "!!:!!:1000"}, "not base64"),
         ({"secret_hash": "YQ==:YQ==:1000"}, "has 1 bytes"),
@@ -239,10 +239,10 @@ def test_csv_is_imported_too(world, tmp_path):
         ({"expires_at": "2026-13-01T00:00:00Z"}, "is not a time"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expired"),
         ({"expires_at": "2999-01-01T00:00:00Z"}, "90 days"),
-        ({"addresses": []}, "at least one address"),
-        ({"addresses": ["10.0.0.1"]}, "is private"),
-        ({"addresses": [f"8.8.4.{last}" for last in range(9)]}, "8 addresses at most"),
-        ({"addresses": 8}, "a list of addresses"),
+        ({"addresses": []}, "at least one IP address"),
+        ({"addresses": ["10.0.0.1"]}, "is a private IP address"),
+        ({"addresses": [f"8.8.4.{last}" for last in range(9)]}, "at most 8"),
+        ({"addresses": 8}, "a list of IP addresses"),
     ],
 )  # fmt: skip
 def test_a_file_with_one_bad_record_is_refused_whole_with_the_reason(import_file, facts, reason):
@@ -262,8 +262,8 @@ def test_everything_that_is_wrong_is_told_at_once(import_file):
 
     told = str(refused.value)
     assert told.count("Record 1:") == 2
-    assert f"Record 3: there is a client {twin['client_id']} already." in told
-    assert "Record 4: A9994 has a client named “ETL” already." in told
+    assert f"Record 3: the client ID {twin['client_id']} already exists." in told
+    assert "Record 4: A9994 already has a client named “ETL”." in told
 
 
 def test_what_is_there_already_is_not_imported_again(api, import_file):
@@ -282,7 +282,7 @@ def test_hashes_that_do_not_say_their_iterations_take_those_that_are_given(impor
 def test_a_dry_run_changes_nothing(import_file, capsys):
     import_file(record(), dry_run=True)
 
-    assert "1 clients could be imported" in capsys.readouterr().out
+    assert "1 clients can be imported" in capsys.readouterr().out
     assert not Client.objects.exists()
 
 
@@ -291,7 +291,7 @@ def test_what_is_no_list_of_records_is_refused(world, tmp_path, text):
     path = tmp_path / "clients.json"
     path.write_text(text)
 
-    with pytest.raises(CommandError, match="nothing was imported"):
+    with pytest.raises(CommandError, match="Nothing was imported"):
         call_command("import_ssas_clients", path, by=OPERATOR)
 
 
@@ -299,7 +299,7 @@ def test_a_table_without_its_columns_is_refused(world, tmp_path):
     path = tmp_path / "clients.csv"
     path.write_text("client_id,name\n1,2\n")
 
-    with pytest.raises(CommandError, match="addresses, expires_at, organization, secret_hash is missing"):
+    with pytest.raises(CommandError, match="Missing: addresses, expires_at, organization, secret_hash"):
         call_command("import_ssas_clients", path, by=OPERATOR)
 
 

@@ -167,7 +167,7 @@ def test_an_ordinary_https_url_is_fine(url):
     "host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "127.1", "[::ffff:127.0.0.1]"]
 )
 def test_this_machine_is_not_called(server, host):
-    assert_unavailable(server.url(host), jwks.STRICT, "does not lead to a public address")
+    assert_unavailable(server.url(host), jwks.STRICT, "does not resolve to a public IP address")
 
     assert server.requests == []
 
@@ -208,7 +208,7 @@ def test_this_machine_is_not_called(server, host):
 def test_a_name_that_leads_inside_is_not_followed(names, calls, address):
     names["keys.example"] = [[address]]
 
-    assert_unavailable("https://keys.example/jwks.json", jwks.STRICT, "does not lead to a public address")
+    assert_unavailable("https://keys.example/jwks.json", jwks.STRICT, "does not resolve to a public IP address")
 
     assert calls == []
 
@@ -249,7 +249,7 @@ def test_the_name_is_looked_up_once_so_it_cannot_change_between_check_and_call(s
 def test_plain_http_goes_nowhere_but_to_this_machine(names, calls):
     names["keys.example"] = [["8.8.8.8"]]
 
-    assert_unavailable("http://keys.example/jwks.json", HERE, "does not lead to a public address")
+    assert_unavailable("http://keys.example/jwks.json", HERE, "does not resolve to a public IP address")
 
     assert calls == []
 
@@ -354,7 +354,7 @@ def test_a_set_of_50_megabytes_is_left_after_64_kilobytes(server):
 
     server.behaviour = flood
 
-    assert_unavailable(server.url(), HERE, "65536 bytes")
+    assert_unavailable(server.url(), HERE, "65,536 bytes")
 
     assert done.wait(10)
     assert sum(sent) < 20 * MEGABYTE  # what fits into the buffers on the way

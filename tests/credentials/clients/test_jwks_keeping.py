@@ -206,7 +206,7 @@ def test_a_server_in_trouble_is_asked_again_after_a_while_and_not_before(signer,
         (key_set(jwk(ec_key(), "first"), jwk(ec_key(number=2), "first")), "key_unknown", "no key"),
         (key_set(jwk(ec_key(), "first", use="enc")), "key_refused", "signatures"),
         (key_set(jwk(ec_key(), "first", alg="ES256")), "key_refused", "ES384"),
-        (key_set({"kty": "EC", "kid": "first"}), "key_refused", "another kind"),
+        (key_set({"kty": "EC", "kid": "first"}), "key_refused", "type of key is not supported"),
     ],
 )
 def test_a_key_that_is_not_right_is_told_to_the_delegate(signer, server, body, reason, words):
@@ -339,7 +339,7 @@ def test_a_fetch_whose_process_died_is_not_waited_for_without_end(signer, server
     answer = signer.ask_for_token()
 
     assert answer.json() == {"error": "invalid_client"}
-    assert "just being fetched" in explanation()
+    assert "being fetched right now" in explanation()
     assert server.requests == []
 
 

@@ -40,7 +40,7 @@ def test_both_secrets_open_until_the_overlap_ends(world, overlap, hours):
     ClientSecret.objects.filter(pk=old.pk).update(expires_at=timezone.now())
     refused = api.ask_for_token()
     assert refused.status_code == 401
-    assert "replaced" in refused.json()["error_description"]
+    assert "rotated on" in refused.json()["error_description"]
     assert api.ask_for_token(secret=new).status_code == 200
 
 
@@ -82,7 +82,7 @@ def test_a_third_secret_is_refused_while_two_are_live_and_the_reason_says_what_t
     api = world.api_client()
     second = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
 
-    with pytest.raises(issuing.TwoSecretsError, match="End one of them first") as refused:
+    with pytest.raises(issuing.TwoSecretsError, match="Revoke one of them first") as refused:
         rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
     with pytest.raises(issuing.TwoSecretsError):
         issuing.issue_secret(api.client, by=world.delegate)

@@ -71,7 +71,7 @@ def test_what_had_ended_is_counted_apart(operator, thing):
 
     again = act(operator, page, "revoke", it, confirmed="yes")
 
-    assert "1 had ended before." in again.content.decode()
+    assert "1 already revoked or expired." in again.content.decode()
     assert AuditEvent.objects.filter(action=action).count() == 1
 
 
@@ -103,7 +103,7 @@ def test_a_secret_is_rotated_after_a_question_and_shown_once(operator, world, ap
     assert ClientSecret.objects.count() == 2
     assert "no-store" in shown["Cache-Control"]
     assert [api.ask_for_token(secret=each).status_code for each in (new, api.secret)] == [200, 200]
-    assert "Nothing was changed. The secret has been replaced since the page was opened." in again.content.decode()
+    assert "Nothing was changed. The secret was rotated after you opened this page." in again.content.decode()
     assert not SECRET.search(again.content.decode())
     assert AuditEvent.objects.get(action=Action.SECRET_ROTATED).user == world.operator
 
@@ -114,7 +114,7 @@ def test_an_overlap_that_was_not_offered_changes_nothing(operator, api, overlap)
 
     refused = act(operator, CLIENTS, "rotate", api.client, confirmed="yes", overlap=overlap, newest=newest)
 
-    assert "Choose for how long the old secret works on." in refused.content.decode()
+    assert "Choose when the old secret stops working." in refused.content.decode()
     assert ClientSecret.objects.count() == 1
 
 
@@ -124,7 +124,7 @@ def test_a_third_secret_is_refused_with_the_reason(operator, world, api):
 
     refused = act(operator, CLIENTS, "rotate", api.client, confirmed="yes", overlap="24", newest=newest)
 
-    assert "has two secrets already" in refused.content.decode()
+    assert "already has two secrets" in refused.content.decode()
     assert ClientSecret.objects.count() == 2
 
 
@@ -133,7 +133,7 @@ def test_secrets_are_rotated_one_client_at_a_time(operator, world, api):
 
     refused = act(operator, CLIENTS, "rotate", *both, confirmed="yes", overlap="24")
 
-    assert "Select one client" in refused.content.decode()
+    assert "Select only one client" in refused.content.decode()
     assert ClientSecret.objects.count() == 2
 
 

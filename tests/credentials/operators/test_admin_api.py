@@ -145,7 +145,7 @@ def test_a_browser_without_the_second_step_may_call_nothing_where_operators_need
     answer = half.put(f"{HARBOR}/state", {"status": "denied"}, content_type="application/json")
 
     assert answer.status_code == 403
-    assert "second step" in answer.json()["error"]
+    assert "two-factor authentication" in answer.json()["error"]
     assert Organization.objects.get(entity_id="A9994").status == "active"
     assert whole.get(ORGANIZATIONS).status_code == 200
 
@@ -275,8 +275,8 @@ def test_an_organization_is_told_with_its_clients_in_few_queries(operator, world
         ("put", f"{HARBOR}/state", {"status": "limited"}, 400, "termination date"),
         ("put", f"{HARBOR}/state", {"status": "gone"}, 400, "not a valid choice"),
         ("put", f"{ORGANIZATIONS}/A0000/state", {"status": "denied"}, 404, "There is no organization"),
-        ("post", f"{HARBOR}/clients", {"name": "x", "addresses": ["10.0.0.1"]}, 400, "is private"),
-        ("post", f"{HARBOR}/clients", {"name": "x", "addresses": []}, 400, "at least one address"),
+        ("post", f"{HARBOR}/clients", {"name": "x", "addresses": ["10.0.0.1"]}, 400, "is a private IP address"),
+        ("post", f"{HARBOR}/clients", {"name": "x", "addresses": []}, 400, "at least one IP address"),
         ("post", f"{HARBOR}/clients", {"name": "ETL", "addresses": [HOME_ADDRESS]}, 409, "already"),
         ("post", f"{HARBOR}/revocation", {}, 400, "required"),
         ("post", "/admin-api/clients/CLIENT/secret", {"overlap_hours": 48}, 400, "not a valid choice"),
@@ -308,7 +308,7 @@ def test_a_third_secret_and_a_revoked_client_are_conflicts(operator, world):
     late = operator.put(f"{path}/addresses", addresses=[OTHER_ADDRESS])
 
     assert (third.status_code, late.status_code) == (409, 409)
-    assert "End one of them first" in third.json()["error"]
+    assert "Revoke one of them first" in third.json()["error"]
     assert ClientSecret.objects.count() == 2
 
 

@@ -109,7 +109,7 @@ def test_a_removed_member_is_gone_and_it_is_written_down(world, second):
         "role": "Credential Delegate",
         "credentials_revoked": False,
     }
-    with pytest.raises(TeamRefusedError, match="is no member any more"):
+    with pytest.raises(TeamRefusedError, match="is no longer a team member"):
         team.remove(second, revoke=False, by=world.delegate)
 
 
@@ -130,7 +130,7 @@ def test_the_last_one_who_manages_credentials_stays(world):
     last = member_of(world.harbor, world.delegate)
     MembershipFactory(organization=world.harbor, user__is_active=False)
 
-    with pytest.raises(team.LastManagerError, match="Invite somebody else first"):
+    with pytest.raises(team.LastManagerError, match="Invite another one first"):
         team.remove(last, revoke=True, by=world.delegate)
 
     assert is_member(world.harbor, world.delegate)

@@ -455,7 +455,7 @@ def test_an_assertion_opens_the_door_once(signer):
     first, second = signer.ask_for_token(assertion), signer.ask_for_token(assertion)
 
     assert (first.status_code, second.status_code) == (200, 401)
-    assert "used before" in second.json()["error_description"]
+    assert "already used" in second.json()["error_description"]
     assert AccessToken.objects.count() == 1
     assert refusals() == ["assertion_replayed"]
 

@@ -91,7 +91,7 @@ def test_a_load_is_taken_back_once(world, mbi):
     wrong = load({mbi: [eob(1)]})
     undoing = take_back(wrong)
 
-    with pytest.raises(CannotTakeBackError, match="taken back already"):
+    with pytest.raises(CannotTakeBackError, match="already reverted"):
         take_back(wrong)
     with pytest.raises(CannotTakeBackError, match="Load those claims again"):
         take_back(undoing)

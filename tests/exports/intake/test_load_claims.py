@@ -152,7 +152,7 @@ def test_a_second_load_replaces_what_comes_again(world, tmp_path, capsys):
 
     assert stored_ids("ExplanationOfBenefit") == ["e-1", "e-2", "e-3"]
     assert b"new" in stored("ExplanationOfBenefit")[1]
-    assert "Replaced: 1 of earlier loads came anew.\n" in capsys.readouterr().out
+    assert "Replaced: 1 from earlier loads.\n" in capsys.readouterr().out
 
 
 # --- Whose it is ----------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_of_several_mbis_the_current_one_counts(world, tmp_path, capsys, identif
     load(write(tmp_path / "a", patient("p-1", *identifiers(one, NO_ROSTER))))
 
     assert PatientIdentity.objects.get().beneficiary == Mbi.objects.get(value=one).beneficiary
-    assert "b, line 1: The current MBI of its Patient is on no roster. Load the roster that names it first" in said
+    assert "b, line 1: The current MBI of its Patient is on no roster. Load the roster with this MBI first" in said
 
 
 def test_an_older_mbi_must_not_be_somebody_elses(world, tmp_path, capsys):
@@ -208,7 +208,7 @@ def test_an_older_mbi_must_not_be_somebody_elses(world, tmp_path, capsys):
 
     said = refusal(capsys, write(tmp_path / "a", patient("p-1", old, new)))
 
-    assert "a, line 1: The MBIs of its Patient belong to different beneficiaries here." in said
+    assert "a, line 1: The MBIs of its Patient belong to different beneficiaries." in said
     assert said.count("line 1") == 1
 
 
@@ -222,7 +222,7 @@ def test_two_patients_with_one_mbi_are_one_beneficiary(world, tmp_path, capsys):
     assert Chunk.objects.count() == 2
     assert stored_ids("ExplanationOfBenefit") == ["e-1", "e-2"]
     assert PatientIdentity.objects.count() == 2
-    assert "1 of the beneficiaries came with more than one Patient." in capsys.readouterr().out
+    assert "Beneficiaries with more than one Patient: 1." in capsys.readouterr().out
 
 
 def test_a_claim_may_contain_its_patient(world, tmp_path):
@@ -271,10 +271,8 @@ def test_a_dry_run_checks_and_loads_nothing(world, tmp_path, capsys):
     load(good, dry_run=True)
 
     assert not Load.objects.exists()
-    assert capsys.readouterr().out.startswith(
-        "Nothing is wrong, and nothing was loaded: 1 ExplanationOfBenefit, 1 Patient of 1 beneficiary, "
-    )
-    assert "bad, line 1: The Patient that it refers to" in refusal(capsys, good, bad, dry_run=True)
+    assert capsys.readouterr().out.startswith("No problems found: 1 ExplanationOfBenefit, 1 Patient of 1 beneficiary, ")
+    assert "bad, line 1: Its Patient is neither in these files" in refusal(capsys, good, bad, dry_run=True)
 
 
 def test_lines_wait_in_files_that_nobody_else_can_open(world, tmp_path, settings, monkeypatch):
@@ -305,7 +303,7 @@ def test_a_full_disk_is_told_of(world, tmp_path, capsys, monkeypatch):
 
     said = refusal(capsys, write(tmp_path / "a", patient("p-1", one)))
 
-    assert "is full after 0 bytes. A load needs as much room there as its NDJSON has bytes" in said
+    assert "is full after 0 bytes. A load needs as much space there as its NDJSON has bytes" in said
     assert "FILE_UPLOAD_TEMP_DIR" in said
 
 
@@ -325,7 +323,7 @@ def test_a_version_that_there_is_not_is_refused_with_those_that_there_are(world,
 
     said = refusal(capsys, write(tmp_path / "a", patient("p-1", one)), api_version=9)
 
-    assert "There is no API version 9. --api-version can be: 2" in said
+    assert "There is no API version 9. Use --api-version with one of: 2" in said
 
 
 def test_no_bars_are_drawn_where_nobody_looks(world, tmp_path, capsys):

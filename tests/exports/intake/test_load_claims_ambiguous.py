@@ -54,7 +54,7 @@ def test_a_name_that_stands_twice_in_an_object_refuses_the_load(world, tmp_path,
     said = refusal(capsys, people, claims)
 
     assert f"{claims}, line 2: Two elements of the same object have the same name" in said
-    assert "Have the source send each element once." in said
+    assert "Ask the source to send each element once." in said
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_the_element_is_named_if_it_is_one_of_fhir(world):
     with pytest.raises(BadResourceError) as unknown:
         reader.read(with_more(eob("e-1", "p-1"), f'"{NAME}":[],"{NAME}":[]'.encode()))
 
-    assert "have the same name: `diagnosis`. Readers do not agree" in str(known.value)
-    assert "have the same name. Readers do not agree" in str(unknown.value)
+    assert "have the same name: `diagnosis`. Programs disagree" in str(known.value)
+    assert "have the same name. Programs disagree" in str(unknown.value)
     assert NAME not in str(unknown.value)
 
 

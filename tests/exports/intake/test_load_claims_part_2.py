@@ -176,9 +176,7 @@ def test_such_claims_are_left_out_counted_and_told(world, tmp_path, capsys):
     said = capsys.readouterr().out
     assert ": 1 ExplanationOfBenefit, 1 Patient of 1 beneficiary, " in said
     assert "Withheld: 1 ExplanationOfBenefit about substance use disorder (42 CFR Part 2).\n" in said
-    assert (
-        f"Withheld: 2 ExplanationOfBenefit that cannot be judged by their codes; the first is {file}, line 4.\n" in said
-    )
+    assert f"Withheld: 2 ExplanationOfBenefit whose codes can't be checked. The first is {file}, line 4.\n" in said
 
 
 def test_a_claim_that_turns_out_to_be_sensitive_is_taken_out_of_the_store(world, tmp_path, capsys):
@@ -193,7 +191,7 @@ def test_a_claim_that_turns_out_to_be_sensitive_is_taken_out_of_the_store(world,
     assert (deletion.is_replaced, deletion.resource_ids) == (False, ["e-2"])
     said = capsys.readouterr().out
     assert ": nothing of 0 beneficiaries, 0 bytes in " in said
-    assert "Taken out: 1 of earlier loads are withheld from now on.\n" in said
+    assert "Removed: 1 from earlier loads. They are withheld from now on.\n" in said
 
 
 def test_whoever_has_a_claim_that_turned_out_to_be_sensitive_is_told_to_delete_it(world, tmp_path):
@@ -220,7 +218,7 @@ def test_a_response_is_withheld_with_its_claim(world, tmp_path, capsys):
     assert stored_ids("ClaimResponse") == ["f-2"]
     said = capsys.readouterr().out
     assert "Withheld: 1 Claim, 1 ClaimResponse about substance use disorder" in said
-    assert f"1 ClaimResponse that cannot be judged by their codes; the first is {tmp_path / '2'}, line 3." in said
+    assert f"1 ClaimResponse whose codes can't be checked. The first is {tmp_path / '2'}, line 3." in said
 
 
 def test_an_earlier_response_goes_with_its_claim(world, tmp_path):

@@ -17,40 +17,49 @@ NO_OWNER = {"reference": f"Patient?name={NAME}"}
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (b"Vicente970,1S00A00AA01\n", "This is not one whole JSON object."),
-        (b'{"resourceType": "Patient", "id": "p-9"\n', "This is not one whole JSON object."),
-        (line(patient("p-9", NO_ROSTER))[:-1] * 2 + b"\n", "This is not one whole JSON object."),
-        (b'{"resourceType": "Patient", "id": "p-9", "birthDate": NaN}\n', "This is not one whole JSON object."),
-        (b'["Vicente970"]\n', "This is JSON, but no FHIR resource"),
-        (b'"Vicente970"\n', "This is JSON, but no FHIR resource"),
-        (b'{"id": "p-9"}\n', "This is JSON, but no FHIR resource"),
-        (b'{"resourceType": 7}\n', "This is JSON, but no FHIR resource"),
-        (line({"resourceType": NAME, "id": "1"}), "Its `resourceType` is none that this version has (Patient, "),
-        (line({"resourceType": "Bundle", "entry": []}), "Its `resourceType` is none that this version has (Patient, "),
-        (line(eob("", "p-1")), "The `id` of this ExplanationOfBenefit is missing or no FHIR id"),
-        (line(eob("e/1", "p-1")), "The `id` of this ExplanationOfBenefit is missing or no FHIR id"),
-        (line(eob("e" * 65, "p-1")), "The `id` of this ExplanationOfBenefit is missing or no FHIR id"),
-        (line(eob("e-1\u0000", "p-1")), "The `id` of this ExplanationOfBenefit is missing or no FHIR id"),
-        (line(eob(7, "p-1")), "It does not have the shape of a FHIR ExplanationOfBenefit: Expected `str`, got `int`"),
-        (line(eob("e-1", "p-1", item=NAME)), "Expected `array`, got `str` - at `$.item`. Correct it there."),
-        (line(eob("e-1", "p-1", patient=NO_OWNER)), "It does not say whose it is: `patient.reference` has to be"),
-        (line(eob("e-1", "p-1", patient={"reference": "#patient"})), "It does not say whose it is"),
-        (line(eob("e-1", "p-1", patient={"reference": "Group/p-1"})), "It does not say whose it is"),
-        (line(coverage("c-1", "p-1", beneficiary={})), "It does not say whose it is: `beneficiary.reference` has to"),
-        (line(eob("e-1", "p-1", end=NAME)), "Its last day of service is no date."),
-        (line(eob("e-1", "p-1", end="2025-02-30")), "Its last day of service is no date."),
+        (b"Vicente970,1S00A00AA01\n", "This is not one complete JSON object."),
+        (b'{"resourceType": "Patient", "id": "p-9"\n', "This is not one complete JSON object."),
+        (line(patient("p-9", NO_ROSTER))[:-1] * 2 + b"\n", "This is not one complete JSON object."),
+        (b'{"resourceType": "Patient", "id": "p-9", "birthDate": NaN}\n', "This is not one complete JSON object."),
+        (b'["Vicente970"]\n', "This is JSON, but not a FHIR resource"),
+        (b'"Vicente970"\n', "This is JSON, but not a FHIR resource"),
+        (b'{"id": "p-9"}\n', "This is JSON, but not a FHIR resource"),
+        (b'{"resourceType": 7}\n', "This is JSON, but not a FHIR resource"),
+        (
+            line({"resourceType": NAME, "id": "1"}),
+            "This version does not support its `resourceType`. Supported: Patient, ",
+        ),
+        (
+            line({"resourceType": "Bundle", "entry": []}),
+            "This version does not support its `resourceType`. Supported: Patient, ",
+        ),
+        (line(eob("", "p-1")), "The `id` of this ExplanationOfBenefit is missing or not a FHIR id"),
+        (line(eob("e/1", "p-1")), "The `id` of this ExplanationOfBenefit is missing or not a FHIR id"),
+        (line(eob("e" * 65, "p-1")), "The `id` of this ExplanationOfBenefit is missing or not a FHIR id"),
+        (line(eob("e-1\u0000", "p-1")), "The `id` of this ExplanationOfBenefit is missing or not a FHIR id"),
+        (line(eob(7, "p-1")), "It is not a valid FHIR ExplanationOfBenefit: Expected `str`, got `int`"),
+        (line(eob("e-1", "p-1", item=NAME)), "Expected `array`, got `str` - at `$.item`. Correct it at the source."),
+        (line(eob("e-1", "p-1", patient=NO_OWNER)), "It has no Patient: `patient.reference` must be"),
+        (line(eob("e-1", "p-1", patient={"reference": "#patient"})), "It has no Patient"),
+        (line(eob("e-1", "p-1", patient={"reference": "Group/p-1"})), "It has no Patient"),
+        (line(coverage("c-1", "p-1", beneficiary={})), "It has no Patient: `beneficiary.reference` must"),
+        (line(eob("e-1", "p-1", end=NAME)), "Its last service date is not a date."),
+        (line(eob("e-1", "p-1", end="2025-02-30")), "Its last service date is not a date."),
         (line(patient("p-9")), "Its Patient has no MBI."),
         (line(patient("p-9", {"system": "http://example.org/hicn", "value": NO_ROSTER})), "Its Patient has no MBI."),
-        (line(patient("p-9", "1S00A00AA0")), "The MBI of its Patient is none. An MBI has 11 characters; here are 10."),
+        (
+            line(patient("p-9", "1S00A00AA0")),
+            "The MBI of its Patient is not valid. An MBI has 11 characters. This one has 10.",
+        ),
         (line(patient("p-9", NO_ROSTER)), "The current MBI of its Patient is on no roster."),
         (line(claim("f-1", NO_ROSTER)), "The current MBI of its Patient is on no roster."),
-        (line(eob("e-1", "p-7")), "The Patient that it refers to is neither in these files nor known"),
-        (line(eob("e-1", "p-1")).replace(b", ", b",\r", 1), "A carriage return (CR) stands inside the line."),
+        (line(eob("e-1", "p-7")), "Its Patient is neither in these files nor in an earlier load"),
+        (line(eob("e-1", "p-1")).replace(b", ", b",\r", 1), "The line has a carriage return (CR) inside."),
         (
             json.dumps(eob("e-1", "p-1", note="\xe9"), ensure_ascii=False).encode("latin-1"),
-            "This is not text in UTF-8.",
+            "This is not UTF-8.",
         ),
-        (line(patient("p-9", NO_ROSTER)).decode().encode("utf-16"), "This is not text in UTF-8."),
+        (line(patient("p-9", NO_ROSTER)).decode().encode("utf-16"), "This is not UTF-8."),
         (b'{"resourceType": "Patient", "x": ' + b"[" * 5000 + b"]" * 5000 + b"}", "nested too deeply"),
     ],
 )
@@ -92,10 +101,10 @@ def test_an_id_stands_once_in_a_load(world, tmp_path, capsys):
     said = refusal(capsys, first, second)
 
     assert said.startswith(
-        f"{second}, line 1: An id must stand once in a load, "
-        f"and this ExplanationOfBenefit has the id of the one in {first}, line 3. Leave one out.\n"
+        f"{second}, line 1: This ExplanationOfBenefit has the same id as the one in {first}, line 3. "
+        "An id must be unique in a load. Remove one.\n"
     )
-    assert "Refused: 1 problem." in said
+    assert "1 problem found." in said
 
 
 def test_a_patient_id_does_not_change_hands(world, tmp_path, capsys):
@@ -104,7 +113,7 @@ def test_a_patient_id_does_not_change_hands(world, tmp_path, capsys):
 
     said = refusal(capsys, write(tmp_path / "2", patient("p-1", two), eob("e-1", "p-1")))
 
-    assert "line 1: An earlier load gave the id of this Patient to another beneficiary" in said
+    assert "line 1: An earlier load used the id of this Patient for another beneficiary" in said
     assert Load.objects.count() == 1
 
 
@@ -122,7 +131,7 @@ def test_no_more_than_twenty_problems_are_told_and_the_rest_is_counted(world, tm
     said = refusal(capsys, file).splitlines()
 
     assert [each.split(": ")[0] for each in said[:20]] == [f"{file}, line {number}" for number in range(1, 21)]
-    assert said[20:] == ["And 16 more problems.", "Refused: 36 problems. Nothing was loaded."]
+    assert said[20:] == ["And 16 more problems.", "36 problems found. Nothing was loaded."]
 
 
 def test_problems_of_lines_and_between_lines_come_in_the_order_of_the_files(world, tmp_path, capsys):
@@ -142,7 +151,7 @@ def test_problems_of_lines_and_between_lines_come_in_the_order_of_the_files(worl
 @pytest.mark.parametrize(
     "damage",
     [
-        pytest.param(lambda packed: packed[: len(packed) // 2], id="breaks off"),
+        pytest.param(lambda packed: packed[: len(packed) // 2], id="ends here or is damaged"),
         pytest.param(lambda packed: packed[:-8] + b"\0\0\0\0" + packed[-4:], id="wrong checksum"),
         pytest.param(lambda packed: packed + b"something else", id="goes on"),
         pytest.param(lambda packed: packed[:50] + b"\xff\xff\xff\xff" + packed[54:], id="damaged"),
@@ -156,7 +165,7 @@ def test_a_gzip_file_that_is_damaged_is_refused(world, tmp_path, capsys, damage)
     said = refusal(capsys, file)
 
     assert f"{file}, line " in said
-    assert "The gzip file breaks off here or is damaged. Fetch or compress it again." in said
+    assert "The gzip file ends here or is damaged. Download it or compress it again." in said
 
 
 def test_whatever_happens_to_a_gzip_file_its_lines_are_right_or_it_is_refused(tmp_path):
@@ -185,10 +194,10 @@ def test_there_has_to_be_something_to_load(world, tmp_path, capsys):
     empty.mkdir()
     write(empty / ".hidden", patient("p-1", NO_ROSTER))
 
-    assert f"{empty} holds no files." in refusal(capsys, empty)
+    assert f"{empty} has no files." in refusal(capsys, empty)
     assert f"{tmp_path / 'none'}: No such file or directory." in refusal(capsys, tmp_path / "none")
-    assert "/dev/null: This is no file that lies on a disk." in refusal(capsys, Path("/dev/null"))
-    assert "There is no resource in these files." in refusal(capsys, write(tmp_path / "blank", b"\n \n"))
+    assert "/dev/null: This is not a regular file." in refusal(capsys, Path("/dev/null"))
+    assert "These files have no resources." in refusal(capsys, write(tmp_path / "blank", b"\n \n"))
 
 
 def test_a_file_that_is_no_ndjson_is_noticed_whatever_its_name(world, tmp_path, capsys):
@@ -200,7 +209,7 @@ def test_a_file_that_is_no_ndjson_is_noticed_whatever_its_name(world, tmp_path, 
 
     said = refusal(capsys, folder)
 
-    assert f"{folder / 'README'}, line 1: This is not one whole JSON object." in said
+    assert f"{folder / 'README'}, line 1: This is not one complete JSON object." in said
 
 
 def test_links_are_followed_and_never_in_a_circle(world, tmp_path):

@@ -324,7 +324,7 @@ def test_less_than_one_process_is_refused(db, number):
 def test_synthetic_claims_do_not_go_to_an_organization_that_is_no_sandbox(db):
     OrganizationFactory(entity_id="D9931", name="Real Care")
 
-    with pytest.raises(CommandError, match="D9931 Real Care is no sandbox"):
+    with pytest.raises(CommandError, match="D9931 Real Care is not a sandbox"):
         make("tiny", "tiny-partial")
 
     assert Organization.objects.get().is_sandbox is False
@@ -336,7 +336,7 @@ def test_synthetic_claims_do_not_go_to_a_sandbox_with_other_people(world):
     organization = OrganizationFactory(entity_id="A9931", is_sandbox=True)
     world.roster(organization, world.beneficiaries(3))
 
-    with pytest.raises(CommandError, match=r"is to have 30 people, and the first roster of A9931 .* holds 3"):
+    with pytest.raises(CommandError, match=r"needs 30 beneficiaries, but the first roster of A9931 .* has 3"):
         make("tiny")
 
     assert not Load.objects.exists()
@@ -383,7 +383,7 @@ def test_a_client_is_made_and_its_secret_told_once_and_written_nowhere(db, caplo
     assert bytes(ClientSecret.objects.get(client=client).digest) == secret_digest(secret[0])
     assert secret[0] not in caplog.text
     again = make("tiny-partial", "--with-client", HOME_ADDRESS)
-    assert "has a client named “Sandbox” already" in again
+    assert "already has a client named “Sandbox”" in again
     assert "cgs_" not in again
     assert ClientSecret.objects.count() == 1
 

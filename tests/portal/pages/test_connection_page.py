@@ -47,7 +47,7 @@ def test_an_address_that_no_list_could_hold_is_explained(delegate, read):
     page = read(delegate.get(PAGE, REMOTE_ADDR="192.168.3.4"))
 
     assert "We see you as 192.168.3.4" in page.text
-    assert "No list can hold it: 192.168.3.4 is private" in page.text
+    assert "No list can hold it: 192.168.3.4 is a private IP address" in page.text
 
 
 def test_it_shows_what_a_machine_can_run(delegate, read, world):

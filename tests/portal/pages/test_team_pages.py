@@ -532,12 +532,12 @@ def test_the_last_one_cannot_leave_and_is_told_why(delegate, world, read):
     for _ in range(3):
         answer = delegate.post(f"{TEAM}/members/{own.pk}/remove", follow=True)
 
-    assert "is the last one who manages the credentials" in read(answer).text
+    assert "is the last team member who manages API credentials" in read(answer).text
     assert is_member("delegate@harbor.example")
     # Whoever tries on does not fill the trail.
     event = AuditEvent.objects.get(action="team.change_refused")
     assert (event.user, event.organization, event.outcome) == (world.delegate, world.harbor, "denied")
-    assert "is the last one" in event.detail["reason"]
+    assert "is the last team member" in event.detail["reason"]
 
 
 def test_who_leaves_is_led_away(browse, second):

@@ -110,7 +110,7 @@ def test_each_problem_stands_at_its_field(delegate, read):
     assert response.status_code == 400
     assert page.title.startswith("Error: ")
     assert page.errors_of("id_name") == "Error: Give the client a name."
-    assert "10.0.0.1 is private" in page.errors_of("id_address_1")
+    assert "10.0.0.1 is a private IP address" in page.errors_of("id_address_1")
     assert "8.8.8.0/24 is a range" in page.errors_of("id_address_5")
     assert "aria-invalid" not in page.by_id["id_address_3"]
     assert page.by_id["id_address_3"]["value"] == "8.8.8.8"
@@ -123,14 +123,14 @@ def test_each_problem_stands_at_its_field(delegate, read):
 def test_an_address_given_twice_is_refused_where_it_is_repeated(delegate, read):
     response = delegate.post(f"{CREDENTIALS}/new", {"name": "W", "address_1": "8.8.8.8", "address_4": "::ffff:8.8.8.8"})
 
-    assert "8.8.8.8 is on the list already." in read(response).errors_of("id_address_4")
+    assert "8.8.8.8 is already on the IP allow list." in read(response).errors_of("id_address_4")
     assert not Client.objects.exists()
 
 
 def test_a_client_without_addresses_is_refused(delegate, read):
     response = delegate.post(f"{CREDENTIALS}/new", {"name": "W"})
 
-    assert "Give at least one address" in read(response).errors_of("id_address_1")
+    assert "Enter at least one IP address" in read(response).errors_of("id_address_1")
     assert not Client.objects.exists()
 
 

@@ -114,7 +114,7 @@ def test_a_ninth_key_is_refused(delegate, where, read):
 
     response = add(delegate, where, key_set(jwk(rsa_key(), "k9")))
 
-    assert "A client may have 8 keys." in read(response).errors_of("id_pasted")
+    assert "The client has too many keys: at most 8 are allowed." in read(response).errors_of("id_pasted")
     assert ClientKey.objects.count() == 8
     assert "/keys/new" not in delegate.get(where).content.decode()
 
@@ -177,7 +177,7 @@ def test_trying_a_url_shows_its_keys_and_saves_nothing(delegate, where, read, he
     assert response.status_code == 200
     assert "3 keys found, 2 can be used" in page.text
     assert "good: ES384, 384 bits" in page.text
-    assert "weak: RS384, 2048 bits. RSA with 2048 bits is accepted; 3072 or an EC key are recommended." in page.text
+    assert "weak: RS384, 2048 bits. RSA with 2048 bits works. We recommend 3072 bits or an EC key." in page.text
     assert "other: This is a key of another kind." in page.text
     assert page.by_id["id_url"]["value"] == here.url()
     assert here.requests == ["/jwks.json"]
@@ -190,7 +190,7 @@ def test_trying_a_url_that_does_not_answer_rightly_says_what_is_wrong(delegate, 
     page = read(delegate.post(f"{where}/url", {"url": here.url(), "try": "yes"}))
 
     assert "The keys could not be fetched" in page.text
-    assert "answers with status 503" in page.text
+    assert "returned status 503" in page.text
 
 
 def test_a_url_that_leads_inside_is_not_called(delegate, where, read, world, here):
@@ -198,7 +198,7 @@ def test_a_url_that_leads_inside_is_not_called(delegate, where, read, world, her
 
     page = read(delegate.post(f"{where}/url", {"url": here.url().replace("http:", "https:"), "try": "yes"}))
 
-    assert "localhost does not lead to a public address." in page.text
+    assert "localhost does not resolve to a public IP address." in page.text
     assert here.requests == []
 
 
