@@ -31,8 +31,8 @@ def unseal(sealed: str, *, purpose: str = SECOND_FACTOR) -> str:
         return _seals(purpose).decrypt(sealed.encode()).decode()
     except InvalidToken as error:
         raise SealBrokenError(
-            "The second step of a person was sealed with another SECRET_KEY. Put that one into SECRET_KEY_FALLBACKS, "
-            "or take the person's second step away: `python manage.py remove_second_factor EMAIL`."
+            "The two-factor authentication of a user was encrypted with another SECRET_KEY. Add that key to "
+            "SECRET_KEY_FALLBACKS, or remove it: `python manage.py remove_second_factor EMAIL`."
         ) from error
 
 
