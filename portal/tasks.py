@@ -16,13 +16,13 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def send_notices() -> None:
-    """Send the e-mails that are due, those included that could not be sent before."""
+    """Send the emails that are due, including those that failed before."""
     notices.send_due(emails.send)
 
 
 @shared_task
 def send_invitations() -> None:
-    """Send the invitations that are due. Their links are made here only."""
+    """Send the invitations that are due. Their links are created only here."""
     invitations.send_due(emails.send_invitation)
 
 
@@ -31,9 +31,9 @@ def forget_ended_sessions() -> None:
     sessions.forget_ended()
 
 
-# --- Mails about people's own sign-in -------------------------------------------------------------------------------
-# Nobody waits for a mail server, and the time that an answer takes does not tell whether a mail was sent. A server that
-# does not take one is asked again for 20 minutes. (What its library raises is an OSError.)
+# --- Emails about the user's sign-in --------------------------------------------------------------------------------
+# Requests don't wait for the mail server, and the response time doesn't reveal whether an email was sent. If the mail
+# server rejects an email, it is retried for 20 minutes. (The library's errors are OSErrors.)
 
 
 @shared_task(autoretry_for=(OSError,), max_retries=6, retry_backoff=20, retry_jitter=False)
@@ -43,7 +43,7 @@ def deliver(*, subject: str, text: str, to: list[str]) -> None:
 
 @shared_task(autoretry_for=(OSError,), max_retries=6, retry_backoff=20, retry_jitter=False)
 def send_password_reset(*, email: str) -> None:
-    """A link to set a new password, if the address is that of a person who may sign in. The link is made here only."""
+    """Email a link to set a new password if an active user has this email address. Only here is it created."""
     user = User.objects.filter(email__iexact=email, is_active=True).first()
     if user is None:
         return
@@ -52,17 +52,17 @@ def send_password_reset(*, email: str) -> None:
 
 
 def hand_over(message: EmailMessage) -> None:
-    """Have a worker send it; while the broker is away, it is sent here."""
+    """Have a worker send it. If the broker is unavailable, send it here."""
     _hand_over(deliver, subject=message.subject, text=message.body, to=message.to)
 
 
 def hand_over_password_reset(email: str) -> None:
-    """The same for the link to a new password."""
+    """Do the same for the link to a new password."""
     _hand_over(send_password_reset, email=email)
 
 
 def hand_over_invitations() -> None:
-    """The same for invitations: the message names none, since their rows say which are due."""
+    """Do the same for invitations. The message names none, since their rows say which are due."""
     _hand_over(send_invitations)
 
 
@@ -70,8 +70,8 @@ def _hand_over(task: "Task[Any, None]", **facts: Any) -> None:
     try:
         task.delay(**facts)
     except OperationalError as error:
-        logger.warning("The broker does not answer (%s): a mail is sent without it.", error)
+        logger.warning("The broker doesn't respond (%s): an email is sent without it.", error)
         try:
             task(**facts)
         except OSError:  # SMTPException is one
-            logger.exception("A mail could not be sent.")
+            logger.exception("An email could not be sent.")

@@ -48,7 +48,7 @@ def test_the_attribution_page_shows_the_current_roster_and_those_before(delegate
     page = read(delegate.get(ATTRIBUTION))
 
     assert "Current roster People 3 Joined 0 Left 2" in page.text
-    assert "Made by CMS 1 Nov 2026, 10:00 UTC" in page.text
+    assert "Created by CMS Nov 1, 2026, 10:00 UTC" in page.text
     for timestamp in (OCTOBER, NOVEMBER):
         assert synthetic.cclf_archive_name("A9994", 2026, timestamp) in page.text
 
@@ -61,7 +61,7 @@ def test_a_bad_file_is_refused_with_the_place_and_the_reason_and_changes_nothing
     roster = RosterFile.objects.get()
     page = read(response)
     assert roster.status == RosterFile.Status.REFUSED
-    for words in ("Roster refused", "Nothing has changed", "What is wrong", "What to do", roster.problems[0]["reason"]):
+    for words in ("Roster refused", "Nothing was changed", "What is wrong", "What to do", roster.problems[0]["reason"]):
         assert words in page.text
     assert not RosterEntry.objects.exists()
 

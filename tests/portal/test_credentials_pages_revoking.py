@@ -96,7 +96,7 @@ def test_the_old_secret_of_an_overlap_can_be_ended_before_its_time(delegate, wor
     delegate.post(f"{where}/secrets/{old.pk}/revoke")
 
     assert f"End the old secret …{old.hint} now?" in asked.text
-    assert "It has never been used: the system may not have it yet." in asked.text
+    assert "It has never been used: your system may not have it yet." in asked.text
     assert [api.ask_for_token(secret=each).status_code for each in (api.secret, new)] == [401, 200]
 
 
@@ -158,7 +158,7 @@ def test_without_running_exports_nothing_is_asked_about_them(delegate, where, re
     page = read(delegate.get(f"{where}/revoke"))
 
     assert "No export of ETL is running." in page.text
-    assert "What shall become of the exports" not in page.text
+    assert "What should happen to its running exports" not in page.text
 
 
 def test_an_answer_that_was_not_offered_revokes_nothing(delegate, where):

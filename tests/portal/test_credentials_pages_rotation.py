@@ -36,9 +36,13 @@ def test_the_page_asks_what_shall_become_of_the_old_secret_and_recommends_72_hou
 
     page = read(response)
     assert api.secret[-4:] in page.text
-    for words in ("Keep it for 72 hours (recommended)", "Keep it for 24 hours", "it may have leaked"):
+    for words in ("Keep it for 72 hours (recommended)", "Keep it for 24 hours", "the secret may have leaked"):
         assert words in page.text
-    for words in ("nothing stops", "its access tokens end, too", "Exports go on in any case"):
+    for words in (
+        "Downloads and exports aren’t interrupted",
+        "its access tokens are no longer valid either",
+        "Running exports continue either way",
+    ):
         assert words in page.text
     assert re.search(r'value="72"[^>]*\bchecked', response.content.decode())
 
@@ -80,7 +84,7 @@ def test_coming_back_to_the_page_never_makes_another_secret(delegate, where, rea
 
     assert SECRET.search(first.content.decode())
     assert not SECRET.search(again.content.decode())
-    assert "This secret has been shown already" in read(again).text
+    assert "This secret was already shown" in read(again).text
     assert f"{where}/rotate" in again.content.decode()
     assert ClientSecret.objects.count() == 2
 
@@ -114,7 +118,7 @@ def test_a_client_whose_secret_has_expired_is_given_another_without_a_question(d
     asked = read(delegate.get(f"{where}/rotate"))
     new = shown(delegate, delegate.post(f"{where}/rotate", {"overlap": "0"}))
 
-    assert "It has no valid secret, so it cannot sign in." in asked.text
+    assert "This client has no valid secret, so it can’t sign in." in asked.text
     assert "72 hours" not in asked.text
     assert api.ask_for_token(secret=new).status_code == 200
 
@@ -135,7 +139,7 @@ def test_an_old_secret_that_would_end_sooner_keeps_its_end_and_the_page_says_so(
     asked = read(delegate.get(f"{where}/rotate"))
     delegate.post(f"{where}/rotate", {"overlap": "72"})
 
-    assert "A kept secret ends at its own time" in asked.text
+    assert "The old secret still expires on" in asked.text
     assert ClientSecret.objects.exclude(replaced_at=None).get().expires_at == soon
 
 

@@ -18,7 +18,7 @@ def test_a_request_that_cannot_be_read(delegate, read):
     response = delegate.get("/sign-in", headers={"Host": "elsewhere.example"})
 
     assert response.status_code == 400
-    assert "This request could not be read" in read(response).text
+    assert "We can’t read this request" in read(response).text
 
 
 def test_our_own_mistake_is_answered_in_the_design_with_a_number_to_quote(world, monkeypatch, read):

@@ -77,7 +77,7 @@ def test_a_private_key_is_refused_with_a_warning_and_is_nowhere_in_the_answer(de
 
     text = response.content.decode()
     assert response.status_code == 400
-    assert "That was a private key: do not use it any more" in read(response).text
+    assert "You pasted a private key. Stop using it." in read(response).text
     assert not any(
         part in text for part in secret.replace('"', "\n").splitlines() if len(part) > 30 and "-----" not in part
     )
@@ -149,8 +149,8 @@ def test_a_url_is_saved_changed_and_taken_back(delegate, client_of_harbor, where
 
     assert f"fetched from {URL} from now on" in read(saved).text
     assert f"fetched from {URL}?2 from now on" in read(changed).text
-    assert "the tokens that were bought with keys of the present one end" not in asked.text
-    assert "Stop fetching keys from a URL?" in asked.text
+    assert "access tokens from keys at the current URL are no longer valid" not in asked.text
+    assert "Stop fetching keys for " in asked.text
     assert "No keys of “ETL” are fetched any more." in read(ended).text
     assert not client_of_harbor.key_sets.live().exists()
     assert [event.user.email for event in AuditEvent.objects.filter(action=Action.KEY_SET_URL_CHANGED)] == [
@@ -188,7 +188,7 @@ def test_trying_a_url_that_does_not_answer_rightly_says_what_is_wrong(delegate, 
 
     page = read(delegate.post(f"{where}/url", {"url": here.url(), "try": "yes"}))
 
-    assert "The keys could not be fetched" in page.text
+    assert "We couldn’t fetch the keys" in page.text
     assert "answers with status 503" in page.text
 
 
@@ -252,7 +252,7 @@ def test_a_colleague_sees_the_keys_and_no_way_to_change_them(colleague, world, c
     response = colleague.get(where)
 
     assert "Warehouse" in read(response).text
-    assert "You can see this page and cannot change it." in read(response).text
+    assert "You can view this page, but you can’t change it." in read(response).text
     for path in ("/new", "/url", "/revoke"):
         assert f"{where}{path}" not in response.content.decode()
 

@@ -26,8 +26,8 @@ def test_good_settings_are_met_with_silence(production):
     [
         ([{**GOOD, "issuer": ""}], "login-gov lacks issuer"),
         ([{"name": "X"}], "an entry without id lacks client_id"),
-        ([{**GOOD, "id": "login.gov"}], "has other characters than small letters"),
-        ([{**GOOD, "issuer": "http://secure.login.gov/"}], "does not begin with https://"),
+        ([{**GOOD, "id": "login.gov"}], "has characters other than lowercase letters"),
+        ([{**GOOD, "issuer": "http://secure.login.gov/"}], "doesn't start with https://"),
         ([{**GOOD, "secret": "x"}], "has secret, which means nothing"),
         ([{**GOOD, "private_key_file": "/nowhere/key.pem"}], "is not at /nowhere/key.pem"),
         ([GOOD, GOOD], "the id login-gov stands there twice"),

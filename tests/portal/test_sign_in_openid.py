@@ -260,7 +260,7 @@ def test_a_stranger_gets_no_account(visitor, account, read):
 
     come_in(visitor, "stranger")
 
-    assert "nobody with this address may sign in here" in read(visitor.get("/sign-in")).text
+    assert "no Claimsgate account uses it" in read(visitor.get("/sign-in")).text
     assert not is_in(visitor)
     assert User.objects.count() == before
     assert not SocialAccount.objects.exists()

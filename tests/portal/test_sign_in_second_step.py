@@ -85,7 +85,7 @@ def test_the_page_says_who_asks_and_what_to_choose_from(newcomer, read):
 
     assert "Harbor Care Alliance asks everyone who may manage credentials for a second step" in page.text
     assert "Set up a passkey" in page.text
-    assert "Set up an app" in page.text
+    assert "Set up an authenticator app" in page.text
 
 
 def test_whoever_does_not_manage_credentials_is_not_asked(world):
@@ -245,7 +245,7 @@ def test_one_can_start_over_with_another_account(newcomer, visitor, read):
 
     visitor.post("/sign-out")
 
-    assert "E-mail address" in read(visitor.get("/sign-in")).text
+    assert "Email address" in read(visitor.get("/sign-in")).text
 
 
 def test_keys_are_sealed_in_the_database(newcomer, settings):
@@ -365,7 +365,7 @@ def test_without_finger_face_or_pin_it_does_not_sign_in_alone(newcomer, visitor,
     sign_in_by(passkey, visitor)
 
     assert not is_in(visitor)
-    assert "can open your account alone" not in read(newcomer.get("/account")).text
+    assert "can replace your password" not in read(newcomer.get("/account")).text
 
 
 def test_an_answer_cannot_be_used_again(newcomer, visitor):
@@ -414,7 +414,7 @@ def test_nonsense_instead_of_an_answer_is_refused_in_words(visitor, read, answer
 
     response = visitor.post("/sign-in/passkey", {"credential": answer}, follow=True)
 
-    assert "The passkey was not accepted." in read(response).text
+    assert "The passkey wasn’t accepted." in read(response).text
     assert not is_in(visitor)
 
 
@@ -485,7 +485,7 @@ def test_an_operator_helps_who_has_lost_it(newcomer, visitor, world, client, mai
     assert visitor.get("/organizations/A9994")["Location"].startswith("/account/second-step")
     event = AuditEvent.objects.get(action=Action.SECOND_FACTOR_REMOVED)
     assert (event.user, event.detail["by"]) == (world.delegate, "operator@gate.example")
-    assert mails[-1].subject == "Claimsgate: Your second step was taken away"
+    assert mails[-1].subject == "Claimsgate: Your two-factor authentication was removed"
 
 
 def test_the_command_does_the_same(newcomer, world, capsys):
@@ -533,7 +533,7 @@ def test_an_operator_needs_a_second_step(operators_need_it, world, read):
     response = operator.get("/admin/credentials/user/", follow=True)
 
     assert response.redirect_chain[-1][0] == "/account/second-step?next=%2Fadmin%2Fcredentials%2Fuser%2F"
-    assert "Operators need one before the administration opens." in read(response).text
+    assert "Operators need it to open the administration." in read(response).text
     set_up_app(operator)
     assert operator.get("/admin/credentials/user/").status_code == 200
 
@@ -542,7 +542,7 @@ def test_for_others_it_does_not_open_whatever_they_have(operators_need_it, deleg
     response = delegate.get("/admin/", follow=True)
 
     assert response.status_code == 403
-    assert "The administration is for operators." in read(response).text
+    assert "Only operators can open the administration." in read(response).text
 
 
 def test_the_administration_signs_out_and_changes_passwords_as_the_portal_does(client, world):

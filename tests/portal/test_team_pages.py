@@ -26,7 +26,7 @@ EMAIL = "new@harbor.example"
 NEW_PASSWORD = "three small boats at dawn"
 LINK = re.compile(r"http://localhost:8000(/invitation\?link=\S+)")
 JOIN = {"name": "New Person", "password1": NEW_PASSWORD, "responsibility": "taken"}
-OVER = "This link opens nothing"
+OVER = "This link is no longer valid"
 
 
 def invite(browser: Browser, email: str = EMAIL, **fields):
@@ -67,20 +67,20 @@ def test_it_shows_members_and_open_invitations(delegate, world, link, read):
 
     assert f"{world.delegate} (you)" in page
     assert "colleague@harbor.example" in page
-    assert "does not manage credentials" in page
+    assert "doesn’t manage API credentials" in page
     assert EMAIL in page
     assert "Sent" in page
     assert "custodian@mesa.example" not in page
 
 
 def test_without_invitations_it_says_so(delegate, read):
-    assert "No invitation is open." in read(delegate.get(TEAM)).text
+    assert "There are no open invitations." in read(delegate.get(TEAM)).text
 
 
 def test_who_does_not_manage_credentials_reads_and_changes_nothing(colleague, world, link):
     page = colleague.get(TEAM).content.decode()
 
-    assert "You can see this page and cannot change it." in html.unescape(page)
+    assert "You can view this page, but you can’t change it." in html.unescape(page)
     assert "/remove" not in page
     assert "/resend" not in page
     assert f"{TEAM}/invite" not in page
@@ -135,11 +135,11 @@ def test_the_broker_is_told_nothing_of_it(delegate, monkeypatch):
 @pytest.mark.parametrize(
     ("email", "words"),
     [
-        ("", "Enter the person’s e-mail address."),
-        ("nobody", "This is not an e-mail address."),
-        ("new@harbor.example\r\nBcc: all@x.example", "This is not an e-mail address."),
+        ("", "Enter their email address."),
+        ("nobody", "Enter a valid email address"),
+        ("new@harbor.example\r\nBcc: all@x.example", "Enter a valid email address"),
         ("colleague@HARBOR.example", "is a member of Harbor Care Alliance already."),
-        ("taken@harbor.example", "is invited already."),
+        ("taken@harbor.example", "is already invited."),
     ],
 )
 def test_a_mistake_is_told_at_the_field(delegate, mails, read, email, words):
@@ -195,7 +195,7 @@ def test_while_the_mail_server_is_away_the_invitation_waits(delegate, mails, mon
     answer = invite(delegate)
 
     assert answer.status_code == 302
-    assert "Could not be sent yet" in read(delegate.get(TEAM)).text
+    assert "Not sent" in read(delegate.get(TEAM)).text
 
 
 # --- The link -------------------------------------------------------------------------------------------------------
@@ -366,9 +366,9 @@ def test_then_the_person_signs_in_and_is_asked_for_a_second_step(visitor, link):
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
-        ({"responsibility": ""}, "Check this box to join."),
-        ({"responsibility": []}, "Check this box to join."),
-        ({"responsibility": "no"}, "Check this box to join."),
+        ({"responsibility": ""}, "To join, check this box."),
+        ({"responsibility": []}, "To join, check this box."),
+        ({"responsibility": "no"}, "To join, check this box."),
         ({"name": ""}, "Enter your name."),
         ({"password1": "short"}, "15"),
         ({"password1": EMAIL}, "similar"),
