@@ -60,19 +60,19 @@ def secret_created(notice: Notice) -> EmailMultiAlternatives:
 
 
 def secret_expired(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"The secret of {notice.client} has expired")
+    return _message(notice, f"The secret for {notice.client} has expired")
 
 
 def secret_expiring(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"The secret of {notice.client} expires on {day(_moment(notice.facts['expires_at']))}")
+    return _message(notice, f"The secret for {notice.client} expires on {day(_moment(notice.facts['expires_at']))}")
 
 
 def secret_revoked(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"A secret of {notice.client} was revoked")
+    return _message(notice, f"A secret for {notice.client} was revoked")
 
 
 def secret_rotated(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"The secret of {notice.client} was rotated")
+    return _message(notice, f"The secret for {notice.client} was rotated")
 
 
 def invitation(invited: Invitation) -> EmailMultiAlternatives:

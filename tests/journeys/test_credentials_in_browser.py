@@ -66,7 +66,7 @@ def test_a_secret_is_rotated_and_the_old_one_ended(running, chromium):
     page.get_by_role("link", name="rotate the secret").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Warehouse has two valid secrets")
     visitor.look("two valid secrets")
-    page.get_by_role("link", name="End the old secret now").click()
+    page.get_by_role("link", name="Revoke the old secret now").click()
     visitor.look("the end of an old secret")
     page.get_by_role("button", name="Revoke secret").click()
     expect(page.get_by_role("status").first).to_contain_text(
@@ -145,7 +145,7 @@ def test_keys_are_added_and_revoked_and_a_private_one_is_refused(running, chromi
     visitor.look("the end of a key")
     page.get_by_role("button", name="Revoke Warehouse 2026").click()
 
-    expect(page.get_by_text("The key “Warehouse 2026” is revoked")).to_be_visible()
+    expect(page.get_by_text("The key “Warehouse 2026” was revoked")).to_be_visible()
     assert client.keys.get().revoked_at is not None
     assert visitor.complaints == []
 
@@ -212,13 +212,13 @@ def test_it_all_can_be_done_by_keyboard(running, chromium):
     keys.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("The new secret of Warehouse")
     tab_to(page, "Copy secret")
-    tab_to(page, "End the old secret now")
+    tab_to(page, "Revoke the old secret now")
     keys.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("End the old secret")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Revoke the old secret")
     tab_to(page, "Revoke secret")
     keys.press("Enter")
 
-    expect(page.get_by_role("status").first).to_contain_text("is revoked")
+    expect(page.get_by_role("status").first).to_contain_text("was revoked")
     old = ClientSecret.objects.get(hint=api.secret[-4:])
     assert old.revoked_at is not None
 

@@ -100,7 +100,7 @@ def test_a_delegate_sets_up_an_app_and_signs_in_with_it(running, chromium):
     page.get_by_label("Code").fill(codes[0])
     page.get_by_role("button", name="Sign in", exact=True).click()
     heading(page, "Harbor Care Alliance")
-    expect(page.get_by_text("You used a recovery code; 9 are left.")).to_be_visible()
+    expect(page.get_by_text("You used a recovery code. You have 9 left.")).to_be_visible()
     assert visitor.complaints == []
 
 

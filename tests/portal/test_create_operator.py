@@ -77,7 +77,7 @@ def test_nobody_elses_account_is_opened(world):
 
 
 def test_what_is_no_address_is_refused(db):
-    with pytest.raises(CommandError, match="“first” is not an email address"):
+    with pytest.raises(CommandError, match="“first” isn't a valid email address"):
         said("first")
 
     assert not User.objects.exists()

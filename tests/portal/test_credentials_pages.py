@@ -157,7 +157,7 @@ def test_addresses_are_changed(delegate, world, read):
 
     assert [form.by_id[f"id_address_{slot}"].get("value") for slot in (1, 2, 3)] == ["8.8.8.8", "9.9.9.9", None]
     assert {str(address) for address in client.addresses.all()} == {"8.8.8.8", "1.1.1.1"}
-    assert "The addresses of “ETL” are saved." in read(response).text
+    assert "The IP allow list of “ETL” was saved." in read(response).text
     assert AuditEvent.objects.get(action=audit.Action.ADDRESSES_CHANGED).user == world.delegate
 
 
@@ -192,7 +192,7 @@ def test_revoking_asks_first_and_says_what_it_does(delegate, world, read):
     assert "can’t undo this" in asked.text
     assert before is None
     assert Client.objects.get().revoked_at is not None
-    assert "“ETL” is revoked" in read(response).text
+    assert "“ETL” was revoked" in read(response).text
     assert AuditEvent.objects.get(action=audit.Action.CLIENT_REVOKED).user == world.delegate
 
 

@@ -60,7 +60,7 @@ def test_with_an_overlap_both_secrets_work_and_the_page_says_until_when(delegate
     assert old.expires_at - timezone.now() < dt.timedelta(hours=hours)
     text = read(page).text
     assert f"…{old.hint} works until" in text
-    assert "End the old secret now" in text
+    assert "Revoke the old secret now" in text
     assert "no-store" in page["Cache-Control"]
     assert AuditEvent.objects.get(action=Action.SECRET_ROTATED).user.email == "delegate@harbor.example"
 
@@ -71,7 +71,7 @@ def test_without_an_overlap_the_old_secret_and_its_tokens_end(delegate, api, whe
     response = delegate.post(f"{where}/rotate", {"overlap": "0"})
     page = delegate.get(response["Location"])
 
-    assert "Nothing older works any more" in read(page).text
+    assert "No longer valid" in read(page).text
     assert api.ask_for_token().status_code == 401
     assert api.get("/api/v2/jobs/1").status_code == 401
     assert api.ask_for_token(secret=SECRET.search(page.content.decode())[0]).status_code == 200
@@ -95,7 +95,7 @@ def test_sent_twice_the_second_changes_nothing_and_shows_both(delegate, where, r
     again = delegate.post(f"{where}/rotate", {"overlap": "24"}, follow=True)
 
     page = read(again)
-    assert "Nothing was changed: “ETL” has two valid secrets already." in page.text
+    assert "Nothing was changed. “ETL” already has two valid secrets." in page.text
     assert "ETL has two valid secrets" in page.text
     for secret in ClientSecret.objects.all():
         assert f"…{secret.hint}" in page.text
@@ -184,14 +184,14 @@ def test_the_clients_page_lists_every_secret_with_its_state(delegate, world, api
     assert "Being replaced" in page.text
     assert "Two secrets are valid." in page.text
     assert "by Person" in page.text
-    assert "End the old secret now" in page.text
+    assert "Revoke the old secret now" in page.text
 
 
 @pytest.mark.parametrize(
     ("ahead", "advice"),
     [
         (dt.timedelta(days=9), "Rotate it before"),
-        (dt.timedelta(days=-3), "It cannot sign in: its secret expired"),
+        (dt.timedelta(days=-3), "This client can’t sign in: its secret expired"),
     ],
 )
 def test_the_clients_page_says_what_to_do(delegate, where, read, ahead, advice):
@@ -220,7 +220,7 @@ def test_a_client_with_a_key_alone_is_active(delegate, world, api, where, read):
 
     assert "Active" in page.text
     assert "key ID k1" in page.text
-    assert "It has a key" in listed.text
+    assert "Uses a key" in listed.text
 
 
 def test_a_secret_that_was_imported_shows_no_characters(delegate, where, read):

@@ -166,7 +166,7 @@ def test_the_news_say_how_far_it_is(delegate, started, read):
 
     assert response.status_code == 200
     assert '<progress class="progress__bar" max="100" value="42"' in response.content.decode()
-    assert "42 % is written" in read(response).text
+    assert "42% done" in read(response).text
     assert "<html" not in response.content.decode()
 
 
@@ -204,7 +204,7 @@ def test_what_is_gone_stands_in_a_file_of_its_own(delegate, world, mbis, read):
     saved = delegate.get(f"{EXPORTS}/{job.pk}/files/{file.name}")
 
     assert "Deleted ExplanationOfBenefit" in page.text
-    assert "of 2 people" in page.text
+    assert "for 2 beneficiaries" in page.text
     assert "0 resources" in page.text
     assert f"A9994-export-{job.pk}-1-deleted-ExplanationOfBenefit.ndjson" in saved["Content-Disposition"]
 
@@ -265,7 +265,7 @@ def test_an_export_is_cancelled_after_a_question(delegate, world, started, read)
     assert f"Cancel export {started.pk}?" in asked.text
     assert before == Job.Status.PENDING
     assert Job.objects.get().status == Job.Status.CANCELLED
-    assert f"Export {started.pk} is cancelled." in read(response).text
+    assert f"Export {started.pk} was cancelled." in read(response).text
     assert AuditEvent.objects.get(action=audit.Action.EXPORT_CANCELLED).user == world.delegate
 
 

@@ -57,7 +57,7 @@ def test_a_public_key_is_added_in_every_form(delegate, client_of_harbor, where, 
     row = client_of_harbor.keys.get()
     assert (row.kid, row.created_by.email) == ("k1", "delegate@harbor.example")
     page = read(response)
-    assert "may sign with “k1” from now on" in page.text
+    assert "can now sign in with “k1”" in page.text
     assert row.thumbprint in page.text
     assert AuditEvent.objects.get(action=Action.KEY_ADDED).user == row.created_by
 
@@ -125,10 +125,10 @@ def test_revoking_a_key_asks_first(delegate, world, client_of_harbor, where, rea
     before = ClientKey.objects.get().revoked_at
     response = delegate.post(f"{where}/{key.pk}/revoke", follow=True)
 
-    assert "Revoke the key Old?" in asked.text
+    assert "Revoke key Old?" in asked.text
     assert before is None
     assert ClientKey.objects.get().revoked_at is not None
-    assert "The key “Old” is revoked" in read(response).text
+    assert "The key “Old” was revoked" in read(response).text
     assert delegate.post(f"{where}/{key.pk}/revoke").status_code == 404
 
 
@@ -147,8 +147,8 @@ def test_a_url_is_saved_changed_and_taken_back(delegate, client_of_harbor, where
     asked = read(delegate.get(f"{where}/url/revoke"))
     ended = delegate.post(f"{where}/url/revoke", follow=True)
 
-    assert f"fetched from {URL} from now on" in read(saved).text
-    assert f"fetched from {URL}?2 from now on" in read(changed).text
+    assert f"fetch the keys of “ETL” from {URL}." in read(saved).text
+    assert f"fetch the keys of “ETL” from {URL}?2." in read(changed).text
     assert "access tokens from keys at the current URL are no longer valid" not in asked.text
     assert "Stop fetching keys for " in asked.text
     assert "No keys of “ETL” are fetched any more." in read(ended).text
@@ -174,7 +174,7 @@ def test_trying_a_url_shows_its_keys_and_saves_nothing(delegate, where, read, he
 
     page = read(response)
     assert response.status_code == 200
-    assert "3 keys found, 2 can be used" in page.text
+    assert "3 keys found, 2 usable" in page.text
     assert "good: ES384, 384 bits" in page.text
     assert "weak: RS384, 2048 bits. RSA with 2048 bits is accepted; 3072 or an EC key are recommended." in page.text
     assert "other: This is a key of another kind." in page.text

@@ -59,9 +59,9 @@ def test_each_page_of_a_limited_organization_says_since_when_and_how(delegate, w
     page = read(delegate.get(f"{HARBOR}{path}"))
 
     assert "Limited access" in page.text
-    assert "ended on Mar 31, 2026. What you can export is limited." in page.text
-    assert ("roster that CMS made on or before Mar 31, 2026" in page.text) == (strategy == "historical")
-    assert ("Claims: those for services on or before Mar 31, 2026" in page.text) == (strategy == "historical")
+    assert "ended on Mar 31, 2026. You can only export limited data." in page.text
+    assert ("roster that CMS created on or before Mar 31, 2026" in page.text) == (strategy == "historical")
+    assert ("Claims: services on or before Mar 31, 2026" in page.text) == (strategy == "historical")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -82,7 +82,7 @@ def test_pages_count_whom_an_export_would_hold(delegate, world, read, strategy, 
     delegate.post(f"{HARBOR}/exports/new", {"scope": "patient", "resource_types": ["Patient"]})
 
     assert Job.objects.get().roster.beneficiary_count == count
-    assert f"{count} attributed beneficiaries, by the roster of" in overview.text
+    assert f"{count} attributed beneficiaries, on the roster of" in overview.text
     assert ("You have 3 attributed beneficiaries." in overview.text) == (strategy == "historical")  # else it is old
     assert f": {count} attributed beneficiaries." in start.text
     assert f"People {count}" in attribution.text.split("All rosters")[0]
@@ -111,7 +111,10 @@ def test_without_a_roster_up_to_the_end_each_page_says_which_one_is_wanted(deleg
 
     page = read(delegate.get(f"{HARBOR}{path}"))
 
-    assert "on or before Mar 31, 2026, when participation ended" in page.text
+    assert (
+        "Participation ended on Mar 31, 2026. Exports can only use rosters that CMS created on or before that date"
+        in page.text
+    )
     assert "2 attributed" not in page.text
     assert "this month’s roster" not in page.text
 
@@ -123,7 +126,7 @@ def test_and_so_does_the_answer_to_whoever_starts_an_export_all_the_same(delegat
     page = delegate.post(f"{HARBOR}/exports/new", {"scope": "patient", "resource_types": ["Patient"]})
 
     assert page.status_code == 400
-    assert "Load a roster that CMS made on or before Mar 31, 2026" in read(page).text
+    assert "Load a roster that CMS created on or before Mar 31, 2026" in read(page).text
     assert not Job.objects.exists()
 
 
@@ -165,7 +168,7 @@ def test_the_page_of_a_denied_client_says_why_it_cannot_sign_in(delegate, world,
 
     page = read(delegate.get(pages_about_a_client[2]))
 
-    assert "It cannot sign in while Harbor Care Alliance is denied access" in page.text
+    assert "This client can’t sign in while Harbor Care Alliance is denied access" in page.text
     assert "This client has never signed in" not in page.text
 
 

@@ -101,7 +101,7 @@ def test_the_overview_of_one_that_is_set_up_says_so(delegate, world, read):
     page = read(delegate.get("/organizations/A9994"))
 
     assert page.text.count("Done: ") == 3
-    assert "The secret of ETL expires in 90 days" in page.text
+    assert "The secret for ETL expires in 90 days" in page.text
     assert "3 attributed beneficiaries" in page.text
     assert "Ready" in page.text
 
@@ -112,7 +112,7 @@ def test_the_overview_warns_of_a_secret_that_ends_and_of_an_old_roster(delegate,
 
     page = read(delegate.get("/organizations/A9994"))
 
-    assert "The secret of ETL expired" in page.text
+    assert "The secret for ETL expired" in page.text
     assert "Rotate a secret that expires" in page.text
     assert "Roster is old" in page.text
     assert "CMS made the current one 60 days ago" in page.text
@@ -130,7 +130,7 @@ def test_a_client_whose_secrets_are_all_revoked_has_none(delegate, world, read):
 def test_a_colleague_is_told_who_creates_clients(colleague, read):
     page = read(colleague.get("/organizations/A9994"))
 
-    assert "a person with the role Credential Delegate manages credentials" in page.text
+    assert "To manage API credentials, you need the role Credential Delegate." in page.text
 
 
 def test_a_denied_organization_is_told_so_on_every_page(delegate, world, read):

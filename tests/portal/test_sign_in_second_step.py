@@ -83,7 +83,9 @@ def test_nothing_of_the_organization_opens_before_it_is_set_up(newcomer, world, 
 def test_the_page_says_who_asks_and_what_to_choose_from(newcomer, read):
     page = read(newcomer.get("/organizations/A9994", follow=True))
 
-    assert "Harbor Care Alliance asks everyone who may manage credentials for a second step" in page.text
+    assert (
+        "Harbor Care Alliance requires two-factor authentication for everyone who manages API credentials" in page.text
+    )
     assert "Set up a passkey" in page.text
     assert "Set up an authenticator app" in page.text
 
@@ -110,7 +112,7 @@ def test_in_the_list_a_closed_organization_says_only_that(newcomer, world, read)
 
     page = read(newcomer.get("/organizations"))
 
-    assert "Harbor Care Alliance A9994 Medicare Shared Savings Program Credential Delegate Closed" in page.text
+    assert "Harbor Care Alliance A9994 Medicare Shared Savings Program Credential Delegate Locked" in page.text
     assert page.text.count("Setup needed") == 1  # Mesa's
 
 
@@ -136,7 +138,7 @@ def test_an_app_is_set_up_and_the_way_goes_on_where_one_was_going(newcomer, worl
     assert 'src="data:image/svg+xml;base64,' in page.content.decode()
     assert "Save your recovery codes" in read(codes).text
     assert len(re.findall(r"<li><code>\d{8}</code></li>", codes.content.decode())) == 10
-    assert 'href="/organizations/A9994/exports">I have saved them' in codes.content.decode()
+    assert 'href="/organizations/A9994/exports">I’ve saved the codes' in codes.content.decode()
     assert newcomer.get("/organizations/A9994/exports").status_code == 200
 
 
@@ -297,7 +299,7 @@ def test_a_recovery_code_works_once(newcomer, visitor, world, read):
     refused = again.post("/sign-in/second-step", {"code": codes[0]})
 
     assert is_in(visitor)
-    assert "You used a recovery code; 9 are left." in read(came_in).text
+    assert "You used a recovery code. You have 9 left." in read(came_in).text
     assert refused.status_code == 400
     assert not is_in(again)
 
@@ -467,7 +469,7 @@ def test_removing_the_last_one_says_what_follows(newcomer, read):
     question = read(newcomer.get(f"{APP}/remove"))
     newcomer.post(f"{APP}/remove")
 
-    assert "Nothing of Harbor Care Alliance opens until you have set up another one." in question.text
+    assert "You can’t open Harbor Care Alliance until you set up another method." in question.text
     assert not Authenticator.objects.exists()
 
 
@@ -494,7 +496,10 @@ def test_the_command_does_the_same(newcomer, world, capsys):
     call_command("remove_second_factor", "Delegate@harbor.example")
 
     assert not Authenticator.objects.exists()
-    for email, words in (("nobody@harbor.example", "Nobody has"), ("delegate@harbor.example", "no second step")):
+    for email, words in (
+        ("nobody@harbor.example", "No user has"),
+        ("delegate@harbor.example", "no two-factor authentication"),
+    ):
         with pytest.raises(CommandError, match=words):
             call_command("remove_second_factor", email)
 

@@ -42,7 +42,7 @@ def test_an_idle_session_ends_on_the_server(delegate, after, read, world):
 
     assert still
     assert over["Location"] == "/sign-in?next=/organizations/A9994"
-    assert "nothing came from you for 30 minutes" in read(delegate.get(over["Location"])).text
+    assert "you weren’t active for 30 minutes" in read(delegate.get(over["Location"])).text
     assert not is_in(thief)
     assert not UserSession.objects.filter(user=world.delegate).exists()
     assert AuditEvent.objects.get(action=Action.SESSIONS_ENDED).detail == {"reason": "idle"}
@@ -56,7 +56,7 @@ def test_a_busy_session_ends_after_twelve_hours(delegate, after, read):
 
     over = delegate.get("/account", follow=True)
 
-    assert "12 hours after signing in you have to do it again" in read(over).text
+    assert "you have to sign in again after 12 hours" in read(over).text
 
 
 def test_what_a_page_asks_by_itself_keeps_no_session_alive(delegate, after):

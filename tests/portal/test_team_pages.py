@@ -88,15 +88,15 @@ def test_who_does_not_manage_credentials_reads_and_changes_nothing(colleague, wo
 
 def test_a_second_step_counts_and_recovery_codes_alone_do_not(delegate, world):
     def answers() -> list[str]:
-        return re.findall(r'data-label="Second step">(\w+)<', delegate.get(TEAM).content.decode())
+        return re.findall(r'data-label="Two-factor authentication">(\w+)<', delegate.get(TEAM).content.decode())
 
     before = answers()
     Authenticator.objects.create(user=world.colleague, type=Authenticator.Type.RECOVERY_CODES, data={})
     with_codes = answers()
     give_app(world.delegate)
 
-    assert before == with_codes == ["No", "No"]
-    assert sorted(answers()) == ["No", "Yes"]
+    assert before == with_codes == ["Off", "Off"]
+    assert sorted(answers()) == ["Off", "On"]
 
 
 def test_it_asks_the_database_the_same_however_many_there_are(delegate, world, django_assert_max_num_queries):
@@ -113,7 +113,7 @@ def test_a_person_is_invited_and_gets_a_mail(delegate, world, mails, read):
     answer = invite(delegate, "New@harbor.example", name="New Person")
 
     assert answer["Location"] == TEAM
-    assert "New@harbor.example is invited." in read(delegate.get(TEAM)).text
+    assert "We’re sending an invitation to New@harbor.example." in read(delegate.get(TEAM)).text
     (mail,) = mails
     assert mail.subject == "You are invited to Harbor Care Alliance (A9994)"
     assert mail.to == ["New Person <New@harbor.example>"]
@@ -138,7 +138,7 @@ def test_the_broker_is_told_nothing_of_it(delegate, monkeypatch):
         ("", "Enter their email address."),
         ("nobody", "Enter a valid email address"),
         ("new@harbor.example\r\nBcc: all@x.example", "Enter a valid email address"),
-        ("colleague@HARBOR.example", "is a member of Harbor Care Alliance already."),
+        ("colleague@HARBOR.example", "is already a team member of Harbor Care Alliance."),
         ("taken@harbor.example", "is already invited."),
     ],
 )
@@ -417,7 +417,7 @@ def test_somebody_else_who_is_signed_in_cannot_accept(browse, world, link, read)
 
     assert page.status_code == posted.status_code == 403
     text = read(page).text
-    assert "You are signed in as custodian@mesa.example" in text
+    assert "You’re signed in as custodian@mesa.example" in text
     assert EMAIL not in text
     assert "Harbor" not in text
     assert not is_member("custodian@mesa.example")
