@@ -1,6 +1,7 @@
 """The product speaks plain American English: phrases that a delegate would not say stay out of every text."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -70,13 +71,25 @@ def phrases_in_template(text: str) -> set[str]:
     return phrases_in(text) | phrases_in(_TEMPLATE_TAG.sub(" ", text)) | phrases_in(_TEMPLATE_TAG.sub("", text))
 
 
+def literals_in(text: str) -> set[str]:
+    constants = (node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
+    return {value for value in constants if isinstance(value, str)}
+
+
+@functools.cache
+def labels() -> frozenset[str]:
+    """The labels of models and fields, as the migrations hold them: a change of one is a migration."""
+    found = (literals_in(path.read_text()) for path in REPOSITORY.glob("*/migrations/*.py"))
+    return frozenset().union(*found)
+
+
 def phrases_in_python(text: str) -> set[str]:
     """Those in the string literals of a module: messages, help, docstrings."""
     found = set()
+    for literal in literals_in(text) - labels():
+        found |= phrases_in(literal)
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found |= phrases_in(node.value)
-        elif isinstance(node, ast.JoinedStr):
+        if isinstance(node, ast.JoinedStr):
             # A value is any word; what stands around it is one sentence.
             found |= phrases_in("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
     return found
