@@ -40,7 +40,7 @@ def client_revoked(notice: Notice) -> EmailMultiAlternatives:
 
 
 def client_unused(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"{notice.client} isn’t being used")
+    return _message(notice, f"{notice.client} is not being used")
 
 
 def member_joined(notice: Notice) -> EmailMultiAlternatives:
@@ -52,7 +52,7 @@ def member_removed(notice: Notice) -> EmailMultiAlternatives:
 
 
 def membership_ended(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"You’re no longer a team member of {notice.organization.name}")
+    return _message(notice, f"You are no longer a team member of {notice.organization.name}")
 
 
 def secret_created(notice: Notice) -> EmailMultiAlternatives:
@@ -80,7 +80,7 @@ def invitation(invited: Invitation) -> EmailMultiAlternatives:
     link = urlencode({"link": invitations.token_of(invited)})
     by = invited.invited_by
     context = {
-        "subject": _subject(f"You’re invited to join {invited.organization.name}", invited.organization),
+        "subject": _subject(f"You are invited to join {invited.organization.name}", invited.organization),
         "organization": invited.organization,
         "role": invited.get_role_display(),
         "by": (by.name or by.email) if by else None,

@@ -142,7 +142,7 @@ def test_all_are_told_who_joined_and_who_was_removed(world, mailbox):
     assert {message["Subject"].partition("(")[0].strip() for message in mailbox.messages} == {
         "Nora Bcc: all@x.example <b> joined Harbor Care Alliance",
         "Nora Bcc: all@x.example <b> was removed from Harbor Care Alliance",
-        "You’re no longer a team member of Harbor Care Alliance",
+        "You are no longer a team member of Harbor Care Alliance",
     }
     for message in mailbox.messages:
         plain, html = message.get_body(["plain"]).get_content(), message.get_body(["html"]).get_content()

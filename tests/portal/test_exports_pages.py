@@ -282,7 +282,7 @@ def test_a_failure_is_told_in_words(delegate, started, read):
     page = read(delegate.get(f"{EXPORTS}/{started.pk}"))
 
     assert "Failed The disk for exports is full." in page.text
-    assert f"give the Claimsgate operators this export number:  {started.pk}" in page.text
+    assert f"give the Claimsgate operators this export number: {started.pk}" in page.text
 
 
 def test_an_export_in_which_nothing_changed_says_so(delegate, mbis, read):

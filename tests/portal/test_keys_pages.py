@@ -151,7 +151,7 @@ def test_a_url_is_saved_changed_and_taken_back(delegate, client_of_harbor, where
     assert f"fetch the keys of “ETL” from {URL}?2." in read(changed).text
     assert "access tokens from keys at the current URL are no longer valid" not in asked.text
     assert "Stop fetching keys for " in asked.text
-    assert "No keys of “ETL” are fetched any more." in read(ended).text
+    assert "We no longer fetch keys for “ETL”." in read(ended).text
     assert not client_of_harbor.key_sets.live().exists()
     assert [event.user.email for event in AuditEvent.objects.filter(action=Action.KEY_SET_URL_CHANGED)] == [
         "delegate@harbor.example"

@@ -115,7 +115,7 @@ def test_the_overview_warns_of_a_secret_that_ends_and_of_an_old_roster(delegate,
     assert "The secret for ETL expired" in page.text
     assert "Rotate a secret that expires" in page.text
     assert "Roster is old" in page.text
-    assert "CMS made the current one 60 days ago" in page.text
+    assert "CMS created the current roster 60 days ago" in page.text
 
 
 def test_a_client_whose_secrets_are_all_revoked_has_none(delegate, world, read):

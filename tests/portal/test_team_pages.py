@@ -115,7 +115,7 @@ def test_a_person_is_invited_and_gets_a_mail(delegate, world, mails, read):
     assert answer["Location"] == TEAM
     assert "We’re sending an invitation to New@harbor.example." in read(delegate.get(TEAM)).text
     (mail,) = mails
-    assert mail.subject == "You are invited to Harbor Care Alliance (A9994)"
+    assert mail.subject == "You are invited to join Harbor Care Alliance (A9994)"
     assert mail.to == ["New Person <New@harbor.example>"]
     assert "as Credential Delegate" in mail.body
     assert LINK.search(mail.body)
