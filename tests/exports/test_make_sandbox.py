@@ -396,7 +396,7 @@ def test_an_address_that_may_not_be_listed_is_refused_before_the_work(db):
 
 
 def test_a_client_for_no_size_is_refused(db):
-    with pytest.raises(CommandError, match="name the size"):
+    with pytest.raises(CommandError, match="add the size"):
         make("--with-client", HOME_ADDRESS)
 
 

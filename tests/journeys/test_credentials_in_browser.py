@@ -56,7 +56,7 @@ def test_a_secret_is_rotated_and_the_old_one_ended(running, chromium):
     page.get_by_text("Keep it for 24 hours").click()
     page.get_by_role("button", name="Rotate secret").click()
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("The new secret of Warehouse")
+    expect(page.get_by_role("heading", level=1)).to_have_text("New secret for Warehouse")
     visitor.look("a rotated secret")
     secret = page.locator("#secret").inner_text()
     assert secret not in str(visitor.context.cookies())
@@ -91,17 +91,17 @@ def test_a_vendor_that_calls_from_an_unlisted_address_is_let_in(running, chromiu
     page.get_by_role("link", name="View reasons").click()
     visitor.look("the test of the connection")
     expect(page.locator("#address")).to_have_text(ADDRESS)
-    page.get_by_role("link", name="Put it on the list of Vendor: 9.9.9.9").click()
+    page.get_by_role("link", name="Add to the IP allow list of Vendor: 9.9.9.9").click()
     expect(page.get_by_label("Address 2")).to_have_value("9.9.9.9")
     visitor.look("a prefilled form")
     page.get_by_role("button", name="Save IP allow list").click()
-    expect(page.get_by_text("The addresses of “Vendor” are saved.")).to_be_visible()
+    expect(page.get_by_text("The IP allow list of “Vendor” was saved.")).to_be_visible()
     assert api.ask_for_token().status_code == 200
 
-    page.get_by_role("link", name="What has happened with Vendor").click()
+    page.get_by_role("link", name="View activity of Vendor").click()
     visitor.look("the activity of a client")
     page.get_by_label("Outcome").select_option("Denied")
-    page.get_by_role("button", name="Show", exact=True).click()
+    page.get_by_role("button", name="Filter activity").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as CSV").click()
@@ -109,7 +109,7 @@ def test_a_vendor_that_calls_from_an_unlisted_address_is_let_in(running, chromiu
     assert [(row["client"], row["action"], row["address"]) for row in rows] == [("Vendor", "token.refused", "9.9.9.9")]
     page.get_by_label("From (UTC)").fill("2020-01-01")
     page.get_by_label("To (UTC)").fill("2020-01-02")
-    page.get_by_role("button", name="Show", exact=True).click()
+    page.get_by_role("button", name="Filter activity").click()
     expect(page.get_by_role("heading", name="No matching events")).to_be_visible()
     visitor.look("no such events")
     assert visitor.complaints == []
@@ -192,7 +192,7 @@ def test_it_all_works_without_javascript(running, chromium):
     secret = saved.value.path().read_text().splitlines()[2].removeprefix("CLAIMSGATE_CLIENT_SECRET=")
     page.goto(f"{OVERVIEW}/audit")
     page.get_by_label("What happened").select_option("Secret rotated")
-    page.get_by_role("button", name="Show", exact=True).click()
+    page.get_by_role("button", name="Filter activity").click()
 
     assert [api.ask_for_token(secret=each).status_code for each in (api.secret, secret)] == [401, 200]
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -210,7 +210,7 @@ def test_it_all_can_be_done_by_keyboard(running, chromium):
     expect(page.get_by_role("radio", name="Keep it for 24 hours")).to_be_checked()
     tab_to(page, "Rotate secret")
     keys.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("The new secret of Warehouse")
+    expect(page.get_by_role("heading", level=1)).to_have_text("New secret for Warehouse")
     tab_to(page, "Copy secret")
     tab_to(page, "Revoke the old secret now")
     keys.press("Enter")

@@ -166,7 +166,7 @@ def test_where_one_is_signed_in_and_out_again(running, chromium):
     here.look("sessions")
     expect(here.page.get_by_text("This browser")).to_have_count(1)
     here.page.get_by_role("button", name=re.compile("Sign out Chrome on Linux")).click()
-    expect(here.page.get_by_text("is signed out.")).to_be_visible()
+    expect(here.page.get_by_text("was signed out.")).to_be_visible()
     there.page.reload()
 
     heading(there.page, "Sign in")
@@ -222,7 +222,7 @@ def test_before_a_session_ends_one_is_asked(running_with, chromium):
     visitor.enter(world.colleague.email)
     heading(page, "Harbor Care Alliance")
     dialog = page.get_by_role("dialog", name="Are you still there?")
-    expect(dialog).to_contain_text(re.compile(r"You will be signed out in \d (minutes|minute)"))
+    expect(dialog).to_contain_text(re.compile(r"You’ll be signed out in \d (minutes|minute)"))
     visitor.look("the end of a session comes near")
     expect(dialog.get_by_role("button", name="Stay signed in")).to_be_focused()
     dialog.get_by_role("button", name="Sign out now").click()
