@@ -1,4 +1,4 @@
-"""A client of the bulk export API, as small as its documentation allows: the demo exports with it."""
+"""A minimal client of the bulk export API, used by the demo."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far a job is; `output` is the manifest's when it is finished, else None."""
+    """The progress of a job. `output` is the manifest's if it is finished, otherwise None."""
 
     percent: int
     output: list[dict[str, Any]] | None
@@ -23,7 +23,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that has been fetched."""
+    """A downloaded file."""
 
     resource_type: str
     resource_count: int
@@ -47,7 +47,7 @@ class BulkClient:
         )
 
     def start(self, path: str) -> str:
-        """Begin an export; the URL of its job."""
+        """Start an export. Return the URL of its job."""
         answer = self._get(f"{self._base_url}/{path}", headers={"Prefer": "respond-async"})
         return answer.headers["Content-Location"]
 
@@ -59,7 +59,7 @@ class BulkClient:
         return Status(int(progress[1]) if progress else 0, None)
 
     def download(self, entry: dict[str, Any], folder: Path) -> Download:
-        """Fetch one file of the manifest's `output` into `folder`, inflated on the way."""
+        """Download one file of the manifest's `output` into `folder`, decompressed."""
         folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         target = folder / f"{entry['type']}-{entry['url'].rpartition('/')[2]}"

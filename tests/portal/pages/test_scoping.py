@@ -113,7 +113,7 @@ def test_a_colleague_sees_all_but_what_changes_credentials(colleague, address, r
 
     assert response.status_code == (403 if name in FOR_MANAGERS else 200)
     if name in FOR_MANAGERS:
-        assert "a person with the role Credential Delegate manages credentials" in read(response).text
+        assert "To manage API credentials, you need the role Credential Delegate." in read(response).text
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -55,7 +55,7 @@ def test_whatever_is_wrong_the_answer_is_the_same(visitor, world, read, email, p
     response = visitor.post("/sign-in", {"login": email, "password": password})
 
     assert response.status_code == 400
-    assert "The e-mail address or the password is wrong. Check both and try again." in read(response).text
+    assert "The email address or password is wrong. Check both and try again." in read(response).text
     assert not is_in(visitor)
 
 
@@ -218,7 +218,7 @@ def test_before_the_first_sign_in_the_address_is_confirmed(visitor, newcomer, ma
     assert waiting["Location"] == "/sign-in/check-your-mail"
     assert not was_in
     assert mails[0].to == ["new@harbor.example"]
-    assert "Confirm your e-mail address" in read(page).text
+    assert "Confirm your email address" in read(page).text
     assert after.status_code == 302
     assert is_in(visitor)
     assert mail_addresses.is_verified(newcomer)
@@ -249,7 +249,7 @@ def test_a_link_to_an_address_that_the_person_no_longer_has_confirms_nothing(vis
 
     page = visitor.get(link_in(mails[0]))
 
-    assert "This link does not work any more" in read(page).text
+    assert "This link is no longer valid" in read(page).text
     assert visitor.post(link_in(mails[0])).status_code == 404
     newcomer.refresh_from_db()
     assert newcomer.email == "newer@harbor.example"

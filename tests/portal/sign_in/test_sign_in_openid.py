@@ -249,7 +249,7 @@ def test_an_address_that_is_not_verified_opens_nothing(visitor, account, read, v
     response = come_in(visitor)
 
     assert response["Location"] == "/sign-in"
-    assert "Test IdP does not say that your e-mail address is verified." in read(visitor.get("/sign-in")).text
+    assert "Your email address isn’t verified at Test IdP." in read(visitor.get("/sign-in")).text
     assert not is_in(visitor)
     assert not SocialAccount.objects.exists()
 
@@ -260,7 +260,7 @@ def test_a_stranger_gets_no_account(visitor, account, read):
 
     come_in(visitor, "stranger")
 
-    assert "nobody with this address may sign in here" in read(visitor.get("/sign-in")).text
+    assert "no Claimsgate account uses it" in read(visitor.get("/sign-in")).text
     assert not is_in(visitor)
     assert User.objects.count() == before
     assert not SocialAccount.objects.exists()
@@ -293,7 +293,7 @@ def test_calling_it_off_at_the_provider_leads_back_in_words(visitor, read):
 
     visitor.get(with_query(urlsplit(answer.headers["Location"])._replace(scheme="", netloc="").geturl(), state=state))
 
-    assert "Test IdP did not sign you in: it was called off there." in read(visitor.get("/sign-in")).text
+    assert "You weren’t signed in, because that was cancelled at Test IdP." in read(visitor.get("/sign-in")).text
     assert not is_in(visitor)
 
 
@@ -304,7 +304,7 @@ def test_a_provider_that_does_not_answer_is_no_mistake_of_ours(configured, read)
     response = visitor.get(START)
 
     assert response["Location"] == "/sign-in"
-    assert "Signing in through Test IdP did not work." in read(visitor.get("/sign-in")).text
+    assert "We couldn’t sign you in with Test IdP." in read(visitor.get("/sign-in")).text
 
 
 # --- Second step and links --------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_a_password_that_nobody_has_confirmed_is_taken_away(visitor, account, ma
     assert visitor.get("/account").status_code == 200
     assert mail_addresses.is_verified(newcomer)
     assert not newcomer.has_usable_password()
-    assert mails[-1].subject == "Claimsgate: You signed in with Test IdP"
+    assert mails[-1].subject == "Claimsgate: Your Test IdP account was linked"
 
 
 def test_a_confirmed_password_stays(visitor, world):
@@ -356,7 +356,7 @@ def test_a_confirmed_password_stays(visitor, world):
 
 
 def assert_refused(visitor: Browser, read) -> None:
-    assert "Signing in through Test IdP did not work." in read(visitor.get("/sign-in")).text
+    assert "We couldn’t sign you in with Test IdP." in read(visitor.get("/sign-in")).text
     assert not is_in(visitor)
     assert not SocialAccount.objects.exists()
 
