@@ -122,7 +122,7 @@ class World:
         self.colleague = UserFactory.build(email="colleague@harbor.example")
         self.stranger = UserFactory.build(email="custodian@mesa.example")
         self.operator = UserFactory.build(email="operator@gate.example", is_staff=True, is_superuser=True)
-        self._numbers = itertools.count(1)
+        self._numbers = iter(range(1, 100_000))  # can be copied, as itertools.count cannot
         self._write()
 
     def api_client(
