@@ -6,6 +6,8 @@ PY := $(VENV)/bin/python
 ARGS ?=
 # Of pytest. A file's tests stay together, since they share what was dear to set up.
 PROCESSES := -n 2 --dist loadfile
+# What is compiled once is kept, whatever the shell says: the tests start hundreds of Python programs.
+unexport PYTHONDONTWRITEBYTECODE
 
 # As a deployment has them; nothing is connected to.
 PRODUCTION := env -u CLAIMSGATE_EMBEDDED CLAIMSGATE_DATA_DIR=/tmp \
@@ -24,7 +26,7 @@ test: $(VENV)/.installed-dev node_modules/.installed
 
 # Everything but the journeys.
 quick: $(VENV)/.installed-dev
-	$(PY) -m pytest $(PROCESSES) -m "not journey" $(ARGS)
+	$(PY) -m pytest $(PROCESSES) -m "not journey" --ignore=tests/journeys $(ARGS)
 
 # After a change of the wire or of a page's title that is wanted: what is answered now becomes what is expected.
 record: $(VENV)/.installed-dev

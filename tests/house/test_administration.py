@@ -1,5 +1,7 @@
 """The operators' pages: all open, and what may only be looked at cannot be changed, not even by hand-made requests."""
 
+import copy
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
@@ -23,14 +25,15 @@ from exports.models import Job, Load
 from portal.mail.tasks import send_invitations
 from tests.credentials.tokens.signing import ec_key, jwk, key_set
 from tests.exports.store import load, patient
-from tests.world import UserFactory
+from tests.world import UserFactory, World
 
 LOOK_ONLY = (AccessToken, AuditEvent, Client, ClientKey, ClientSecret, Job, Load, Membership)
 
 
-@pytest.fixture
-def operator(world, client):
-    """An operator's browser, in a world where there is one of everything."""
+@pytest.fixture(scope="module")
+def one_of_each(kept) -> World:
+    """A world in which there is one of everything."""
+    world = World()
     mbis = world.beneficiaries(2)
     world.roster(world.harbor, mbis)
     load({mbi: [patient(mbi)] for mbi in mbis})
@@ -38,6 +41,17 @@ def operator(world, client):
     api.kick_off()
     add_keys(api.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)
     invitations.invite(world.harbor, email="new@harbor.example", role="credential_delegate", by=world.delegate)
+    return world
+
+
+@pytest.fixture
+def world(db, one_of_each) -> World:
+    return copy.deepcopy(one_of_each)
+
+
+@pytest.fixture
+def operator(world, client):
+    """An operator's browser."""
     client.force_login(world.operator)
     return client
 

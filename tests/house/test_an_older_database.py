@@ -273,12 +273,11 @@ def then(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Then]
     exports["OPTIONS"] = {**exports["OPTIONS"], "location": str(tmp_path_factory.mktemp("exports"))}
     with (
         django_db_blocker.unblock(),
-        prepared.new_database(f"claimsgate_older_{services.PROCESS or 'alone'}"),
+        prepared.new_database(f"claimsgate_older_{services.PROCESS or 'alone'}", like=prepared.migrated(THEN)),
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(settings, "STORAGES", {**settings.STORAGES, "exports": exports})
         executor = MigrationExecutor(connection)
-        executor.migrate(THEN)
         it = Then(executor.loader.project_state(THEN).apps)
         it.trail = _rows("credentials_auditevent")
         it.counts = _counts()
