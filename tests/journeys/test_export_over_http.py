@@ -100,6 +100,7 @@ def test_a_roster_file_a_token_an_export_and_exactly_the_rosters_claims(running,
         _accepted_by_an_independent_judge(resource)
 
 
+@pytest.mark.debian
 def test_every_client_gets_the_same_bytes(running, tmp_path):
     world = World()
     ours = list(synthetic.people(SEED, 3))

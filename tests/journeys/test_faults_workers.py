@@ -142,6 +142,7 @@ def test_a_worker_that_stands_still_in_a_transaction_holds_nobody_up(site):
     site.check_undisturbed(refreshed(job))
 
 
+@pytest.mark.debian
 def test_clocks_that_differ_by_hours_change_nothing(site):
     ahead = site.start_worker(FOR_EVER, EXPORT_LEASE_SECONDS="3", TEST_RECOVERY_SECONDS="3600", **clock(AHEAD))
     behind = site.start_worker(FOR_EVER, EXPORT_LEASE_SECONDS="3", **clock(BEHIND))
