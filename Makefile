@@ -16,13 +16,17 @@ PRODUCTION := env -u CLAIMSGATE_EMBEDDED CLAIMSGATE_DATA_DIR=/tmp \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ \
 	ALLOWED_HOSTS=gate.example TRUSTED_PROXIES=10.0.0.0/8 EMAIL_URL=smtp+tls://user:not-a-password@mail.example:587
 
-.PHONY: demo test quick bench record check coverage format lock clean
+.PHONY: demo test debian quick bench record check coverage format lock clean
 
 demo: $(VENV)/.installed node_modules/.installed
 	@exec $(PY) manage.py demo --parent $$PPID $(ARGS)
 
 test: $(VENV)/.installed-dev node_modules/.installed
-	$(PY) -m pytest $(PROCESSES) $(ARGS)
+	$(PY) -m pytest $(PROCESSES) -m "not debian" $(ARGS)
+
+# The journeys that need programs of Debian's packages, as Chromium and nginx; .ci/run installs them.
+debian: $(VENV)/.installed-dev node_modules/.installed
+	$(PY) -m pytest $(PROCESSES) -m debian $(ARGS)
 
 # Everything but the journeys.
 quick: $(VENV)/.installed-dev

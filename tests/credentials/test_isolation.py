@@ -12,8 +12,8 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from credentials import notices, tasks
+from credentials.clients.issuing import secret_digest
 from credentials.isolation import isolated
-from credentials.issuing import secret_digest
 from credentials.models import (
     AccessToken,
     AuditEvent,

@@ -139,7 +139,8 @@ class Installation:
 
     undisturbed: list[Stored]
 
-    def __init__(self, folder: Path, *, port: int, proxies: str) -> None:
+    def __init__(self, folder: Path, *, port: int, proxies: str, settings: str = "portal.settings") -> None:
+        """`settings` are those of the servers."""
         self.folder = folder
         self.services = Embedded(folder)
         self.exports = folder / "exports"
@@ -152,6 +153,7 @@ class Installation:
         self._environment = {
             "CLAIMSGATE_EMBEDDED": "on",
             "CLAIMSGATE_DATA_DIR": str(folder),
+            "DJANGO_SETTINGS_MODULE": settings,
             "DATABASE_URL": "",
             "CELERY_BROKER_URL": "",
             "CELERY_SKIP_CHECKS": "1",  # they take half of the time that a worker needs to start
@@ -381,11 +383,12 @@ def refreshed(job: Job) -> Job:
     return job
 
 
-def waits_for_table(name: str) -> bool:
-    """Whether someone wants a lock on a table that another has."""
+def waiting_for(table: str) -> int:
+    """How many want a lock on a table that another has."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_locks WHERE relation = %s::regclass AND NOT granted", [name])
-        return cursor.fetchone() is not None
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND NOT granted", [table])
+        [count] = cursor.fetchone()
+    return count
 
 
 def wait_until(holds: Callable[[], Any], what: str, *, within: float = PATIENCE_SECONDS) -> None:

@@ -15,7 +15,7 @@ from tests.authenticators import code
 from tests.journeys.visitor import PATIENCE_MILLISECONDS, Visitor, give_app
 from tests.world import PASSWORD, World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 MADE_AT = dt.datetime(2026, 11, 1, 4, 30, tzinfo=dt.UTC)
 

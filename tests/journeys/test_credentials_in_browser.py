@@ -16,7 +16,7 @@ from tests.credentials.tokens.signing import ec_key, jwk, key_set, private_pem, 
 from tests.journeys.visitor import Visitor
 from tests.world import World, sign_in
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 OVERVIEW = "/organizations/A9994"
 ADDRESS = "8.8.4.4"

@@ -9,7 +9,7 @@ from credentials.models import Organization
 from tests.journeys.visitor import Visitor, give_app
 from tests.world import World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 ENDED = dt.date(2026, 3, 31)
 HARBOR = "/organizations/A9994"

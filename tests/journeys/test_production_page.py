@@ -140,6 +140,7 @@ def reader(data_folder) -> Iterator[Reader]:
             it.end()
 
 
+@pytest.mark.debian
 def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
     beside_the_code = set(REPOSITORY.iterdir())
     put_data_where_the_page_finds_it(reader.incoming)

@@ -16,7 +16,7 @@ from tests.journeys.conftest import free_port
 from tests.journeys.visitor import Visitor
 from tests.world import PASSWORD, World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 DELEGATE = "delegate@harbor.example"
 NEW_PASSWORD = "three small boats at dawn"

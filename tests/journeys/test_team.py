@@ -13,7 +13,7 @@ from tests.journeys.visitor import Visitor, give_app
 from tests.ports import free_port
 from tests.world import World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 NEW = "nora@harbor.example"
 LINK = re.compile(r"^http://localhost:\d+(/invitation\?link=\S+)$", re.MULTILINE)

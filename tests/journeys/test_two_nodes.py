@@ -52,7 +52,7 @@ def small_site(django_db_setup, django_db_blocker, transactional_db) -> Iterator
     ):
         folder = Path(name)
         folder.chmod(0o755)
-        it = Installation(folder, port=free_port(), proxies=PROXY_NETWORK)
+        it = Installation(folder, port=free_port(), proxies=PROXY_NETWORK, settings="tests.journeys.impatient")
         with it.running(), it.as_database():
             yield it
 
@@ -61,18 +61,20 @@ def test_two_nodes_and_a_hundred_clients_fit_into_sixty_connections_and_outlive_
     site = small_site
     nodes = [f"http://localhost:{site.port}", site.start_another_server()]
     clients = [site.world.api_client(name=f"Client {number}") for number in range(CLIENTS)]
-    workers = [site.start_worker(pace=0.05, concurrency=WORKER_PROCESSES) for _ in range(2)]
+    workers = [site.start_worker(pace=0.5, concurrency=WORKER_PROCESSES) for _ in range(2)]
     polls, jobs = Polls(), []
 
     async def disturb() -> None:
         """What happens to the installation while the clients poll."""
-        await asyncio.sleep(8)
+        # All have polled, and the workers are at work.
+        while polls.statuses[202] < 2 * CLIENTS or not all(worker.is_copying for worker in workers):
+            await asyncio.sleep(0.1)
         before, polls.statuses = polls.statuses, collections.Counter()
         assert set(before) == {200, 202}, before
         assert await asyncio.to_thread(count_connections) <= MAX_CONNECTIONS - 4
         await asyncio.to_thread(site.stop_postgres, "fast")
-        await asyncio.sleep(4)
-        assert polls.statuses[503], polls.statuses
+        while polls.statuses[503] < CLIENTS / 2:
+            await asyncio.sleep(0.1)
         await asyncio.to_thread(site.start_services)
         for worker in workers:
             worker.set_pace(0)
