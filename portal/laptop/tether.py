@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 
-# With what PostgreSQL gets after it (portal/laptop/embedded.py) less than ten seconds.
+# With what PostgreSQL gets after it (portal/laptop/embedded_postgres.py) less than ten seconds.
 ENDING_SECONDS = 4
 
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from django.db import connection, connections
 
-from portal.laptop import embedded
+from portal.laptop import embedded_postgres
 from tests.journeys.conftest import PROXY_NETWORK
 from tests.journeys.installation import EXPORT, Installation, refreshed, wait_until
 from tests.ports import free_port
@@ -48,7 +48,7 @@ def small_site(django_db_setup, django_db_blocker, transactional_db) -> Iterator
     """An installation whose PostgreSQL lets few connections in, also after it was restarted."""
     with (
         tempfile.TemporaryDirectory(prefix="cg-") as name,
-        mock.patch.dict(embedded.POSTGRES_OPTIONS, max_connections=str(MAX_CONNECTIONS)),
+        mock.patch.dict(embedded_postgres.OPTIONS, max_connections=str(MAX_CONNECTIONS)),
     ):
         folder = Path(name)
         folder.chmod(0o755)
