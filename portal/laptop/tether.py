@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 
-# Together with PostgreSQL's time (portal/laptop/embedded.py), less than 10 seconds.
+# Together with PostgreSQL's time (portal/laptop/embedded_postgres.py), less than 10 seconds.
 ENDING_SECONDS = 4
 
 

@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from exports.claims.loader import Arrival
 from exports.models import Job
-from portal.laptop import processes
+from portal.laptop import embedded_postgres, processes
 from portal.laptop.embedded import Embedded
 from tests.exports.store import arrival, load, patient
 from tests.ports import free_port
@@ -345,22 +345,22 @@ class Installation:
 
     def stop_postgres(self, mode: str) -> None:
         """`fast` ends it in order; after `immediate` it has to recover as after a crash."""
-        data = str(self.services.postgres_home / "data")
-        self.services._postgres("pg_ctl", "-D", data, "-w", "-m", mode, "stop")
+        data = str(self.services.postgres.home / "data")
+        self.services.postgres._run("pg_ctl", "-D", data, "-w", "-m", mode, "stop")
         connections.close_all()
 
     def stop_valkey(self) -> None:
-        self.services._stop_valkey()
-        wait_until(lambda: not self.services._valkey_answers(), "Valkey is gone")
+        self.services.valkey.stop()
+        wait_until(lambda: not self.services.valkey.answers(), "Valkey is gone")
 
     def start_services(self) -> None:
         self.services.start()
 
     def empty_the_broker(self) -> None:
-        assert self.services._tell_valkey(b"FLUSHALL\r\n") == b"+OK\r\n"
+        assert self.services.valkey._tell(b"FLUSHALL\r\n") == b"+OK\r\n"
 
     def _program(self, name: str) -> str:
-        return str(self.services._postgres_programs() / name)
+        return str(embedded_postgres.programs() / name)
 
     def _psql(self) -> list[str]:
         facts = self.services.database()

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 import yaml
 
-from portal.laptop import embedded
+from portal.laptop import embedded_valkey
 from tests.attribution.archives import MBIS, NAME, archive
 from tests.exports.ndjson import eob, patient
 from tests.journeys.conftest import required_program
@@ -64,7 +64,7 @@ def broker(folder: Path) -> Iterator[tuple[str, str]]:
         yield named, f"{named.rpartition('/')[0].replace('redis://', 'rediscache://')}/1"
         return
     port = free_port()
-    command = [embedded._valkey_program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    command = [embedded_valkey.program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
     with (folder / "valkey.log").open("wb") as log:
         process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log)
     try:

@@ -223,7 +223,7 @@ def _warn_of_room(console: Console, standings: Sequence[Standing]) -> None:
     """Warn if the disk of the embedded database is too small. The disk of another database can't be checked."""
     if not settings.SERVICES.has_postgres:
         return
-    place = settings.SERVICES.postgres_home
+    place = settings.SERVICES.postgres.home
     free = shutil.disk_usage(place).free
     data = sum(_bytes(standing.size, standing.size.people - standing.people_done) for standing in standings)
     needed = data + min(data, LOG_BYTES_AT_MOST)
