@@ -23,8 +23,8 @@ from credentials.models import AuditEvent, Membership, Organization, Role, User
 from portal import mail_addresses
 from portal.openid_connect import Adapter, Provider
 from tests.authenticators import code
-from tests.journeys.conftest import free_port
 from tests.portal.test_sign_in_second_step import set_up_app
+from tests.ports import free_port
 from tests.world import PASSWORD, UserFactory, sign_in
 
 START, CALLBACK = "/sign-in/with/test-idp", "/sign-in/with/test-idp/callback"
