@@ -15,8 +15,8 @@ from exports.models import Job
 from tests.exports.store import arrival, exported, load, patient, run
 from tests.world import KICK_OFF_HEADERS, ApiClient, OrganizationFactory
 
-# Where a whole export is run: its lease is renewed over a connection of its own, which sees committed rows only.
-committed = pytest.mark.django_db(transaction=True)
+# Where a whole export is run.
+unhurried = pytest.mark.usefixtures("unhurried")
 
 NOT_AN_INSTANT = "Invalid date format supplied in _since parameter.  Date must be in FHIR Instant format."
 NOT_PASSED_YET = "Invalid date format supplied in _since parameter. Date must be a date that has already passed"
@@ -86,7 +86,7 @@ def test_without_type_all_types_are_exported_that_the_organization_may_have(part
     assert kicked_off(partial["mesa"]).resource_types == ALL_TYPES
 
 
-@committed
+@unhurried
 def test_partially_adjudicated_claims_are_exported_for_those_who_may_have_them(partial):
     given = {name: exported(run(kicked_off(client))) for name, client in partial.items()}
     asked = exported(run(kicked_off(partial["mesa"], f"{GROUP}?_type=ClaimResponse")))
@@ -293,7 +293,7 @@ def test_without_a_roster_there_is_nothing_to_export(world):
     assert outcome(response) == "failed to start job; attribution file not found"
 
 
-@committed
+@unhurried
 def test_a_job_is_followed_from_pending_to_its_manifest(api):
     job = kicked_off(api)
     path = f"/api/v2/jobs/{job.pk}"
@@ -351,7 +351,7 @@ def test_what_is_no_job_id_is_a_bad_request(api, job_id):
     assert api.get(f"/api/v2/jobs/{job_id}").status_code == 400
 
 
-@committed
+@unhurried
 @pytest.mark.parametrize("accept_encoding", ["gzip", "deflate, gzip;q=0.5", "*", "br;q=1.0, gzip;q=0.8, *;q=0.1"])
 def test_a_client_that_takes_gzip_gets_the_stored_bytes(api, accept_encoding):
     job = run(kicked_off(api))
@@ -365,7 +365,7 @@ def test_a_client_that_takes_gzip_gets_the_stored_bytes(api, accept_encoding):
     assert [json.loads(line)["resourceType"] for line in gzip.decompress(body).splitlines()] == ["Patient"] * 2
 
 
-@committed
+@unhurried
 @pytest.mark.parametrize("accept_encoding", ["", "identity", "gzip;q=0", "br", "gzip;q=0, *", "gzip;q=nonsense"])
 def test_another_client_gets_plain_ndjson(api, accept_encoding):
     job = run(kicked_off(api))
@@ -379,7 +379,7 @@ def test_another_client_gets_plain_ndjson(api, accept_encoding):
     assert len(body.splitlines()) == 2
 
 
-@committed
+@unhurried
 def test_a_download_is_written_down(api, world):
     job = run(kicked_off(api))
 
@@ -389,7 +389,7 @@ def test_a_download_is_written_down(api, world):
     assert (event.client, event.detail["job"]) == (api.client, job.pk)
 
 
-@committed
+@unhurried
 def test_to_a_stranger_a_job_and_its_files_do_not_exist(api, world):
     job = run(kicked_off(api))
     paths = [f"/api/v2/jobs/{job.pk}", f"/data/{job.pk}/{job.files.first().name}"]
@@ -403,14 +403,14 @@ def test_to_a_stranger_a_job_and_its_files_do_not_exist(api, world):
     assert not AuditEvent.objects.filter(action__in=[Action.EXPORT_DOWNLOADED, Action.EXPORT_CANCELLED]).exists()
 
 
-@committed
+@unhurried
 def test_a_file_of_one_job_is_not_found_under_another(api):
     first, second = run(kicked_off(api)), run(kicked_off(api))
 
     assert api.get(f"/data/{second.pk}/{first.files.first().name}").status_code == 404
 
 
-@committed
+@unhurried
 @pytest.mark.parametrize("name", ["..%2f..%2fetc%2fpasswd", "..", ".hidden", "%00", "a.ndjson"])
 def test_a_name_that_is_no_file_of_the_job_is_not_found(api, name):
     job = run(kicked_off(api))
@@ -418,7 +418,7 @@ def test_a_name_that_is_no_file_of_the_job_is_not_found(api, name):
     assert api.get(f"/data/{job.pk}/{name}").status_code == 404
 
 
-@committed
+@unhurried
 def test_a_file_of_an_expired_job_is_gone_before_it_is_removed(api):
     job = run(kicked_off(api))
     Job.objects.update(expires_at=timezone.now())

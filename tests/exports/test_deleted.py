@@ -13,7 +13,7 @@ from exports.pipeline.plan import selection_of
 from exports.sources import SOURCES, deletions
 from tests.exports.store import arrival, deleted, exported, load, patient, run, start
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 YESTERDAY = dt.timedelta(days=1)
 

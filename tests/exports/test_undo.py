@@ -10,7 +10,7 @@ from exports.models import Chunk, Deletion, Job, Load
 from exports.pipeline import plan, write
 from tests.exports.store import arrival, exported, lines, load, patient, run, start
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 def eob(number: int, **more):
