@@ -245,9 +245,10 @@ def test_another_file_under_a_published_name_is_refused(world: World) -> None:
 
 
 def test_the_same_content_under_another_name_is_refused(world: World) -> None:
-    load_roster(archive(), file_name=NAME)
+    content = archive()  # once: it says when it was made
+    load_roster(content, file_name=NAME)
 
-    roster = refused(archive(), "T.BCD.A9994.ZCY26.D261101.T1100000")
+    roster = refused(content, "T.BCD.A9994.ZCY26.D261101.T1100000")
 
     assert f"The same content was already published as {NAME}" in only_reason(roster)
 

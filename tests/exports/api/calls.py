@@ -5,8 +5,8 @@ import pytest
 from exports.models import Job
 from tests.world import ApiClient
 
-# Where a whole export is run: its lease is renewed over a connection of its own, which sees committed rows only.
-committed = pytest.mark.django_db(transaction=True)
+# Where a whole export is run.
+unhurried = pytest.mark.usefixtures("unhurried")
 
 ADJUDICATED = ["Patient", "Coverage", "ExplanationOfBenefit"]
 ALL_TYPES = [*ADJUDICATED, "Claim", "ClaimResponse"]

@@ -10,12 +10,12 @@ from django.utils import timezone
 from credentials.models import AuditEvent
 from credentials.trail.audit import Action
 from exports.models import Job
-from tests.exports.api.calls import ALL_TYPES, GROUP, PATIENT, committed, kicked_off, outcome
+from tests.exports.api.calls import ALL_TYPES, GROUP, PATIENT, kicked_off, outcome, unhurried
 from tests.exports.store import run
 from tests.world import KICK_OFF_HEADERS
 
 
-@committed
+@unhurried
 def test_a_job_is_followed_from_pending_to_its_manifest(api):
     job = kicked_off(api)
     path = f"/api/v2/jobs/{job.pk}"
@@ -73,7 +73,7 @@ def test_what_is_no_job_id_is_a_bad_request(api, job_id):
     assert api.get(f"/api/v2/jobs/{job_id}").status_code == 400
 
 
-@committed
+@unhurried
 @pytest.mark.parametrize("accept_encoding", ["gzip", "deflate, gzip;q=0.5", "*", "br;q=1.0, gzip;q=0.8, *;q=0.1"])
 def test_a_client_that_takes_gzip_gets_the_stored_bytes(api, accept_encoding):
     job = run(kicked_off(api))
@@ -87,7 +87,7 @@ def test_a_client_that_takes_gzip_gets_the_stored_bytes(api, accept_encoding):
     assert [json.loads(line)["resourceType"] for line in gzip.decompress(body).splitlines()] == ["Patient"] * 2
 
 
-@committed
+@unhurried
 @pytest.mark.parametrize("accept_encoding", ["", "identity", "gzip;q=0", "br", "gzip;q=0, *", "gzip;q=nonsense"])
 def test_another_client_gets_plain_ndjson(api, accept_encoding):
     job = run(kicked_off(api))
@@ -101,7 +101,7 @@ def test_another_client_gets_plain_ndjson(api, accept_encoding):
     assert len(body.splitlines()) == 2
 
 
-@committed
+@unhurried
 def test_a_download_is_written_down(api, world):
     job = run(kicked_off(api))
 
@@ -111,7 +111,7 @@ def test_a_download_is_written_down(api, world):
     assert (event.client, event.detail["job"]) == (api.client, job.pk)
 
 
-@committed
+@unhurried
 def test_to_a_stranger_a_job_and_its_files_do_not_exist(api, world):
     job = run(kicked_off(api))
     paths = [f"/api/v2/jobs/{job.pk}", f"/data/{job.pk}/{job.files.first().name}"]
@@ -125,14 +125,14 @@ def test_to_a_stranger_a_job_and_its_files_do_not_exist(api, world):
     assert not AuditEvent.objects.filter(action__in=[Action.EXPORT_DOWNLOADED, Action.EXPORT_CANCELLED]).exists()
 
 
-@committed
+@unhurried
 def test_a_file_of_one_job_is_not_found_under_another(api):
     first, second = run(kicked_off(api)), run(kicked_off(api))
 
     assert api.get(f"/data/{second.pk}/{first.files.first().name}").status_code == 404
 
 
-@committed
+@unhurried
 @pytest.mark.parametrize("name", ["..%2f..%2fetc%2fpasswd", "..", ".hidden", "%00", "a.ndjson"])
 def test_a_name_that_is_no_file_of_the_job_is_not_found(api, name):
     job = run(kicked_off(api))
@@ -140,7 +140,7 @@ def test_a_name_that_is_no_file_of_the_job_is_not_found(api, name):
     assert api.get(f"/data/{job.pk}/{name}").status_code == 404
 
 
-@committed
+@unhurried
 def test_a_file_of_an_expired_job_is_gone_before_it_is_removed(api):
     job = run(kicked_off(api))
     Job.objects.update(expires_at=timezone.now())

@@ -9,7 +9,7 @@ from django.utils import timezone
 from credentials.models import AuditEvent
 from credentials.trail.audit import Action
 from exports.models import Job
-from tests.exports.api.calls import ADJUDICATED, ALL_TYPES, GROUP, PATIENT, committed, kicked_off, outcome
+from tests.exports.api.calls import ADJUDICATED, ALL_TYPES, GROUP, PATIENT, kicked_off, outcome, unhurried
 from tests.exports.store import arrival, exported, load, patient, run
 from tests.world import KICK_OFF_HEADERS, ApiClient, OrganizationFactory
 
@@ -53,7 +53,7 @@ def test_without_type_all_types_are_exported_that_the_organization_may_have(part
     assert kicked_off(partial["mesa"]).resource_types == ALL_TYPES
 
 
-@committed
+@unhurried
 def test_partially_adjudicated_claims_are_exported_for_those_who_may_have_them(partial):
     given = {name: exported(run(kicked_off(client))) for name, client in partial.items()}
     asked = exported(run(kicked_off(partial["mesa"], f"{GROUP}?_type=ClaimResponse")))

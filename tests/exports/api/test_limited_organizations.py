@@ -9,7 +9,7 @@ from exports.kickoff import NoRosterError
 from exports.models import Job
 from tests.exports.store import arrival, exported, load, run, start
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 ENDED = dt.date(2026, 3, 31)
 BEFORE = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)

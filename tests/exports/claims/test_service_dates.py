@@ -16,7 +16,7 @@ from exports.models import Chunk, Job
 from tests.exports import made_up
 from tests.exports.store import arrival, exported, load, patient, run, start
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 def claim(number: int, day: str | None, **more):

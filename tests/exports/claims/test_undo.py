@@ -11,7 +11,7 @@ from exports.pipeline import plan
 from tests.exports.store import arrival, exported, lines, load, patient, run, start
 from tests.exports.turn import take_and_write
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 def eob(number: int, **more):

@@ -14,7 +14,7 @@ from exports.sources import SOURCES, deletions
 from tests.exports.store import arrival, deleted, exported, load, patient, run, start
 from tests.exports.turn import take_and_write
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 YESTERDAY = dt.timedelta(days=1)
 

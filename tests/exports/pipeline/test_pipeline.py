@@ -18,8 +18,7 @@ from exports.pipeline import expire, finish, leases, plan, recover, turns, write
 from tests.exports.store import arrival, exported, load, patient, run, start
 from tests.exports.turn import take_and_write
 
-# The lease of a shard is renewed over a connection of its own, which sees committed rows only.
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 GROUP = Job.Scope.GROUP_ALL
 
@@ -332,6 +331,7 @@ def test_a_cancelled_job_is_not_planned(world, harbor_job):
     assert not Shard.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)  # the message is sent when the job is committed
 def test_recovery_sends_a_lost_message_again_but_not_a_fresh_one(harbor_job, settings):
     fresh = recover.recover()
     Job.objects.update(sent_at=Now() - settings.EXPORT_MESSAGE_PATIENCE)

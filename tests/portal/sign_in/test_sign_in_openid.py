@@ -23,8 +23,8 @@ from credentials.trail.audit import Action
 from portal.sign_in import mail_addresses
 from portal.sign_in.openid_connect import Adapter, OpenIdProvider
 from tests.authenticators import code
-from tests.journeys.conftest import free_port
 from tests.portal.sign_in.test_sign_in_second_step import set_up_app
+from tests.ports import free_port
 from tests.world import PASSWORD, UserFactory, sign_in
 
 START, CALLBACK = "/sign-in/with/test-idp", "/sign-in/with/test-idp/callback"
