@@ -64,8 +64,8 @@ def test_everything_works_without_javascript(running, chromium, tmp_path):
     page.get_by_label("Roster file").set_input_files(_roster_file(tmp_path, people))
     page.get_by_role("button", name="Check and publish").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Roster published")
-    page.get_by_role("link", name="Start an export").click()
-    page.get_by_role("button", name="Start the export").click()
+    page.get_by_role("link", name="Start export").click()
+    page.get_by_role("button", name="Start export").click()
     page.wait_for_url("**/exports/*")
     while page.get_by_role("link", name="Refresh this page").count():
         page.get_by_role("link", name="Refresh this page").click()
@@ -117,7 +117,7 @@ def test_everything_can_be_reached_by_keyboard(running, chromium):
 
 def _create_a_client(visitor: Visitor) -> None:
     page = visitor.page
-    page.get_by_role("link", name="Create a client").click()
+    page.get_by_role("link", name="Create client").click()
     visitor.look("a form")
     expect(page.get_by_label("Address 2")).to_be_hidden()
     page.get_by_label("Name", exact=True).fill("Warehouse")
@@ -158,7 +158,7 @@ def _load_the_roster(visitor: Visitor, roster: Path) -> None:
     page = visitor.page
     page.get_by_role("link", name="Attribution").click()
     visitor.look("no roster")
-    page.get_by_role("link", name="Load a roster").click()
+    page.get_by_role("link", name="Load roster").click()
     page.get_by_label("Roster file").set_input_files({"name": "roster.csv", "mimeType": "text/csv", "buffer": b"MBI\n"})
     visitor.look("a chosen file")
     page.get_by_role("button", name="Check and publish").click()
@@ -174,9 +174,9 @@ def _export(visitor: Visitor) -> None:
     """From the form to files, without a reload, although the server is away once when it is asked for news."""
     page = visitor.page
     page.route("**/progress", lambda route: route.fulfill(status=503, body="<h1>Away</h1>"), times=1)
-    page.get_by_role("link", name="Start an export").click()
+    page.get_by_role("link", name="Start export").click()
     visitor.look("the form of an export")
-    page.get_by_role("button", name="Start the export").click()
+    page.get_by_role("button", name="Start export").click()
     page.wait_for_url("**/exports/*")
     page.evaluate("window.isTheSamePage = true")
     expect(page.locator(".progress__status")).to_have_text("Ready", timeout=PATIENCE_MILLISECONDS)

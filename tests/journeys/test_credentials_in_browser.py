@@ -124,7 +124,7 @@ def test_keys_are_added_and_revoked_and_a_private_one_is_refused(running, chromi
 
     page.goto(of_client(client, "/keys"))
     visitor.look("no keys")
-    page.get_by_role("link", name="Add a public key").click()
+    page.get_by_role("link", name="Add public key").click()
     page.get_by_label("Name").fill("Warehouse 2026")
     page.get_by_label("Public key").fill(private_pem(ec_key()))
     page.get_by_role("button", name="Add public key").click()

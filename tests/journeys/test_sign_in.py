@@ -90,7 +90,7 @@ def test_a_delegate_sets_up_an_app_and_signs_in_with_it(running, chromium):
         page.get_by_role("link", name="Download codes").click()
     assert saved.value.path().read_text().split() == codes
     page.get_by_role("link", name="I’ve saved the codes: continue").click()
-    heading(page, "Credentials")
+    heading(page, "API credentials")
     assert page.url.endswith("/organizations/A9994/credentials")
 
     sign_out(page)

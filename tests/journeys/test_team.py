@@ -56,7 +56,7 @@ def invite_nora(visitor: Visitor, mails: Path) -> tuple[str, str]:
     heading(page, "Team")
     expect(page.get_by_text("There are no open invitations.")).to_be_visible()
     visitor.look("a team without invitations")
-    page.get_by_role("link", name="Invite a team member").click()
+    page.get_by_role("link", name="Invite team member").click()
     visitor.look("inviting")
     page.get_by_label("Email address").fill("colleague@harbor.example")
     page.get_by_role("button", name="Send invitation").click()
@@ -74,7 +74,7 @@ def invite_nora(visitor: Visitor, mails: Path) -> tuple[str, str]:
     link = mailed_link(mails, 2)
     page.get_by_role("link", name=f"Withdraw the invitation to {NEW}").click()
     visitor.look("withdrawing")
-    page.get_by_role("link", name="Keep it").click()
+    page.get_by_role("link", name="Keep this invitation").click()
     return former, link
 
 
