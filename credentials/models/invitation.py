@@ -21,7 +21,7 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         return self.filter(organization=organization)
 
     def open(self) -> "InvitationQuerySet":
-        """Invitations that are neither accepted nor withdrawn. Expired ones are included, because they can be sent again."""
+        """Invitations neither accepted nor withdrawn. Expired ones are included: they can be sent again."""
         return self.filter(accepted_at=None, withdrawn_at=None)
 
     def due(self, now: dt.datetime) -> "InvitationQuerySet":
@@ -88,5 +88,5 @@ class Invitation(models.Model):
         return self.expires_at <= timezone.now()
 
     def is_for(self, email: str) -> bool:
-        """Return whether it was sent to this email address. These are ASCII, so case is the only possible difference."""
+        """Return whether it was sent to this email address. These are ASCII, so only the case can differ."""
         return bool(self.email) and self.email.lower() == email.lower()
