@@ -318,7 +318,7 @@ SOCIALACCOUNT_ADAPTER = "portal.sign_in.adapters.ProviderAdapter"
 SOCIALACCOUNT_EMAIL_VERIFICATION = "none"  # the provider must have verified it
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
-        "provider_class": "portal.sign_in.openid_connect.Provider",
+        "provider_class": "portal.sign_in.openid_connect.OpenIdProvider",
         "APPS": [
             {
                 "provider_id": provider.get("id", ""),

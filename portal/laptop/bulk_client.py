@@ -14,7 +14,7 @@ BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ExportStatus:
     """The progress of a job. `output` is the manifest's if it is finished, otherwise None."""
 
     percent: int
@@ -51,12 +51,12 @@ class BulkClient:
         answer = self._get(f"{self._base_url}/{path}", headers={"Prefer": "respond-async"})
         return answer.headers["Content-Location"]
 
-    def status(self, job_url: str) -> Status:
+    def status(self, job_url: str) -> ExportStatus:
         answer = self._get(job_url)
         if answer.status_code == requests.codes.ok:
-            return Status(100, answer.json()["output"])
+            return ExportStatus(100, answer.json()["output"])
         progress = re.search(r"(\d+)%", answer.headers.get("X-Progress", ""))
-        return Status(int(progress[1]) if progress else 0, None)
+        return ExportStatus(int(progress[1]) if progress else 0, None)
 
     def download(self, entry: dict[str, Any], folder: Path) -> Download:
         """Download one file of the manifest's `output` into `folder`, decompressed."""

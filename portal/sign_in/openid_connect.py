@@ -34,7 +34,7 @@ LEEWAY_SECONDS = 60
 KEPT_CLAIMS = ("iss", "sub", "email", "email_verified", "acr")
 
 
-class Client(OAuth2Client):
+class OpenIdClient(OAuth2Client):
     """Our client at the provider: with a secret, a private key, or PKCE alone."""
 
     settings: Mapping[str, Any]
@@ -64,7 +64,7 @@ class Client(OAuth2Client):
 class Adapter(OpenIDConnectOAuth2Adapter):
     """Talks to one provider."""
 
-    client_class = Client
+    client_class = OpenIdClient
     nonce: str | None = None  # of the current request
 
     @property
@@ -79,8 +79,8 @@ class Adapter(OpenIDConnectOAuth2Adapter):
             cache.set(key, found, CONFIGURATION_SECONDS)
         return found
 
-    def get_client(self, request: HttpRequest, app: SocialApp) -> "Client":
-        client = cast("Client", super().get_client(request, app))
+    def get_client(self, request: HttpRequest, app: SocialApp) -> "OpenIdClient":
+        client = cast("OpenIdClient", super().get_client(request, app))
         client.settings = app.settings
         return client
 
@@ -137,7 +137,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         return _json(answer.json())
 
 
-class Provider(OpenIDConnectProvider):
+class OpenIdProvider(OpenIDConnectProvider):
     oauth2_adapter_class = Adapter
     pkce_enabled_default = True
 

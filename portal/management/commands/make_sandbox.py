@@ -26,7 +26,7 @@ from credentials.clients.allow_lists import AddressesRefusedError, checked_addre
 from credentials.clients.issuing import NameTakenError, create_client
 from credentials.models import Organization
 from exports.intake import parallel, sandbox
-from exports.intake.sandbox import NotASandboxError, Size, Standing
+from exports.intake.sandbox import NotASandboxError, SandboxProgress, Size
 from portal.laptop.processes import ended_by_signals
 
 CLIENT_NAME = "Sandbox"
@@ -45,7 +45,7 @@ LOG_BYTES_AT_MOST = 2 * 2**30
 class Run:
     """The work of this run for a sandbox."""
 
-    standing: Standing
+    standing: SandboxProgress
     people: float  # beneficiaries made
     seconds: float
 
@@ -161,7 +161,7 @@ def _list(console: Console, sizes: Sequence[Size], processes: int) -> None:
     console.print(f"    python manage.py make_sandbox {sizes[0].name} {sizes[-1].name}")
 
 
-def _how_far(standing: Standing) -> str:
+def _how_far(standing: SandboxProgress) -> str:
     if not standing.missing:
         return "yes"
     return f"{standing.people_done / standing.size.people:.0%}" if standing.loads else "no"
@@ -219,7 +219,7 @@ def _make(console: Console, chosen: Sequence[Size], processes: int) -> list[Run]
     return runs
 
 
-def _warn_of_room(console: Console, standings: Sequence[Standing]) -> None:
+def _warn_of_room(console: Console, standings: Sequence[SandboxProgress]) -> None:
     """Warn if the disk of the embedded database is too small. The disk of another database can't be checked."""
     if not settings.SERVICES.has_postgres:
         return
@@ -237,7 +237,7 @@ def _warn_of_room(console: Console, standings: Sequence[Standing]) -> None:
 class _Report:
     """Shows the progress: a bar on a terminal, otherwise one line per load."""
 
-    def __init__(self, console: Console, standings: Sequence[Standing]) -> None:
+    def __init__(self, console: Console, standings: Sequence[SandboxProgress]) -> None:
         self._console = console
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -263,7 +263,7 @@ class _Report:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def turn_to(self, standing: Standing) -> None:
+    def turn_to(self, standing: SandboxProgress) -> None:
         self._size, self._done = standing.size, standing.people_done
         self._bar.update(self._task, description=standing.size.name)
 

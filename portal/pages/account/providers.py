@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from requests import RequestException
 
-from portal.sign_in.openid_connect import Adapter, Callback, Provider
+from portal.sign_in.openid_connect import Adapter, Callback
 
 
 @never_cache
@@ -41,8 +41,8 @@ def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
     return cast("HttpResponse", Callback.adapter_view(Adapter(request, provider_id))(request))
 
 
-def _provider(request: HttpRequest, provider_id: str) -> Provider:
+def _provider(request: HttpRequest, provider_id: str) -> OpenIdProvider:
     try:
-        return cast("Provider", get_adapter().get_provider(request, provider=provider_id))
+        return cast("OpenIdProvider", get_adapter().get_provider(request, provider=provider_id))
     except SocialApp.DoesNotExist as error:
         raise Http404("This provider doesn't exist.") from error

@@ -23,7 +23,7 @@ _NOT_LISTED = Reason.ADDRESS_NOT_ALLOWED
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedCalls:
+class RefusedGroup:
     """Refused calls of one client, for one reason, from one IP address."""
 
     client: Client
@@ -43,7 +43,7 @@ class RefusedCalls:
         )
 
 
-def since(organization: Organization, moment: dt.datetime) -> list[RefusedCalls]:
+def since(organization: Organization, moment: dt.datetime) -> list[RefusedGroup]:
     """Return the refused calls since then, newest first."""
     grouped = (
         _events(organization, moment)
@@ -54,7 +54,7 @@ def since(organization: Organization, moment: dt.datetime) -> list[RefusedCalls]
     )
     clients = Client.objects.for_organization(organization).select_related("organization").in_bulk()
     return [
-        RefusedCalls(
+        RefusedGroup(
             client=clients[int(row["client"])],
             reason=row["reason"] or "",
             address=row["address"],
@@ -65,9 +65,9 @@ def since(organization: Organization, moment: dt.datetime) -> list[RefusedCalls]
     ]
 
 
-def by_reason(calls: Sequence[RefusedCalls]) -> list[tuple[meanings.Meaning, list[RefusedCalls]]]:
+def by_reason(calls: Sequence[RefusedGroup]) -> list[tuple[meanings.Meaning, list[RefusedGroup]]]:
     """Group the calls by reason. Those that an IP allow list entry would fix come first."""
-    found: dict[str, list[RefusedCalls]] = {}
+    found: dict[str, list[RefusedGroup]] = {}
     for each in sorted(calls, key=lambda each: each.reason != _NOT_LISTED):
         found.setdefault(each.reason, []).append(each)
     return [(meanings.of_reason(reason), rows) for reason, rows in found.items()]

@@ -317,7 +317,7 @@ def test_a_rotation_is_told_by_its_secrets_and_their_ends(world):
 
 
 def test_of_a_changed_state_only_what_has_changed_is_told(world):
-    state = organizations.State(
+    state = organizations.OrganizationState(
         status=organizations.Status.LIMITED, termination_date=dt.date(2026, 10, 1), reason="Its participation ended."
     )
 

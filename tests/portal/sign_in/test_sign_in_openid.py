@@ -21,7 +21,7 @@ from credentials.models import AuditEvent, Membership, Organization, Role, User
 from credentials.people import invitations
 from credentials.trail.audit import Action
 from portal.sign_in import mail_addresses
-from portal.sign_in.openid_connect import Adapter, Provider
+from portal.sign_in.openid_connect import Adapter, OpenIdProvider
 from tests.authenticators import code
 from tests.journeys.conftest import free_port
 from tests.portal.sign_in.test_sign_in_second_step import set_up_app
@@ -66,7 +66,7 @@ def configured(settings, issuer, world):
         entry = {"id": "test-idp", "name": "Test IdP", "issuer": issuer, "client_id": "claimsgate", **entry}
         settings.SOCIALACCOUNT_PROVIDERS = {
             "openid_connect": {
-                "provider_class": "portal.sign_in.openid_connect.Provider",
+                "provider_class": "portal.sign_in.openid_connect.OpenIdProvider",
                 "APPS": [
                     {
                         "provider_id": entry["id"],
@@ -544,4 +544,4 @@ def test_a_private_key_can_stand_for_the_secret(configured, monkeypatch, tmp_pat
 def test_the_same_subject_of_another_issuer_is_another_person():
     one, two = ({"iss": f"https://{name}.example", "sub": SUBJECT} for name in ("one", "two"))
 
-    assert Provider.extract_uid(None, one) != Provider.extract_uid(None, two)
+    assert OpenIdProvider.extract_uid(None, one) != OpenIdProvider.extract_uid(None, two)
