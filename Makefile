@@ -6,6 +6,8 @@ PY := $(VENV)/bin/python
 ARGS ?=
 # Of pytest. A file's tests stay together, since they share what was dear to set up.
 PROCESSES := -n 2 --dist loadfile
+# What is compiled once is kept, whatever the shell says: the tests start hundreds of Python programs.
+unexport PYTHONDONTWRITEBYTECODE
 
 # As a deployment has them; nothing is connected to.
 PRODUCTION := env -u CLAIMSGATE_EMBEDDED CLAIMSGATE_DATA_DIR=/tmp \
@@ -14,17 +16,21 @@ PRODUCTION := env -u CLAIMSGATE_EMBEDDED CLAIMSGATE_DATA_DIR=/tmp \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ \
 	ALLOWED_HOSTS=gate.example TRUSTED_PROXIES=10.0.0.0/8 EMAIL_URL=smtp+tls://user:not-a-password@mail.example:587
 
-.PHONY: demo test quick bench record check coverage format lock clean
+.PHONY: demo test debian quick bench record check coverage format lock clean
 
 demo: $(VENV)/.installed node_modules/.installed
 	@exec $(PY) manage.py demo --parent $$PPID $(ARGS)
 
 test: $(VENV)/.installed-dev node_modules/.installed
-	$(PY) -m pytest $(PROCESSES) $(ARGS)
+	$(PY) -m pytest $(PROCESSES) -m "not debian" $(ARGS)
+
+# The journeys that need programs of Debian's packages, as Chromium and nginx; .ci/run installs them.
+debian: $(VENV)/.installed-dev node_modules/.installed
+	$(PY) -m pytest $(PROCESSES) -m debian $(ARGS)
 
 # Everything but the journeys.
 quick: $(VENV)/.installed-dev
-	$(PY) -m pytest $(PROCESSES) -m "not journey" $(ARGS)
+	$(PY) -m pytest $(PROCESSES) -m "not journey" --ignore=tests/journeys $(ARGS)
 
 # After a change of the wire or of a page's title that is wanted: what is answered now becomes what is expected.
 record: $(VENV)/.installed-dev

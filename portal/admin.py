@@ -1,8 +1,8 @@
-"""What operators see of people's sign-in. Nothing secret is shown, and nothing is changed but by taking it away."""
+"""The administration of sign-in. Shows nothing secret. Operators can only view and remove."""
 
 from typing import Any, cast
 
-# These register pages of their own, some of which would show secrets; ours come in their place.
+# These register their own pages, some of which show secrets. Ours replace them.
 import allauth.account.admin
 import allauth.mfa.admin
 import allauth.socialaccount.admin
@@ -26,7 +26,7 @@ for model in (EmailAddress, EmailConfirmation, Authenticator, SocialAccount, Soc
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(LookOnly, admin.ModelAdmin[Authenticator]):
-    """The second steps of people. Whoever has lost them is helped by the action."""
+    """The verification methods of users. The action helps users who lost theirs."""
 
     list_display = ["user", "type", "created_at", "last_used_at"]
     list_filter = ["type"]
@@ -35,14 +35,16 @@ class AuthenticatorAdmin(LookOnly, admin.ModelAdmin[Authenticator]):
     fields = ["user", "type", "created_at", "last_used_at"]
     actions = ["take_away"]
 
-    @admin.action(description="Take all second steps of these people away, and sign them out")
+    @admin.action(description="Remove two-factor authentication of these users and sign them out")
     def take_away(self, request: HttpRequest, queryset: "QuerySet[Authenticator]") -> None:
         if not self.has_take_away_permission(request):
             return
         for person in User.objects.filter(pk__in=queryset.values("user")):
             second_factor.remove_all(person, by=cast("User", request.user), request=request)
             messages.success(
-                request, f"{person.email} signs in with the password alone next time, and sets up a new second step."
+                request,
+                f"Two-factor authentication of {person.email} was removed. "
+                "They can sign in with their password and set it up again.",
             )
 
     def has_take_away_permission(self, request: HttpRequest) -> bool:
@@ -51,7 +53,7 @@ class AuthenticatorAdmin(LookOnly, admin.ModelAdmin[Authenticator]):
 
 @admin.register(SocialAccount)
 class LinkedAccountAdmin(LookOnly, admin.ModelAdmin[SocialAccount]):
-    """Which accounts at providers open which account here."""
+    """Accounts at identity providers, and the users they are linked to."""
 
     list_display = ["user", "provider", "date_joined", "last_login"]
     list_filter = ["provider"]
@@ -60,13 +62,13 @@ class LinkedAccountAdmin(LookOnly, admin.ModelAdmin[SocialAccount]):
     fields = ["user", "provider", "extra_data", "date_joined", "last_login"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Taking the link away: the person comes by the verified address again."""
+        """Allow removing the link. The user can link again by a verified email address."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
 @admin.register(UserSession)
 class SessionAdmin(LookOnly, admin.ModelAdmin[UserSession]):
-    """Where people are signed in."""
+    """The sessions of users."""
 
     list_display = ["user", "created_at", "last_seen_at", "ip", "user_agent"]
     list_select_related = ["user"]
@@ -77,4 +79,4 @@ class SessionAdmin(LookOnly, admin.ModelAdmin[UserSession]):
     @admin.action(description="Sign out")
     def sign_out(self, request: HttpRequest, queryset: "QuerySet[UserSession]") -> None:
         if request.user.has_perm("credentials.change_user"):
-            messages.success(request, f"Ended: {sessions.end(queryset)}.")
+            messages.success(request, f"Sessions ended: {sessions.end(queryset)}.")

@@ -1,4 +1,4 @@
-"""The operators' administration, behind the same door as everything else."""
+"""The administration for operators, with the same sign-in as the portal."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from portal.sign_in import second_factor
 
 
 class Administration(AdminSite):
-    """For operators who have signed in, and have shown their second step."""
+    """For operators who signed in and completed the verification step."""
 
     site_header = site_title = "Claimsgate"
     index_title = "Administration"
@@ -26,14 +26,14 @@ class Administration(AdminSite):
         return super().has_permission(request) and not needs_more
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002
-        """Leads to what is missing: the sign-in, or its second step."""
+        """Redirect to what's missing: sign-in or the verification step."""
         going_to = get_next_redirect_url(request) or reverse("admin:index")
         if self.has_permission(request):
             return HttpResponseRedirect(going_to)
         if not request.user.is_authenticated:
             return redirect_to_login(going_to)
         if not super().has_permission(request):
-            raise PermissionDenied("The administration is for operators.")
+            raise PermissionDenied("Only operators can open the administration.")
         return second_factor.ask(request, going_to=going_to)
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""In which words an error is told: the path decides. Programs get their own media type, people a page."""
+"""The format of an error, by path. API clients get their own media type, browsers get a page."""
 
 import enum
 from http import HTTPStatus
@@ -9,17 +9,17 @@ from exports.api import outcomes
 
 
 class Family(enum.Enum):
-    """Paths whose errors are told in the same words."""
+    """Paths whose errors have the same format."""
 
     FHIR = "OperationOutcome"
     OAUTH = "RFC 6749, section 5.2"
     OPERATORS = "the administration API's JSON"
     JSON = "plain JSON"
     TEXT = "plain text"
-    PAGES = "pages for people"
+    PAGES = "HTML pages"
 
 
-# The first that fits counts. Of /auth, two are calls of the API, by which a client tries its token.
+# The first match counts. Two paths under /auth are API calls that a client tests its token with.
 _FAMILIES: tuple[tuple[str, Family], ...] = (
     ("/auth/welcome", Family.FHIR),
     ("/auth/connection", Family.FHIR),

@@ -11,6 +11,6 @@ class PortalConfig(AppConfig):
 
 
 class AdministrationConfig(AdminConfig):
-    """Django's administration, behind the portal's own door."""
+    """Django's administration, with the portal's sign-in."""
 
     default_site = "portal.administration.Administration"

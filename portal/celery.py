@@ -20,6 +20,6 @@ app.autodiscover_tasks(["portal.mail", "portal.sign_in"])
 @after_setup_logger.connect
 @after_setup_task_logger.connect
 def _redact(logger: logging.Logger, **_: Any) -> None:
-    """Celery gives its loggers handlers of its own, past those of the settings."""
+    """Add redaction to Celery's own log handlers, which the settings don't reach."""
     for handler in logger.handlers:
         handler.addFilter(RedactionFilter())

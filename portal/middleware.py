@@ -1,4 +1,4 @@
-"""The end of sessions, on the server, by idleness and after some hours; and errors in the words of those who asked."""
+"""Ends sessions that are idle or too old, and gives each error the format of its path."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -19,15 +19,15 @@ from portal.sign_in import personal_events, second_factor, sessions
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-# What pages ask for by themselves, without anybody at the keyboard.
+# Headers of requests that pages send by themselves, without the user.
 BACKGROUND = ("HX-Request", "X-Background")
 
 
 class OwnMediaTypeMiddleware:
-    """No program is answered with HTML, whoever wrote it: a decorator of Django's, a library, an error page.
+    """API clients never get HTML, even from a Django decorator, a library, or an error page.
 
-    Errors get the words of the path's family and keep their headers; what has no body has no media type either.
-    A path with NUL names nothing, for people as for programs: PostgreSQL could not even be asked.
+    Errors get the format of the path's family and keep their headers. A response without a body has no media type.
+    A path with NUL is 404 for everyone: PostgreSQL couldn't even be queried.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -49,20 +49,20 @@ class OwnMediaTypeMiddleware:
 
 
 class SessionLimitsMiddleware:
-    """Signs people out whose session is over, and notes that the others are still there."""
+    """Signs out users whose session is over, and records activity for the others."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        # Programs come without a session, and nothing is asked of the database for them.
+        # API clients have no session, so no database query is made for them.
         if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
             if sessions.remaining(request).seconds <= 0:
                 _end(request)
             elif not any(request.headers.get(name) for name in BACKGROUND):
                 sessions.note_activity(request)
             request.META[SECOND_FACTOR_IS_SHOWN] = second_factor.is_shown(request)
-            # What comes next is the body, and it may come slowly.
+            # The request body comes next, and it may come slowly.
             database.give_back()
         return self.get_response(request)
 
@@ -92,9 +92,9 @@ def _end(request: HttpRequest) -> None:
 
 def _why(*, is_idle: bool) -> str:
     if is_idle:
-        return f"nothing came from you for {settings.SESSION_IDLE.total_seconds() / 60:g} minutes."
-    return f"{settings.SESSION_AT_MOST.total_seconds() / 3600:g} hours after signing in you have to do it again."
+        return f"you weren’t active for {settings.SESSION_IDLE.total_seconds() / 60:g} minutes."
+    return f"you have to sign in again after {settings.SESSION_AT_MOST.total_seconds() / 3600:g} hours."
 
 
 def _what_was_lost(request: HttpRequest) -> str:
-    return " What you had sent last was not carried out." if request.method == "POST" else ""
+    return " Your last changes weren’t saved." if request.method == "POST" else ""

@@ -1,7 +1,7 @@
-"""What callers are told while a part of Claimsgate is away for a moment: the database, the cache, the files.
+"""What callers get while a part of Claimsgate is unavailable: the database, the cache, or the files.
 
-That is not a failure of what they asked for: they are asked to come again (503 with Retry-After). A client that takes
-a 500 for a failed job would give a good export up.
+The request itself didn't fail, so callers are asked to retry (503 with Retry-After). With a 500, a client could take
+its export for failed and give up.
 """
 
 import logging
@@ -24,12 +24,12 @@ RETRY_AFTER_SECONDS = 5
 MESSAGE = f"Claimsgate cannot answer at the moment. Nothing was lost. Try again in {RETRY_AFTER_SECONDS} seconds."
 
 _OUTAGES = (OperationalError, InterfaceError, psycopg.OperationalError, RedisError, BrokerError, FilesOutOfReachError)
-# After a failover the connection may lead to a server that only reads.
+# After a failover, the connection may be to a read-only server.
 _READ_ONLY = psycopg.errors.ReadOnlySqlTransaction
 
 
 class OutagesMiddleware:
-    """Answers for views that could not reach what they needed; portal.pages.errors does for other middleware."""
+    """Answers for views that hit an outage. For other middleware, portal.pages.errors does."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -40,18 +40,18 @@ class OutagesMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not is_outage(error):
             return None
-        # Without a traceback: while the database is away, every call ends here.
-        logger.warning("%s could not be answered: %s: %s", request.path, type(error).__name__, error)
+        # Without a traceback: while the database is unavailable, every call ends here.
+        logger.warning("%s was answered with 503: %s: %s", request.path, type(error).__name__, error)
         return response(request)
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Whether an error says that something of ours is away for a moment."""
+    """Whether an error means that a part of Claimsgate is temporarily unavailable."""
     return isinstance(error, _OUTAGES) or (isinstance(error, DatabaseError) and isinstance(error.__cause__, _READ_ONLY))
 
 
 def response(request: HttpRequest) -> HttpResponse:
-    """503, in the words of who asks. It needs no database, no session and no cache."""
+    """Return 503 in the caller's format. Needs no database, session, or cache."""
     told = answers.error(request, 503, MESSAGE)
     if told is None:
         page = loader.get_template("503.html")

@@ -1,5 +1,5 @@
-"""What may stand in a log. Secrets, tokens and MBIs are blotted out, wherever they came from; and one record is one
-line, which moves no terminal: what comes from outside cannot pass for a line of ours.
+"""Makes log records safe. Secrets, tokens, and MBIs are redacted, wherever they came from. Each record is one line
+without control characters, so input from outside can't forge a log line.
 """
 
 import logging
@@ -11,7 +11,7 @@ _MARKED = re.compile(r"\b(cgs|cgt|cgo)_[0-9a-f]{8,}\b")
 _OF_THE_SSAS = re.compile(r"\b[0-9a-f]{80}\b")
 _JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 _BASIC_OR_BEARER = re.compile(r"(?i)\b(basic|bearer)(\s+|%20)[A-Za-z0-9+/=._~-]{8,}")
-# What people show at sign-in, as a field of a form, a query or JSON; and the key of an authenticator app.
+# What users enter at sign-in, in a form field, a query, or JSON; and the key of an authenticator app.
 _FIELD = re.compile(
     r"""(?i)\b(password1?|oldpassword|otp|code|credential|link|key|id_token|access_token|code_verifier)"""
     r"""(=|["']:\s*["'])[^\s"'&]{6,}"""
@@ -31,7 +31,7 @@ def redact(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """`text` in which nothing is invisible: line ends, ESC, direction marks and the like are written in ASCII."""
+    """Return `text` with invisible characters (line ends, ESC, direction marks) escaped as ASCII."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
@@ -49,5 +49,5 @@ class RedactionFilter(logging.Filter):
 
 
 def _indented(traceback: str) -> str:
-    """A traceback has many lines. None of them begins as a record does, whatever the exception says."""
+    """Return a redacted traceback, indented so that none of its lines looks like a record."""
     return "\n".join(f"    {escape(line)}" for line in redact(traceback).split("\n"))

@@ -19,7 +19,7 @@ CLAIMSGATE_VERSION = "0.1.0"
 
 env = environ.Env()
 
-# Django's generic classes, subscripted as their types want it.
+# Makes Django's generic classes subscriptable, as their types require.
 django_stubs_ext.monkeypatch()
 
 # --- Where it runs --------------------------------------------------------------------------------------------------
@@ -36,10 +36,10 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if EMBEDDED else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-# The addresses of the reverse proxies in front, as networks. None: the peer of the connection is the client.
+# The networks of the reverse proxies. If empty, the peer of the connection is the client.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
-# Only the embedded demo, and there only its own sandbox organizations, may call from this machine.
+# Loopback calls are allowed only in embedded mode, and only for its sandbox organizations.
 ALLOW_LOOPBACK_FOR_SANDBOX = EMBEDDED
 
 # --- Applications ---------------------------------------------------------------------------------------------------
@@ -104,24 +104,24 @@ TEMPLATES = [
         },
     },
 ]
-# The portal's form templates stand in templates/django/forms, with the others.
+# The portal's form templates are with the other templates, in templates/components.
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- PostgreSQL -----------------------------------------------------------------------------------------------------
 
 DATABASES = {"default": env.db_url("DATABASE_URL") if DATABASE_URL else SERVICES.database()}
 DATABASES["default"] |= {
-    "ENGINE": "portal.postgresql",  # Django's, but that no time in a row can stop who reads it
-    # Nothing here may need a session that outlives its transaction: PgBouncer lends it for no longer.
+    "ENGINE": "portal.postgresql",  # Django's, but no unreadable time in a row raises
+    # Nothing here may need a database session after its transaction: PgBouncer may give it to others.
     "DISABLE_SERVER_SIDE_CURSORS": True,
     "OPTIONS": {
-        # A machine that is gone says nothing: these are the seconds and milliseconds after which it is taken to be.
+        # A dead machine sends nothing. After these seconds and milliseconds, it counts as dead.
         "connect_timeout": 5,
         "tcp_user_timeout": 15_000,
         **DATABASES["default"].get("OPTIONS", {}),
     },
 }
-# Of each server process; see docs/decisions/0009. A call that gets no connection in time is told to come again.
+# Connections per server process; see docs/decisions/0009. A call that gets none in time is answered with 503.
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=16)
 DATABASE_POOL_WAIT_SECONDS = env.float("DATABASE_POOL_WAIT_SECONDS", default=3)
 DATABASE_POOL = {
@@ -129,7 +129,7 @@ DATABASE_POOL = {
     "max_size": DATABASE_POOL_SIZE,
     "timeout": DATABASE_POOL_WAIT_SECONDS,
     "reconnect_timeout": DATABASE_POOL_WAIT_SECONDS,
-    # Each time so many seconds go by in which one was never needed, one is closed.
+    # After this many seconds in which one wasn't needed, one is closed.
     "max_idle": 3,
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -142,21 +142,21 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Writing a file may take minutes: what must not wait for that is in another queue, and for other workers. A worker that
-# is started without --queues takes from both.
+# Writing a file may take minutes, so other tasks have their own queue and workers. A worker started without --queues
+# takes from both.
 WRITING_QUEUE = "writing"
 CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", WRITING_QUEUE)}
 CELERY_TASK_ROUTES = {"exports.tasks.write": {"queue": WRITING_QUEUE}}
-# A kick-off must not hang on a broker that is away: recovery sends the message again.
+# A kick-off must not wait for an unavailable broker: recovery sends the message again.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2}
-# A task that takes longer gives its work back; a minute later its process is ended.
+# A task that takes longer is interrupted; 1 minute later, its process is killed.
 CELERY_TASK_SOFT_TIME_LIMIT = 60 * env.int("EXPORT_TASK_MINUTES", default=60)
 CELERY_TASK_TIME_LIMIT = CELERY_TASK_SOFT_TIME_LIMIT + 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# Beat remembers here when it last sent what; its own default is the folder that it is started in.
+# Beat's schedule file. Its own default is the current folder.
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    # No message has a time to live: a worker whose clock is ahead would throw it away.
+    # Messages don't expire: a worker with a fast clock would drop them.
     "recover exports": {"task": "exports.tasks.recover", "schedule": dt.timedelta(seconds=5)},
     "expire exports": {"task": "exports.tasks.expire", "schedule": dt.timedelta(minutes=1)},
     "compact claims": {"task": "exports.tasks.compact", "schedule": dt.timedelta(hours=24)},
@@ -174,7 +174,7 @@ CELERY_BEAT_SCHEDULE = {
 
 SHARED_CACHE = env.cache_url("CACHE_URL", default="locmemcache://")
 if SHARED_CACHE["BACKEND"].endswith(".DatabaseCache"):
-    # Its own default is 300, and it makes room by throwing away what is still needed: new secrets wait there.
+    # The default is 300, and a full cache drops entries that are still needed, such as new secrets.
     SHARED_CACHE["OPTIONS"] = {"MAX_ENTRIES": 100_000, **SHARED_CACHE.get("OPTIONS", {})}
 CACHES = {
     "default": (
@@ -189,15 +189,15 @@ CACHES = {
 EXPORT_LIFETIME = dt.timedelta(hours=env.int("EXPORT_LIFETIME_HOURS", default=24))
 EXPORT_FILE_BYTES = env.int("EXPORT_FILE_BYTES", default=2**30)  # of NDJSON, before compression
 EXPORT_WORKERS_PER_ORGANIZATION = env.int("EXPORT_WORKERS_PER_ORGANIZATION", default=2)
-# How long a worker may be silent before another takes its shard; how long a message to plan may be unanswered before it
-# is sent again, and a file that failed rests.
+# How long before another worker takes the shard of a silent worker; how long before an unanswered planning message is
+# sent again, and before a failed file is retried.
 EXPORT_LEASE = dt.timedelta(seconds=env.int("EXPORT_LEASE_SECONDS", default=15))
 EXPORT_MESSAGE_PATIENCE = dt.timedelta(seconds=env.int("EXPORT_MESSAGE_PATIENCE_SECONDS", default=30))
 EXPORT_ATTEMPTS = env.int("EXPORT_ATTEMPTS", default=5)
 EXPORT_DEADLINE = dt.timedelta(hours=env.int("EXPORT_DEADLINE_HOURS", default=24))
 CLAIMS_UNDO = dt.timedelta(days=env.int("CLAIMS_UNDO_DAYS", default=14))
 
-# Export files: on a disk that all servers and workers share or, when a bucket is named, on S3.
+# Export files: on a disk that all servers and workers share, or on S3 if a bucket is set.
 EXPORTS_S3_BUCKET = env.str("EXPORTS_S3_BUCKET", default="")
 EXPORTS_ON_DISK = {
     "BACKEND": "exports.storage.local.LocalFiles",
@@ -231,13 +231,13 @@ STORAGES = {
     },
 }
 
-# --- People, sessions, tokens ---------------------------------------------------------------------------------------
+# --- Users, sessions, tokens ----------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "credentials.User"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "portal:organizations"
 LOGOUT_REDIRECT_URL = "account_login"
-# Length, and no guessing from lists or from the person's own name. No rules of composition (NIST SP 800-63B).
+# Passwords must be long, and not common or similar to the user's name. No composition rules (NIST SP 800-63B).
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -252,33 +252,33 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = int(dt.timedelta(hours=1).total_seconds())
 
 SESSION_ENGINE = "portal.sign_in.sealed_sessions"
-# A session ends after so long without a request, and after so long in any case.
+# When an idle session ends, and when any session ends.
 SESSION_IDLE = dt.timedelta(minutes=env.int("SESSION_IDLE_MINUTES", default=30))
 SESSION_AT_MOST = dt.timedelta(hours=env.int("SESSION_HOURS", default=12))
 SESSION_COOKIE_AGE = int(SESSION_AT_MOST.total_seconds())
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-# How long after a proof of who someone is secrets are shown and credentials changed without another.
+# How long after confirming their identity a user can see secrets and change API credentials.
 PROOF_LIFETIME = dt.timedelta(minutes=env.int("PROOF_MINUTES", default=10))
 OPERATORS_NEED_SECOND_FACTOR = env.bool("OPERATORS_NEED_SECOND_FACTOR", default=not EMBEDDED)
 
 ACCOUNT_ADAPTER = "portal.sign_in.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_ENABLED = False  # people are invited
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]  # nobody signs up, but sign-in asks for these two
+ACCOUNT_SIGNUP_ENABLED = False  # users are invited
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]  # nobody signs up, but sign-in needs these two
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if EMBEDDED else "https"
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
-ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # in the browser that waits for it, and in no other
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # only in the browser that waits for it
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Claimsgate: "
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = int(PROOF_LIFETIME.total_seconds())
-# No code by mail: whoever sits at an open session may well sit at an open mailbox, too.
+# No codes by email: an attacker at an open session may also have the open mailbox.
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
-# Passwords are limited by portal/sign_in/attempts.py; "login_failed" is about the codes of the second step.
+# Passwords are limited by portal/sign_in/attempts.py; "login_failed" limits codes in the verification step.
 ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",
     "login_failed": "30/m/ip,5/5m/key,50/d/key",
@@ -312,13 +312,13 @@ MFA_FORMS = {
     "edit_webauthn": "portal.pages.account.verification.forms.PasskeyNameForm",
     "generate_recovery_codes": "portal.pages.account.verification.forms.NewRecoveryCodesForm",
 }
-# OpenID Connect: whoever is known here and has an e-mail address that the provider has verified may come that way.
+# OpenID Connect: users whose email address is verified by the provider can sign in with it.
 OPENID_PROVIDERS = env.json("OPENID_PROVIDERS", default=[])
 SOCIALACCOUNT_ADAPTER = "portal.sign_in.adapters.ProviderAdapter"
-SOCIALACCOUNT_EMAIL_VERIFICATION = "none"  # the provider's word for it is a condition
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"  # the provider must have verified it
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
-        "provider_class": "portal.sign_in.openid_connect.Provider",
+        "provider_class": "portal.sign_in.openid_connect.OpenIdProvider",
         "APPS": [
             {
                 "provider_id": provider.get("id", ""),
@@ -338,7 +338,7 @@ OAUTH2_PROVIDER = {
     "ACCESS_TOKEN_EXPIRE_SECONDS": int(dt.timedelta(minutes=20).total_seconds()),
     "SCOPES": {"system/*.read": "Read all claims of the organization's beneficiaries"},
     "DEFAULT_SCOPES": ["system/*.read"],
-    # Only client_credentials is offered; what the toolkit's other grants leave open is shut all the same (RFC 9700).
+    # Only client_credentials is offered. The settings of other grants are strict all the same (RFC 9700).
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
@@ -355,7 +355,7 @@ OAUTH2_PROVIDER = {
     "ID_TOKEN_ADMIN_CLASS": "credentials.admin.access_token.UnusedAdmin",
     "REFRESH_TOKEN_ADMIN_CLASS": "credentials.admin.access_token.UnusedAdmin",
 }
-# The check fears a circle of foreign keys; our tokens have none that leads back to the toolkit's tables.
+# The check warns of circular foreign keys; our tokens have none back to the toolkit's tables.
 SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W011"]
 
 REST_FRAMEWORK = {
@@ -370,7 +370,7 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 
-# --- Limits, each for a window of time and counted by all servers together; 0 means none -----------------------------
+# --- Limits per window of time, counted across all servers; 0 turns a limit off ------------------------------------
 
 LIMIT_WINDOW = dt.timedelta(seconds=env.int("LIMIT_WINDOW_SECONDS", default=300))
 LIMIT_API_CALLS_PER_CLIENT = env.int("LIMIT_API_CALLS_PER_CLIENT", default=3000)
@@ -385,7 +385,7 @@ LIMIT_SLOW_HASHES_PER_ADDRESS = env.int("LIMIT_SLOW_HASHES_PER_ADDRESS", default
 
 # --- Transport and content security ---------------------------------------------------------------------------------
 
-# The embedded server speaks plain HTTP on this machine; everything else stands behind TLS.
+# The embedded server uses plain HTTP on this machine. Everything else is behind TLS.
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not EMBEDDED)
 SECURE_REDIRECT_EXEMPT = [r"^_health$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -403,7 +403,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF, "data:"],  # the U.S. Web Design System draws some marks from data: URLs
+        "img-src": [SELF, "data:"],  # the U.S. Web Design System has some icons in data: URLs
         "font-src": [SELF],
         "connect-src": [SELF],
         "form-action": [SELF],
@@ -415,9 +415,9 @@ CONTENT_SECURITY_POLICY = {
 # --- Files, language, time, logs ------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-# Embedded, the files are served from where they are; elsewhere `manage.py collectstatic` gathers them.
+# In embedded mode, files are served from their source folders; otherwise from `manage.py collectstatic`.
 WHITENOISE_USE_FINDERS = EMBEDDED
-WHITENOISE_AUTOREFRESH = EMBEDDED  # each file is looked for when it is asked for: else all 2,800 are read at the start
+WHITENOISE_AUTOREFRESH = EMBEDDED  # files are found on request; otherwise all 2,800 are read at startup
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 NODE_MODULES = BASE_DIR / "node_modules"
 STATICFILES_DIRS = [
@@ -426,19 +426,19 @@ STATICFILES_DIRS = [
     ("htmx", NODE_MODULES / "htmx.org/dist"),
 ]
 FILE_UPLOAD_TEMP_DIR = env.str("FILE_UPLOAD_TEMP_DIR", default=tempfile.gettempdir())
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20  # of a form without its files
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20  # for a form without its files
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 
-# On one's own machine mails are files, since logs are blotted out, and with them the links that let people in.
+# In embedded mode, emails are saved as files, since the links in them would be redacted in logs.
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{DATA_DIR}/mail" if EMBEDDED else "consolemail://")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Claimsgate <claimsgate@localhost>")
-# What the links in e-mails begin with.
+# The base URL of links in emails.
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/") or (
     f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if ALLOWED_HOSTS and not EMBEDDED else "http://localhost:8000"
 )
@@ -450,6 +450,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redaction"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    # It would write several lines for each request.
+    # It would log several lines for each request.
     "loggers": {"psycopg.pool": {"level": "WARNING"}},
 }

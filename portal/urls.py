@@ -5,10 +5,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 
-@csrf_exempt  # so that another method is told 405, and not 403
+@csrf_exempt  # so that other methods get 405, not 403
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # a view's signature
-    """That the application answers; the load balancer asks."""
+    """Answers the load balancer's health check."""
     return HttpResponse("ok", content_type="text/plain")
 
 

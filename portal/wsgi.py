@@ -15,16 +15,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 
 class Request(WSGIRequest):
-    """A request whose text is UTF-8, whatever charset it claims: JSON and forms are nothing else (RFC 8259, WHATWG).
+    """A request whose text is UTF-8, whatever charset it claims, since JSON and forms always are (RFC 8259, WHATWG).
 
-    Django reads even the query in that charset, before anything can be answered: one that is no text (`zlib`,
-    `rot13`), or that it cannot read, would end in an error that nobody turns into words.
+    Django decodes even the query in that charset before any view runs. A charset that isn't text (`zlib`, `rot13`)
+    would raise an error that nothing handles.
     """
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
         try:
             self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
-        except ValueError:  # a parameter in an encoding that there is not (RFC 2231)
+        except ValueError:  # a parameter in an unknown encoding (RFC 2231)
             self.content_type, self.content_params = "", {}
 
 
@@ -36,6 +36,6 @@ django.setup(set_prefix=False)
 application = Application()
 postgresql.share_connections()
 
-# gunicorn's loggers have handlers of their own, past those of the settings; paths are in its lines, whatever they hold.
+# gunicorn's loggers have their own handlers, which the settings don't reach, and log paths with anything in them.
 for name in ("gunicorn.access", "gunicorn.error"):
     logging.getLogger(name).addFilter(RedactionFilter())

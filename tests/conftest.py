@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from django.db import transaction
 from django.test import TransactionTestCase
 
 from credentials.access import limits
@@ -20,6 +21,8 @@ def django_db_setup(django_db_blocker) -> Iterator[None]:
         django_db_blocker.unblock(),
         prepared.copy(f"claimsgate_test_{services.PROCESS or 'alone'}"),
         mock.patch.object(TransactionTestCase, "_fixture_teardown", staticmethod(prepared.empty)),
+        # A new connection would read the whole catalog anew.
+        mock.patch.object(TransactionTestCase, "_should_reload_connections", staticmethod(lambda: False)),
     ):
         yield
 
@@ -34,6 +37,14 @@ def _calls_are_counted_anew(monkeypatch) -> None:
 def world(db) -> World:
     """Two organizations with their people; see tests/world.py."""
     return World()
+
+
+@pytest.fixture(scope="module")
+def kept(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """What a file's own fixtures write after this is there for all its tests; each takes back only what it has done."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture

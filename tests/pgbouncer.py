@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from portal.laptop.embedded import UNPRIVILEGED
+from portal.laptop.embedded_postgres import UNPRIVILEGED
 from tests.ports import free_port
 
 PATIENCE_SECONDS = 30

@@ -8,9 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.conf import settings
-
-from portal.laptop.embedded import UNPRIVILEGED
+from portal.laptop.embedded_postgres import UNPRIVILEGED, programs
 from tests.ports import free_port
 
 # The folder of another version's programs, for example Debian's: /usr/lib/postgresql/15/bin.
@@ -22,7 +20,7 @@ class Postgres:
 
     def __init__(self, folder: Path) -> None:
         named = os.environ.get(PROGRAMS)
-        self.programs = Path(named) if named else settings.SERVICES._postgres_programs()
+        self.programs = Path(named) if named else programs()
         self.folder = folder
         self.port = free_port()
 

@@ -6,35 +6,41 @@ The migrated one stays for the next run, until a migration or a library changes.
 import contextlib
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 
 import psycopg
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
 PREFIX = "claimsgate_migrated_"
+EARLIER_PREFIX = "claimsgate_earlier_"
 # What migrations fill, and tests leave alone.
 FILLED_BY_MIGRATIONS = {"django_migrations", "django_content_type", "auth_permission"}
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def migrated() -> str:
-    """The name of the database that has all migrations. It is made if it is not there."""
-    name = PREFIX + _what_it_depends_on()
+def migrated(to: Sequence[tuple[str, str]] = ()) -> str:
+    """The name of the database that has all migrations, or those up to some. It is made if it is not there."""
+    prefix = EARLIER_PREFIX if to else PREFIX
+    name = prefix + _what_it_depends_on(to)
     with _server() as server:
         there = {row[0] for row in server.execute("SELECT datname FROM pg_database")}
         if name in there:
             return name
         # Those of other migrations, and one that a run began and did not end.
-        for former in (each for each in there if each.startswith(PREFIX)):
+        for former in (each for each in there if each.startswith(prefix)):
             _drop(server, former)
-        being_made = f"{PREFIX}being_made"
+        being_made = f"{prefix}being_made"
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(being_made)))
         with _connected_to(being_made):
-            call_command("migrate", verbosity=0)
+            if to:
+                MigrationExecutor(connection).migrate(list(to))
+            else:
+                call_command("migrate", verbosity=0)
         server.execute(
             sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(being_made), sql.Identifier(name))
         )
@@ -110,9 +116,9 @@ def _drop(server: psycopg.Connection, name: str) -> None:
     server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _what_it_depends_on() -> str:
+def _what_it_depends_on(to: Sequence[tuple[str, str]]) -> str:
     """A digest of the migrations, of the models that post_migrate looks at, and of the libraries."""
-    digest = hashlib.sha256(sys.version.encode())
+    digest = hashlib.sha256(f"{sys.version} {sorted(to)}".encode())
     for each in sorted(f"{found.name} {found.version}" for found in distributions()):
         digest.update(each.encode())
     for path in sorted((*REPOSITORY.glob("*/migrations/*.py"), *REPOSITORY.glob("*/models*/**/*.py"))):

@@ -8,7 +8,8 @@ import pytest
 from pytest_django.plugin import blocking_manager_key
 
 from portal import postgresql
-from portal.laptop import embedded
+from portal.laptop import embedded_postgres
+from portal.laptop.embedded import Embedded
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -16,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 os.environ.setdefault("CLAIMSGATE_DATA_DIR", str(REPOSITORY / "var" / "test"))
 os.environ.setdefault("CLAIMSGATE_EMBEDDED", "on")
 # The PostgreSQL of the whole run, if it is the embedded one.
-POSTGRES = embedded.Embedded(Path(os.environ["CLAIMSGATE_DATA_DIR"]), valkey=False)
+POSTGRES = Embedded(Path(os.environ["CLAIMSGATE_DATA_DIR"]), valkey=False)
 # Where pytest runs in several processes, they share it, each with a database of its own. Each has a broker of its own:
 # what one puts there, no other takes.
 PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -24,7 +25,8 @@ if PROCESS:
     os.environ["CLAIMSGATE_DATA_DIR"] = str(Path(os.environ["CLAIMSGATE_DATA_DIR"]) / PROCESS)
     os.environ.setdefault(
         "DATABASE_URL",
-        f"postgres://{embedded.DATABASE}@/{embedded.DATABASE}?host={quote(str(POSTGRES.postgres_socket_dir), safe='')}",
+        f"postgres://{embedded_postgres.DATABASE}@/{embedded_postgres.DATABASE}"
+        f"?host={quote(str(POSTGRES.postgres.socket_dir), safe='')}",
     )
 
 
@@ -38,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # People's passwords are hashed slowly on purpose; the cast has no secrets to keep.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Nothing here has to outlive a power failure.
-    embedded.POSTGRES_OPTIONS.update(fsync="off", synchronous_commit="off", full_page_writes="off")
+    embedded_postgres.OPTIONS.update(fsync="off", synchronous_commit="off", full_page_writes="off")
     if PROCESS and settings.DATABASES["default"].get("OPTIONS", {}).get("host"):
         # As in the embedded mode, where tests that connect by themselves look for it.
         settings.DATABASES["default"]["HOST"] = settings.DATABASES["default"]["OPTIONS"].pop("host")

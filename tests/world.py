@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import factory
 from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -18,6 +20,7 @@ from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
 from credentials.clients.issuing import create_client
 from credentials.models import Client, Membership, Organization, Program, Role, User
 from portal.sign_in import sessions
+from portal.sign_in.sealed_sessions import SessionStore
 
 PASSWORD = "a long password for tests"
 HOME_ADDRESS = "8.8.8.8"
@@ -92,14 +95,17 @@ class ApiClient:
 
 def sign_in(browser: Browser, user: User, *, with_second_factor: bool = True, ago: float = 0) -> Browser:
     """The browser, in which the person has signed in, so many seconds ago."""
-    browser.force_login(user)
-    session = browser.session
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session[sessions.SIGNED_IN_AT] = time.time() - ago
     session[sessions.SEEN_AT] = time.time()
     if with_second_factor:
         session["account_authentication_methods"] = [{"method": "mfa", "type": "totp", "at": time.time() - ago}]
         session["account_authentication_methods_user"] = str(user.pk)
     session.save()
+    browser.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
     sessions.UserSession.objects.create(
         session_key=session.session_key, user=user, ip=browser.defaults.get("REMOTE_ADDR", "127.0.0.1"), user_agent=""
     )
@@ -110,13 +116,14 @@ class World:
     """Harbor is ours; Mesa is the stranger whom Harbor must never see, and who must never see Harbor."""
 
     def __init__(self) -> None:
-        self.harbor = OrganizationFactory(entity_id="A9994", name="Harbor Care Alliance")
-        self.mesa = OrganizationFactory(entity_id="D9990", name="Mesa Health Partners", program=Program.REACH)
-        self.delegate = self._member(self.harbor, "delegate@harbor.example", Role.CREDENTIAL_DELEGATE)
-        self.colleague = self._member(self.harbor, "colleague@harbor.example", Role.DUA_CUSTODIAN)
-        self.stranger = self._member(self.mesa, "custodian@mesa.example", Role.DUA_CUSTODIAN)
-        self.operator = UserFactory(email="operator@gate.example", is_staff=True, is_superuser=True)
-        self._numbers = itertools.count(1)
+        self.harbor = OrganizationFactory.build(entity_id="A9994", name="Harbor Care Alliance")
+        self.mesa = OrganizationFactory.build(entity_id="D9990", name="Mesa Health Partners", program=Program.REACH)
+        self.delegate = UserFactory.build(email="delegate@harbor.example")
+        self.colleague = UserFactory.build(email="colleague@harbor.example")
+        self.stranger = UserFactory.build(email="custodian@mesa.example")
+        self.operator = UserFactory.build(email="operator@gate.example", is_staff=True, is_superuser=True)
+        self._numbers = iter(range(1, 100_000))  # can be copied, as itertools.count cannot
+        self._write()
 
     def api_client(
         self, organization: Organization | None = None, *, addresses: Sequence[str] = (HOME_ADDRESS,), name: str = "ETL"
@@ -154,5 +161,18 @@ class World:
         RosterEntry.objects.bulk_create(RosterEntry(roster=roster, beneficiary_id=person) for person in people)
         return roster
 
-    def _member(self, organization: Organization, email: str, role: Role) -> User:
-        return MembershipFactory(organization=organization, user__email=email, role=role).user
+    def _write(self) -> None:
+        """Each table in one statement: most tests begin with this."""
+        people = [self.delegate, self.colleague, self.stranger, self.operator]
+        Organization.objects.bulk_create([self.harbor, self.mesa])
+        User.objects.bulk_create(people)
+        EmailAddress.objects.bulk_create(
+            EmailAddress(user=person, email=person.email, primary=True, verified=True) for person in people
+        )
+        Membership.objects.bulk_create(
+            [
+                Membership(organization=self.harbor, user=self.delegate, role=Role.CREDENTIAL_DELEGATE),
+                Membership(organization=self.harbor, user=self.colleague, role=Role.DUA_CUSTODIAN),
+                Membership(organization=self.mesa, user=self.stranger, role=Role.DUA_CUSTODIAN),
+            ]
+        )

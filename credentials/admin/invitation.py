@@ -15,7 +15,7 @@ from credentials.people import invitations
 from credentials.people.team_rules import TeamRefusedError
 
 
-class InvitationForm(forms.ModelForm[Invitation]):
+class InvitationAdminForm(forms.ModelForm[Invitation]):
     class Meta:
         model = Invitation
         fields = ["organization", "email", "name", "role"]
@@ -31,7 +31,7 @@ class InvitationForm(forms.ModelForm[Invitation]):
 class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
     """Invitations, usually of the first team member. Links are only in the emails."""
 
-    form = InvitationForm
+    form = InvitationAdminForm
     list_display = [
         "organization",
         "email",
@@ -56,7 +56,7 @@ class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
         return admin.ModelAdmin.has_add_permission(self, request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return super().get_fields(request, obj) if obj else InvitationForm.Meta.fields
+        return super().get_fields(request, obj) if obj else InvitationAdminForm.Meta.fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return super().get_readonly_fields(request, obj) if obj else ()

@@ -51,5 +51,5 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
             )
             obj.pk, obj._state.adding = made.pk, False  # noqa: SLF001  # it is there now
             obj.refresh_from_db()
-        state = dataclasses.replace(organizations.State.of(obj), status=Organization.Status(status))
+        state = dataclasses.replace(organizations.OrganizationState.of(obj), status=Organization.Status(status))
         organizations.set_state(obj, state, by=by, request=request)

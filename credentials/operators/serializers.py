@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from credentials.clients.rotation import Overlap
 from credentials.models import Client, ClientSecret, Invitation, Organization, Program, Role
-from credentials.people.organizations import State, Status, Strategy
+from credentials.people.organizations import OrganizationState, Status, Strategy
 
 
 class NewOrganization(serializers.Serializer[Any]):
@@ -25,10 +25,10 @@ class NewState(serializers.Serializer[Any]):
     opt_out = serializers.ChoiceField(Strategy.choices, default=Strategy.HISTORICAL)
     claims = serializers.ChoiceField(Strategy.choices, default=Strategy.HISTORICAL)
 
-    def state(self) -> State:
+    def state(self) -> OrganizationState:
         """Return what was requested. Call it when the data are valid."""
         wanted = self.validated_data
-        return State(
+        return OrganizationState(
             status=Status(wanted["status"]),
             reason=wanted["reason"],
             termination_date=wanted["termination_date"],
@@ -44,7 +44,7 @@ class NewInvitation(serializers.Serializer[Any]):
     role = serializers.ChoiceField(Role.choices)
 
 
-class Reason(serializers.Serializer[Any]):
+class ReasonGiven(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=200)
 
 
@@ -65,7 +65,7 @@ class Days(serializers.Serializer[Any]):
 
 
 def organization_facts(organization: Organization) -> dict[str, Any]:
-    state = State.of(organization)
+    state = OrganizationState.of(organization)
     return {
         "entity_id": organization.entity_id,
         "name": organization.name,

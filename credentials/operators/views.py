@@ -26,7 +26,7 @@ from credentials.operators.serializers import (
     NewInvitation,
     NewOrganization,
     NewState,
-    Reason,
+    ReasonGiven,
     Rotation,
     client_facts,
     invitation_facts,
@@ -135,7 +135,7 @@ class OrganizationRevocationView(OperatorView):
     """POST /admin-api/organizations/{entity_id}/revocation: revokes all its clients."""
 
     def post(self, request: Request, entity_id: str) -> Response:
-        organization, wanted = _organization(entity_id), _valid(Reason(data=request.data))
+        organization, wanted = _organization(entity_id), _valid(ReasonGiven(data=request.data))
         ended = revocation.revoke_everything(
             organization, by=self.operator, reason=wanted["reason"], request=self.plain_request
         )

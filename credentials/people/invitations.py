@@ -1,7 +1,7 @@
 """Invitations to an organization: sent, sent again, withdrawn, accepted. Each verb is one transaction with its event.
 
-The link of the mail names an invitation and its nonce, signed with SECRET_KEY. It is made when the mail is written and
-is kept nowhere, so the database alone opens nothing. See docs/decisions/0016.
+The link in the email contains the invitation's ID and nonce, signed with SECRET_KEY. It is created when the email is
+written and isn't stored, so the database alone isn't enough to accept. See docs/decisions/0016.
 """
 
 import datetime as dt
@@ -29,43 +29,43 @@ from credentials.trail import audit
 
 SALT = "credentials.invitations"
 LONGEST_TOKEN = 200
-# Mails an organization may have sent in one window of limits.py, so that nobody's mailbox is filled with them.
+# Emails per organization in one window of limits.py, so that nobody's mailbox is flooded.
 SENT_AT_MOST = 20
-# For so long after its end an invitation can be sent again; then its address goes.
+# An expired invitation can be sent again for this long. Then its email address is deleted.
 FORGOTTEN_AFTER = dt.timedelta(days=30)
 
 
 class AddressRefusedError(TeamRefusedError):
-    """What was given is no e-mail address that we write to."""
+    """The email address isn't valid."""
 
 
 class AlreadyMemberError(TeamRefusedError):
-    """Who was to be invited is a member."""
+    """The invited user is already a team member."""
 
 
 class AlreadyInvitedError(TeamRefusedError):
-    """Who was to be invited has an invitation that is open."""
+    """The invited user already has an open invitation."""
 
 
 class TooManyInvitationsError(TeamRefusedError):
-    """The organization has had many mails sent in a short time."""
+    """The organization sent too many invitations in a short time."""
 
 
 class InvitationOverError(TeamRefusedError):
-    """An invitation that cannot be accepted (any more).
+    """The invitation can't be accepted.
 
-    `invitation` is None when it is unknown.
+    `invitation` is None if it is unknown.
     """
 
     def __init__(self, reason: Reason, invitation: Invitation | None = None) -> None:
-        super().__init__("This invitation does not count any more. Ask whoever invited you to send another.")
+        super().__init__("This invitation is no longer valid. Ask the person who invited you to send another one.")
         self.reason = reason
         self.invitation = invitation
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a link proves to know."""
+    """The content of a valid link."""
 
     invitation: int
     nonce: str
@@ -75,12 +75,12 @@ class Key:
 
 
 def token_of(invitation: Invitation) -> str:
-    """What stands in the link. Nobody but the mail to the invited address is given it."""
+    """Return the token for the link. It only goes into the email to the invited address."""
     return signing.dumps([invitation.pk, invitation.nonce], salt=SALT)
 
 
 def key_of(token: str) -> Key | None:
-    """What a token says, if we have signed it; else None."""
+    """Return the content of a token; None if we didn't sign it."""
     if len(token) > LONGEST_TOKEN:
         return None
     try:
@@ -91,7 +91,7 @@ def key_of(token: str) -> Key | None:
 
 
 def found(key: Key | None) -> Invitation:
-    """The invitation that the key opens; it may have expired. Raises InvitationOverError."""
+    """Return the key's invitation, which may have expired. Raises InvitationOverError."""
     invitation = _whole().filter(pk=key.invitation).first() if key else None
     if key is None or invitation is None:
         raise InvitationOverError(Reason.INVITATION_UNKNOWN)
@@ -105,7 +105,7 @@ def found(key: Key | None) -> Invitation:
 
 
 def write_down_refusal(invitation: Invitation, *, reason: Reason, user: User | None, request: HttpRequest) -> None:
-    """That a genuine link was not let through: once in a window of time for each reason."""
+    """Record that a genuine link was refused, once per reason in a window of time."""
     if limits.spend([limits.Budget(f"invitation.refused:{invitation.pk}:{reason}", 1)]) is None:
         audit.record(
             audit.Action.INVITATION_REFUSED,
@@ -131,7 +131,7 @@ def invite(
     as_operator: bool = False,
     request: HttpRequest | None = None,
 ) -> Invitation:
-    """Invite a person, for 48 hours. A worker sends the mail: see `send_due`.
+    """Invite someone, for 48 hours. A worker sends the email: see `send_due`.
 
     Raises AddressRefusedError, RoleRefusedError, AlreadyMemberError, AlreadyInvitedError, TooManyInvitationsError and
     NotManagingError.
@@ -139,7 +139,7 @@ def invite(
     organization = enter(organization, by=by, as_operator=as_operator)
     email, known_role = checked_email(email), checked_role(role, organization)
     if Membership.objects.for_organization(organization).filter(user__email__iexact=email).exists():
-        raise AlreadyMemberError(f"{email} is a member of {organization.name} already.")
+        raise AlreadyMemberError(f"{email} is already a team member of {organization.name}.")
     _spend(organization)
     try:
         with transaction.atomic():
@@ -153,7 +153,7 @@ def invite(
             )
     except IntegrityError as error:
         raise AlreadyInvitedError(
-            f"{email} is invited already. Send that invitation again, or withdraw it first."
+            f"{email} is already invited. Send that invitation again, or withdraw it first."
         ) from error
     _record(audit.Action.INVITATION_SENT, invitation, by=by, request=request, email=email, role=known_role.label)
     return invitation
@@ -163,9 +163,10 @@ def invite(
 def resend(
     invitation: Invitation, *, by: User | None, as_operator: bool = False, request: HttpRequest | None = None
 ) -> Invitation:
-    """Send an open invitation again, for another 48 hours. The former link does not count any more.
+    """Send an open invitation again, for another 48 hours. The previous link is no longer valid.
 
-    Once, if several do it at the same moment. Raises InvitationOverError, TooManyInvitationsError and NotManagingError.
+    Sent only once if several users do it at the same time. Raises InvitationOverError, TooManyInvitationsError and
+    NotManagingError.
     """
     organization = enter(invitation.organization, by=by, as_operator=as_operator)
     known_nonce = invitation.nonce
@@ -194,7 +195,7 @@ def resend(
 def withdraw(
     invitation: Invitation, *, by: User | None, as_operator: bool = False, request: HttpRequest | None = None
 ) -> bool:
-    """Its link does not count any more. False, and nothing changes, when it is over. Raises NotManagingError."""
+    """Make its link invalid. Return False if it wasn't open, so nothing changed. Raises NotManagingError."""
     enter(invitation.organization, by=by, as_operator=as_operator)
     invitation = _locked(invitation)
     if not invitation.is_open:
@@ -204,7 +205,7 @@ def withdraw(
 
 
 def forget_expired() -> None:
-    """Withdraw those whose time was over long ago, as nobody is going to send them again."""
+    """Withdraw invitations that expired long ago."""
     long_ago = timezone.now() - FORGOTTEN_AFTER
     expired = Invitation.objects.open().filter(expires_at__lt=long_ago)
     for invitation_id in list(expired.values_list("pk", flat=True)):
@@ -222,7 +223,7 @@ def _forget(invitation_id: int, long_ago: dt.datetime) -> None:
 
 
 def withdraw_locked(invitation: Invitation, *, by: User | None, request: HttpRequest | None) -> None:
-    """For callers who have locked the organization."""
+    """Withdraw an invitation. The caller has locked the organization."""
     email = invitation.email
     invitation.email = invitation.name = ""
     invitation.withdrawn_at, invitation.withdrawn_by = timezone.now(), by
@@ -231,14 +232,14 @@ def withdraw_locked(invitation: Invitation, *, by: User | None, request: HttpReq
 
 
 def checked_email(email: str) -> str:
-    """An address in one line of ASCII: no other can be mistaken for it. Raises AddressRefusedError."""
+    """Return the normalized email address, only ASCII to prevent lookalikes. Raises AddressRefusedError."""
     email = User.objects.normalize_email(email.strip())
     try:
         validate_email(email)
     except ValidationError:
         email = ""
     if not email or not email.isascii() or not email.isprintable() or set(email) & set(' "'):
-        raise AddressRefusedError("This is not an e-mail address. An example: name@organization.org.")
+        raise AddressRefusedError("Enter a valid email address, for example name@organization.org.")
     return email
 
 
@@ -247,7 +248,7 @@ def checked_email(email: str) -> str:
 
 @transaction.atomic
 def accept(key: Key, *, user: User, request: HttpRequest | None = None) -> Membership:
-    """The person whose address was invited joins. Raises InvitationOverError."""
+    """Add the invited user to the team. Raises InvitationOverError."""
     invitation = _to_be_accepted(key)
     if not invitation.is_for(user.email) or not user.is_active:
         raise InvitationOverError(Reason.INVITATION_ANOTHER_PERSON, invitation)
@@ -257,7 +258,7 @@ def accept(key: Key, *, user: User, request: HttpRequest | None = None) -> Membe
 @transaction.atomic
 @sensitive_variables("password")
 def accept_as_new_person(key: Key, *, name: str, password: str, request: HttpRequest | None = None) -> Membership:
-    """Somebody whom we do not know yet joins, under the invited address. Raises InvitationOverError."""
+    """Create a user with the invited email address and add them to the team. Raises InvitationOverError."""
     invitation = _to_be_accepted(key)
     if User.objects.filter(email__iexact=invitation.email).exists():
         raise InvitationOverError(Reason.INVITATION_ANOTHER_PERSON, invitation)
@@ -267,9 +268,9 @@ def accept_as_new_person(key: Key, *, name: str, password: str, request: HttpReq
 
 @transaction.atomic
 def make_account(key: Key, *, email: str) -> User:
-    """An account without a password for whoever has proven elsewhere to have the invited address.
+    """Return a user without a password, whose email address was verified by an identity provider.
 
-    It belongs to no organization until the invitation is accepted. Raises InvitationOverError.
+    They join the organization when they accept the invitation. Raises InvitationOverError.
     """
     invitation = _to_be_accepted(key)
     if not invitation.is_for(email):
@@ -282,7 +283,7 @@ def make_account(key: Key, *, email: str) -> User:
 
 
 def send_due(send: Callable[[Invitation], None]) -> int:
-    """Send the mails that are due, and try again later what cannot be sent; how many were sent."""
+    """Send the emails that are due, and retry failed ones later. Return how many were sent."""
 
     def due(now: dt.datetime) -> InvitationQuerySet:
         return Invitation.objects.due(now).select_related("organization", "invited_by")
@@ -302,7 +303,7 @@ def _locked(invitation: Invitation) -> Invitation:
 
 
 def _to_be_accepted(key: Key) -> Invitation:
-    """The invitation, locked with its organization."""
+    """Return the invitation, locked with its organization."""
     organization = enter(found(key).organization, by=None, as_operator=True)
     Invitation.objects.select_for_update().get(pk=key.invitation)
     invitation = found(key)
@@ -337,7 +338,7 @@ def _spend(organization: Organization) -> None:
     if excess := limits.spend([limits.Budget(f"invitations.sent:{organization.pk}", SENT_AT_MOST)]):
         minutes = -(-excess.retry_after // int(dt.timedelta(minutes=1).total_seconds()))
         raise TooManyInvitationsError(
-            f"{organization.name} has had {SENT_AT_MOST} invitations sent in the last minutes. "
+            f"{organization.name} sent {SENT_AT_MOST} invitations in the last few minutes. "
             f"Wait {minutes} minute{'' if minutes == 1 else 's'} and try again."
         )
 

@@ -21,7 +21,7 @@ class OrganizationRefusedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class OrganizationState:
     """What an organization can get: everything, claims limited by date, or nothing."""
 
     status: Organization.Status
@@ -32,7 +32,7 @@ class State:
     claims: Organization.Strategy = Strategy.HISTORICAL
 
     @classmethod
-    def of(cls, organization: Organization) -> "State":
+    def of(cls, organization: Organization) -> "OrganizationState":
         return cls(
             status=Status(organization.status),
             reason=organization.status_reason,
@@ -78,7 +78,9 @@ def create_organization(
 
 
 @transaction.atomic
-def set_state(organization: Organization, state: State, *, by: User | None, request: HttpRequest | None = None) -> bool:
+def set_state(
+    organization: Organization, state: OrganizationState, *, by: User | None, request: HttpRequest | None = None
+) -> bool:
     """Set what an organization can get, from the next request on. Return False if it is already so.
 
     Raises OrganizationRefusedError for a limited organization without a termination date, and for a date that is too
@@ -92,7 +94,7 @@ def set_state(organization: Organization, state: State, *, by: User | None, requ
         raise OrganizationRefusedError(
             f"The termination date {state.termination_date} is before {EARLIEST_DATE}. Use a later date."
         )
-    before = State.of(Organization.objects.select_for_update(no_key=True).get(pk=organization.pk))
+    before = OrganizationState.of(Organization.objects.select_for_update(no_key=True).get(pk=organization.pk))
     if state == before:
         return False
     organization.status = state.status
@@ -119,5 +121,5 @@ def set_state(organization: Organization, state: State, *, by: User | None, requ
     return True
 
 
-def _described(state: State) -> dict[str, str]:
+def _described(state: OrganizationState) -> dict[str, str]:
     return {name: str(value) for name, value in asdict(state).items() if value not in (None, "")}

@@ -14,7 +14,7 @@ from django.db import connection
 
 from exports.intake.disclosure import Disclosure
 from exports.intake.problems import KEPT_AT_MOST, Place, Problem, ProblemList
-from exports.intake.resources import Resource
+from exports.intake.resources import IncomingResource
 
 # Dropped at the end of the transaction.
 _DROP = "DROP TABLE IF EXISTS pg_temp.incoming_resource, pg_temp.incoming_patient, pg_temp.incoming_owner"
@@ -174,7 +174,7 @@ class Filling:
     def __init__(self, write_row: Any) -> None:
         self._write_row = write_row
 
-    def add(self, at: Place, resource: Resource, *, spool: int, place: int, length: int) -> None:
+    def add(self, at: Place, resource: IncomingResource, *, spool: int, place: int, length: int) -> None:
         owner = resource.owner
         self._write_row(
             (

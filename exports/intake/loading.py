@@ -19,7 +19,7 @@ from exports.intake.disclosure import Disclosure
 from exports.intake.incoming import Filling, Spooled, Tally
 from exports.intake.problems import Place, Problem, ProblemList
 from exports.intake.reading import BrokenFileError, ClaimFile, NothingToLoadError
-from exports.intake.resources import BadResourceError, LineReader, Resource
+from exports.intake.resources import BadResourceError, IncomingResource, LineReader
 from exports.intake.spool import Spool
 
 # What is being done, how many more bytes of it are done, and how many there are.
@@ -124,7 +124,7 @@ def _lines(files: Sequence[ClaimFile], problems: ProblemList, on_progress: OnPro
             problems.add(Problem(Place(number, error.line), str(error)))
 
 
-def _keep(at: Place, resource: Resource, line: bytes, table: Filling, spool: Spool | None) -> None:
+def _keep(at: Place, resource: IncomingResource, line: bytes, table: Filling, spool: Spool | None) -> None:
     """Add the facts of a line to the table, and the line to the spool if it may be needed."""
     number = Spool.number(resource.owner.patient)
     # Whether a response is needed is known after its claim.

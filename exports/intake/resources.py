@@ -42,7 +42,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class IncomingResource:
     """The facts of a line. A response is checked by the Claim of the load with the id `judged_by`."""
 
     resource_type: str
@@ -147,8 +147,8 @@ class _Patient(msgspec.Struct, tag_field="resourceType", tag="Patient", gc=False
     id: str = ""
     identifier: list[_Identifier] = []
 
-    def resource(self, line: bytes) -> Resource:  # noqa: ARG002  # as the others
-        return Resource("Patient", self.id, _owner(self.identifier, patient=self.id))
+    def resource(self, line: bytes) -> IncomingResource:  # noqa: ARG002  # as the others
+        return IncomingResource("Patient", self.id, _owner(self.identifier, patient=self.id))
 
 
 class _Coverage(msgspec.Struct, tag_field="resourceType", tag="Coverage", gc=False):
@@ -156,8 +156,8 @@ class _Coverage(msgspec.Struct, tag_field="resourceType", tag="Coverage", gc=Fal
     beneficiary: _Reference = msgspec.field(default_factory=_Reference)
     contained: list[msgspec.Raw] = []
 
-    def resource(self, line: bytes) -> Resource:  # noqa: ARG002  # as the others
-        return Resource("Coverage", self.id, _referred(self.beneficiary, "beneficiary", self.contained))
+    def resource(self, line: bytes) -> IncomingResource:  # noqa: ARG002  # as the others
+        return IncomingResource("Coverage", self.id, _referred(self.beneficiary, "beneficiary", self.contained))
 
 
 class _AnyClaim(JudgedClaim, gc=False, rename="camel"):
@@ -166,21 +166,21 @@ class _AnyClaim(JudgedClaim, gc=False, rename="camel"):
     contained: list[msgspec.Raw] = []
     billable_period: msgspec.Raw = msgspec.Raw()
 
-    def _resource(self, resource_type: str, line: bytes) -> Resource:
+    def _resource(self, resource_type: str, line: bytes) -> IncomingResource:
         owner = _referred(self.patient, "patient", self.contained)
         # A claim is long, and its date is nearly always in a few bytes of it.
         period = bytes(self.billable_period)
         through_date = _service_date(b'{"billablePeriod":%b}' % period if period else line)
-        return Resource(resource_type, self.id, owner, through_date, judge(self, through_date))
+        return IncomingResource(resource_type, self.id, owner, through_date, judge(self, through_date))
 
 
 class _ExplanationOfBenefit(_AnyClaim, tag_field="resourceType", tag="ExplanationOfBenefit", gc=False, rename="camel"):
-    def resource(self, line: bytes) -> Resource:
+    def resource(self, line: bytes) -> IncomingResource:
         return self._resource("ExplanationOfBenefit", line)
 
 
 class _Claim(_AnyClaim, tag_field="resourceType", tag="Claim", gc=False, rename="camel"):
-    def resource(self, line: bytes) -> Resource:
+    def resource(self, line: bytes) -> IncomingResource:
         return self._resource("Claim", line)
 
 
@@ -190,10 +190,12 @@ class _ClaimResponse(msgspec.Struct, tag_field="resourceType", tag="ClaimRespons
     contained: list[msgspec.Raw] = []
     request: _Reference = msgspec.field(default_factory=_Reference)
 
-    def resource(self, line: bytes) -> Resource:
+    def resource(self, line: bytes) -> IncomingResource:
         owner = _referred(self.patient, "patient", self.contained)
         claim = self.request.id_of("Claim") or ""
-        return Resource("ClaimResponse", self.id, owner, _service_date(line), Disclosure.UNJUDGED, judged_by=claim)
+        return IncomingResource(
+            "ClaimResponse", self.id, owner, _service_date(line), Disclosure.UNJUDGED, judged_by=claim
+        )
 
 
 def _service_date(line: bytes) -> dt.date | None:
@@ -229,13 +231,13 @@ class LineReader:
     def __init__(self, resource_types: Iterable[str]) -> None:
         self._resource_types = tuple(name for name in resource_types if name in _SHAPED)
 
-    def read(self, line: bytes) -> Resource:
+    def read(self, line: bytes) -> IncomingResource:
         """Return the facts of a line. Raises BadResourceError."""
         _check_text(line)
         try:
             if ambiguity.is_ambiguous(line):
                 raise _ambiguous(line)
-            resource: Resource = _decode_shape(line).resource(line)
+            resource: IncomingResource = _decode_shape(line).resource(line)
         except msgspec.ValidationError as error:
             raise self._explained(line, error) from None
         except msgspec.DecodeError:

@@ -106,7 +106,7 @@ class Portion:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SandboxProgress:
     """What a sandbox has, and what is missing."""
 
     size: Size
@@ -135,13 +135,13 @@ class Standing:
 # --- Making ---------------------------------------------------------------------------------------------------------
 
 
-def standing(size: Size) -> Standing:
+def standing(size: Size) -> SandboxProgress:
     """Return the state of a sandbox. Its dates are those of its roster, so a second run uses the same periods."""
     roster = _first_roster(size)
     made_on = roster.file_timestamp.date() if roster else timezone.now().date()
     portions = tuple(_portions(size, made_on))
     loads = Load.objects.filter(source__in=[portion.source for portion in portions], taken_back_by=None)
-    return Standing(size, portions, {load.source: load for load in loads})
+    return SandboxProgress(size, portions, {load.source: load for load in loads})
 
 
 def check(size: Size) -> None:
@@ -167,7 +167,7 @@ def make(
     in_order: InOrder = map,
     on_progress: Callable[[float], None] = lambda _people: None,
     on_load: Callable[[], None] = lambda: None,
-) -> Standing:
+) -> SandboxProgress:
     """Make the missing parts of a sandbox: the organization, its roster, its claims, load by load.
 
     `on_progress` is called with the work that is done, in beneficiaries; `on_load` with each finished load. Raises

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from exports.models import Job, Load, Shard
 from exports.pipeline.transactions import brief
-from exports.sources import SOURCES, Part, Selection, Source
+from exports.sources import SOURCES, Selection, Source, SourcePart
 
 # Before the first load, a client that uses this as its `_since` misses nothing.
 NOTHING_LOADED_YET = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
@@ -90,7 +90,7 @@ def _populations(job: Job) -> list[tuple[Shard.Population, dt.datetime | None]]:
     return [(population.EXISTING, job.since), (population.NEWLY_ATTRIBUTED, None)]
 
 
-def _shard(draft: Shard, number: int, part: Part) -> Shard:
+def _shard(draft: Shard, number: int, part: SourcePart) -> Shard:
     return Shard(
         job=draft.job,
         number=number,

@@ -34,7 +34,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SourcePart:
     """A range of beneficiaries whose resources make one file."""
 
     first_beneficiary_id: int
@@ -57,7 +57,7 @@ class Piece:
 class Source(Protocol):
     """Where an export gets its resources. The same selection always gives the same pieces in the same order."""
 
-    def parts(self, selection: Selection, *, file_bytes: int) -> list[Part]:
+    def parts(self, selection: Selection, *, file_bytes: int) -> list[SourcePart]:
         """Cut a selection into ranges of about `file_bytes` of NDJSON each; none for an empty selection."""
 
     def pieces(self, selection: Selection) -> Iterator[Piece]:

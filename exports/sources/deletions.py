@@ -14,7 +14,7 @@ from exports.claims.cutting import ServiceDates
 from exports.claims.loader import resource_id
 from exports.claims.models import Chunk, Deletion
 from exports.fhir.lines import SERVICE_DATED
-from exports.sources.base import EVERYBODY, Part, Piece, Selection
+from exports.sources.base import EVERYBODY, Piece, Selection, SourcePart
 
 # Beneficiaries that are read together.
 BATCH = 200
@@ -26,10 +26,10 @@ class Deletions:
     A selection means those after its `since`, of resources within its dates.
     """
 
-    def parts(self, selection: Selection, *, file_bytes: int) -> list[Part]:  # noqa: ARG002  # a small file, always
+    def parts(self, selection: Selection, *, file_bytes: int) -> list[SourcePart]:  # noqa: ARG002  # a small file, always
         bodies = [piece.body for piece in self.pieces(selection)]
         resource_count = sum(body.resource_count for body in bodies)
-        return [Part(*EVERYBODY, resource_count, sum(body.raw_length for body in bodies))] if bodies else []
+        return [SourcePart(*EVERYBODY, resource_count, sum(body.raw_length for body in bodies))] if bodies else []
 
     def pieces(self, selection: Selection) -> Iterator[Piece]:
         for batch in _batches(_chosen(selection)):

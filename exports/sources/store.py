@@ -11,7 +11,7 @@ from psycopg import Copy, errors
 from exports.claims.chunks import newer
 from exports.claims.splice import Body
 from exports.fhir.lines import SERVICE_DATED
-from exports.sources.base import EVERYBODY, Part, Piece, Selection
+from exports.sources.base import EVERYBODY, Piece, Selection, SourcePart
 
 # PostgreSQL's binary COPY: a signature with two empty words, then rows. A row is its number of fields and, for each
 # field, its length and its bytes. The server sends each row as one message.
@@ -26,7 +26,7 @@ _END = b"\xff\xff"
 class ClaimsStore:
     """The chunks in PostgreSQL (exports.claims.models.Chunk)."""
 
-    def parts(self, selection: Selection, *, file_bytes: int) -> list[Part]:
+    def parts(self, selection: Selection, *, file_bytes: int) -> list[SourcePart]:
         chosen, values = _chosen(selection)
         query = f"""
             WITH sized AS (
@@ -44,7 +44,7 @@ class ClaimsStore:
         """  # noqa: S608  # fixed text; the values are bound
         with connection.cursor() as cursor:
             cursor.execute(query, {**values, "file_bytes": file_bytes})
-            parts = [Part(*row) for row in cursor.fetchall()]
+            parts = [SourcePart(*row) for row in cursor.fetchall()]
         # Open at both ends, so that PostgreSQL does not estimate the only part of a selection as a small part of it.
         if parts:
             parts[0] = replace(parts[0], first_beneficiary_id=EVERYBODY[0])

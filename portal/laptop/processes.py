@@ -1,6 +1,6 @@
 """The processes of a running Claimsgate: the application server and the workers, started and ended together.
 
-They end with the process that started them, however it ends: each is on a tether (portal/laptop/tether.py).
+They end with the process that started them, even if it is killed: each has a tether (portal/laptop/tether.py).
 """
 
 import contextlib
@@ -23,27 +23,27 @@ from django.conf import settings
 from portal.laptop import tether
 
 SERVER_THREADS = 64
-# Longer than clients and nginx keep a connection that is idle: a call must not meet one that is just being closed.
+# Longer than clients and nginx keep an idle connection, so no call uses one that is just being closed.
 KEEP_ALIVE_SECONDS = 75
-EVERYTHING_ELSE = "celery"  # the queue of what is not the writing of files
-# A moment more than a process has to end by itself.
+EVERYTHING_ELSE = "celery"  # the queue for everything but writing files
+# A little longer than a process gets to end by itself.
 STOPPING_SECONDS = tether.ENDING_SECONDS + 2
 STARTING_SECONDS = 60
-# Within it, everything that was started has ended.
+# By then, everything that was started has ended.
 ENDING_SECONDS = 10
 OUTPUTS = (1, 2)
-# The client's address, and not that of the proxy. Paths without their queries: people search for MBIs in those.
+# The client's IP address, not the proxy's. Paths without queries, since users search for MBIs in queries.
 ACCESS_LOG = "%(t)s %({claimsgate.client_address}e)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
 
 
 class ProcessDiedError(RuntimeError):
-    """A process ended that should have gone on; the message names its log."""
+    """A process ended unexpectedly. The message names its log."""
 
 
 class Process:
-    """A child process on a tether, in a session of its own, with its output in a log file.
+    """A child process on a tether, in its own session, with its output in a log file.
 
-    The embedded servers, if this process holds on to them, stay until it has ended.
+    If this process uses the embedded servers, they keep running until the child has ended.
     """
 
     def __init__(
@@ -71,14 +71,14 @@ class Process:
     def check(self) -> None:
         """Raise ProcessDiedError if the process is over."""
         if (code := self._process.poll()) is not None:
-            raise ProcessDiedError(f"The {self.name} ended with code {code}; its log is {self.log}.")
+            raise ProcessDiedError(f"The {self.name} ended unexpectedly with code {code}. Check its log: {self.log}.")
 
     def terminate(self) -> None:
         """Ask the process to end."""
         self._process.terminate()
 
     def stop(self) -> None:
-        """Ask the process to end, and end it and its children if it does not."""
+        """Ask the process to end. Kill it and its children if it doesn't."""
         if self._process.poll() is not None:
             return
         self.terminate()
@@ -88,14 +88,14 @@ class Process:
             self.kill()
 
     def kill(self) -> None:
-        """End the process and its children at once, as a power failure would."""
+        """Kill the process and its children immediately, like a power failure."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
 
 def start_workers(log_folder: Path, *, environment: Mapping[str, str] | None = None, writers: int = 2) -> list[Process]:
-    """Two Celery workers: one writes files, so many at a time; the other does all else, and never waits for a file."""
+    """Start two Celery workers: one writes files, the other does everything else and never waits for a file."""
     return [
         _worker("writer", log_folder, environment, "--queues", settings.WRITING_QUEUE, "--concurrency", str(writers)),
         start_worker(log_folder, environment=environment, concurrency=1, queues=EVERYTHING_ELSE),
@@ -105,7 +105,7 @@ def start_workers(log_folder: Path, *, environment: Mapping[str, str] | None = N
 def start_worker(
     log_folder: Path, *, environment: Mapping[str, str] | None = None, concurrency: int = 1, queues: str = ""
 ) -> Process:
-    """A Celery worker that runs the periodic tasks, too; it takes from these queues, or from all."""
+    """Start a Celery worker that also runs periodic tasks. It takes from these queues, or from all."""
     schedule = log_folder / "celerybeat-schedule"
     options = ["--concurrency", str(concurrency), "--beat", "--schedule", str(schedule)]
     return _worker("worker", log_folder, environment, *options, *(["--queues", queues] if queues else []))
@@ -119,13 +119,13 @@ def _worker(name: str, log_folder: Path, environment: Mapping[str, str] | None, 
             *("--without-gossip", "--without-mingle", *options),
         ],
         log=log_folder / f"{name}.log",
-        # Whoever starts it has run the checks of the settings: with them a worker takes half as long again to start.
+        # The settings were already checked. Checking them again makes a worker start 50 % slower.
         environment={"CELERY_SKIP_CHECKS": "1", **(environment or {})},
     )
 
 
 def start_server(log_folder: Path, *, port: int, environment: Mapping[str, str] | None = None) -> Process:
-    """The application server, on this machine only."""
+    """Start the application server, reachable only from this machine."""
     return Process(
         "server",
         [
@@ -134,7 +134,7 @@ def start_server(log_folder: Path, *, port: int, environment: Mapping[str, str] 
             *("--keep-alive", str(KEEP_ALIVE_SECONDS)),
             *("--worker-tmp-dir", str(log_folder), "--graceful-timeout", "2"),
             *("--access-logfile", "-", "--access-logformat", ACCESS_LOG),
-            # The control socket of newer gunicorns would be written beside the code.
+            # Newer gunicorns would create a control socket next to the code.
             "--no-control-socket",
         ],
         log=log_folder / "server.log",
@@ -143,7 +143,7 @@ def start_server(log_folder: Path, *, port: int, environment: Mapping[str, str] 
 
 
 def stop_all(started: Iterable[Process]) -> None:
-    """Stop processes, all at the same time."""
+    """Stop processes in parallel."""
     for process in started:
         process.terminate()
     for process in started:
@@ -151,7 +151,7 @@ def stop_all(started: Iterable[Process]) -> None:
 
 
 def wait_until_up(base_url: str, process: Process) -> None:
-    """Return when the server answers. Raises ProcessDiedError when it will not."""
+    """Wait until the server responds. Raises ProcessDiedError if it doesn't."""
     until = time.monotonic() + STARTING_SECONDS
     while time.monotonic() < until:
         process.check()
@@ -159,11 +159,11 @@ def wait_until_up(base_url: str, process: Process) -> None:
             urllib.request.urlopen(f"{base_url}/_health", timeout=5).close()  # noqa: S310  # our own URL
             return
         time.sleep(0.05)
-    raise ProcessDiedError(f"The server does not answer at {base_url}; its log is {process.log}.")
+    raise ProcessDiedError(f"The server doesn't respond at {base_url}. Check its log: {process.log}.")
 
 
 def is_free(port: int) -> bool:
-    """True if nothing listens on a port of this machine."""
+    """Whether nothing listens on a port of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -202,23 +202,23 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def end_when_unwatched(parent: int | None = None) -> None:
-    """From now on this process gets a SIGTERM when nobody can read its output any more, or when `parent` is over."""
+    """Send this process SIGTERM when nobody can read its output, or when `parent` has ended."""
     threading.Thread(target=_await_loss, args=[parent, threading.get_ident()], daemon=True).start()
 
 
 def _await_loss(parent: int | None, main_thread: int) -> None:
     outputs = select.poll()
     for descriptor in OUTPUTS:
-        outputs.register(descriptor, 0)  # a pipe without a reader and a closed terminal are told unasked
+        outputs.register(descriptor, 0)  # a pipe without a reader and a closed terminal are always reported
     lost: list[int] = []
     while not lost and (parent is None or os.getppid() == parent):
         for descriptor, event in outputs.poll(1000):
             if event & select.POLLNVAL:
-                outputs.unregister(descriptor)  # macOS knows nothing of some devices
+                outputs.unregister(descriptor)  # macOS doesn't support some devices
             else:
                 lost.append(descriptor)
     for descriptor in lost:
-        # So that last words do not raise.
+        # So that final output doesn't raise.
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), descriptor)
     signal.pthread_kill(main_thread, signal.SIGTERM)

@@ -1,10 +1,10 @@
-"""A program on a tether: `python tether.py PROGRAM ARGUMENT…` runs it until its starter lets go.
+"""Runs a program on a tether: `python tether.py PROGRAM ARGUMENT…` stops it when its starter ends.
 
-The tether is standard input: a pipe whose other end only the starter has, and never writes to. The kernel closes that
-end when the starter is over, however it ended. Then, or on a signal, the program is asked to end, and what is still
-there some seconds later is killed. It wants a session of its own, because all of its process group ends with it.
+The tether is standard input: a pipe whose other end only the starter has, and never writes to. The kernel closes it
+when the starter ends, even if it is killed. Then, or on a signal, the program is asked to end. After some seconds, its
+whole process group is killed, so it needs its own session.
 
-Run as a file, without Django and Celery: it costs a few megabytes.
+It runs as a file, without Django and Celery, so it needs only a few megabytes.
 """
 
 import os
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 
-# With what PostgreSQL gets after it (portal/laptop/embedded.py) less than ten seconds.
+# Together with PostgreSQL's time (portal/laptop/embedded_postgres.py), less than 10 seconds.
 ENDING_SECONDS = 4
 
 
@@ -36,8 +36,8 @@ def main() -> None:
     threading.Thread(target=_await_letting_go, args=[threading.get_ident()], daemon=True).start()
     code = programs[0].wait()
     if is_ending:
-        _kill_all()  # the program's own children, if it has left any
-    # It ended by itself, and whoever started it is to know how.
+        _kill_all()  # the program's own children, if any are left
+    # It ended by itself: pass its exit code to the starter.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)
     sys.exit(code if code >= 0 else 128 - code)
@@ -45,7 +45,7 @@ def main() -> None:
 
 def _await_letting_go(main_thread: int) -> None:
     os.read(0, 1)
-    signal.pthread_kill(main_thread, signal.SIGTERM)  # it waits, and no signal to another thread would wake it
+    signal.pthread_kill(main_thread, signal.SIGTERM)  # it is waiting, and a signal to another thread wouldn't wake it
 
 
 def _kill_all() -> None:

@@ -1,7 +1,7 @@
-"""The e-mails to an organization's delegates, one function a message. None holds a secret but an invitation: its link.
+"""The emails to an organization's delegates, one function per message. Only an invitation contains a secret: its link.
 
-The words stand in templates/emails/. A message tells what was so when its notice was written; only how far off a day
-is, is reckoned when it is sent.
+The texts are in templates/emails/. A message says what was true when its notice was written. Only distances such as “in
+7 days” are computed when it is sent.
 """
 
 import datetime as dt
@@ -17,17 +17,18 @@ from django.utils.http import urlencode
 
 from credentials.models import Invitation, Notice, Organization
 from credentials.people import invitations
+from portal.words.times import day
 
 Kind = Notice.Kind
 
 
 def send(notice: Notice) -> None:
-    """Hand a notice to the mail server. Raises OSError when it does not take it."""
+    """Send a notice through the mail server. Raises OSError if the server rejects it."""
     of_notice(notice).send()
 
 
 def addresses_changed(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"The allowed addresses of {notice.client} were changed")
+    return _message(notice, f"The IP allow list of {notice.client} was changed")
 
 
 def client_created(notice: Notice) -> EmailMultiAlternatives:
@@ -39,7 +40,7 @@ def client_revoked(notice: Notice) -> EmailMultiAlternatives:
 
 
 def client_unused(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"{notice.client} is not used")
+    return _message(notice, f"{notice.client} is not being used")
 
 
 def member_joined(notice: Notice) -> EmailMultiAlternatives:
@@ -51,35 +52,35 @@ def member_removed(notice: Notice) -> EmailMultiAlternatives:
 
 
 def membership_ended(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"You were removed from {notice.organization.name}")
+    return _message(notice, f"You are no longer a team member of {notice.organization.name}")
 
 
 def secret_created(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"{notice.client} got one more secret")
+    return _message(notice, f"A secret was created for {notice.client}")
 
 
 def secret_expired(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"The secret of {notice.client} has expired")
+    return _message(notice, f"The secret for {notice.client} has expired")
 
 
 def secret_expiring(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"The secret of {notice.client} expires on {notice.facts['expires_at'][:10]}")
+    return _message(notice, f"The secret for {notice.client} expires on {day(_moment(notice.facts['expires_at']))}")
 
 
 def secret_revoked(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"A secret of {notice.client} was revoked")
+    return _message(notice, f"A secret for {notice.client} was revoked")
 
 
 def secret_rotated(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, f"{notice.client} got a new secret")
+    return _message(notice, f"The secret for {notice.client} was rotated")
 
 
 def invitation(invited: Invitation) -> EmailMultiAlternatives:
-    """The one mail with the link. Its words name nobody but those who invite: what is typed there was not checked."""
+    """Return the only email with the link. It names only the inviter: the invited person's name wasn't checked."""
     link = urlencode({"link": invitations.token_of(invited)})
     by = invited.invited_by
     context = {
-        "subject": _subject(f"You are invited to {invited.organization.name}", invited.organization),
+        "subject": _subject(f"You are invited to join {invited.organization.name}", invited.organization),
         "organization": invited.organization,
         "role": invited.get_role_display(),
         "by": (by.name or by.email) if by else None,
@@ -91,7 +92,7 @@ def invitation(invited: Invitation) -> EmailMultiAlternatives:
 
 
 def send_invitation(invited: Invitation) -> None:
-    """Hand an invitation to the mail server. Raises OSError when it does not take it."""
+    """Send an invitation through the mail server. Raises OSError if the server rejects it."""
     invitation(invited).send()
 
 
@@ -127,7 +128,7 @@ def of_notice(notice: Notice) -> EmailMultiAlternatives:  # noqa: C901, PLR0911,
 
 
 def _message(notice: Notice, words: str) -> EmailMultiAlternatives:
-    """The message in both forms. It keeps its Message-ID when it has to be sent again, so that mailboxes can tell."""
+    """Return the message as text and HTML. It keeps its Message-ID when it is sent again, so mailboxes recognize it."""
     subject = _subject(words, notice.organization)
     context = {
         "subject": subject,
@@ -154,12 +155,12 @@ def _mail(template: str, context: dict[str, Any], *, to: str, message_id: str) -
 
 
 def _subject(words: str, organization: Organization) -> str:
-    # A name may hold a line break, and a subject may not.
+    # A name may contain a line break; a subject may not.
     return f"{' '.join(words.split())} ({organization.entity_id})"
 
 
 def _page(notice: Notice) -> str:
-    """Where it can be looked at."""
+    """Return the path of the page that the notice is about."""
     entity_id = notice.organization.entity_id
     if notice.client:
         return reverse("portal:client", args=[entity_id, notice.client.client_id])

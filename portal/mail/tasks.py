@@ -1,5 +1,5 @@
-"""Mails, sent by workers. Nobody waits for a mail server, and the time that an answer takes does not tell whether a
-mail was sent. The tasks keep the names that they had in portal/tasks.py: messages may be waiting under them.
+"""Emails, sent by workers. Requests don't wait for the mail server, and the response time doesn't reveal whether an
+email was sent. The tasks keep their names from when they were in portal/tasks.py: messages may be waiting under them.
 """
 
 import logging
@@ -15,7 +15,7 @@ from portal.mail import emails
 
 logger = logging.getLogger(__name__)
 
-# A server that does not take a mail is asked again for 20 minutes. (What its library raises is an OSError.)
+# If the mail server rejects an email, it is retried for 20 minutes. (The library's errors are OSErrors.)
 PATIENTLY: dict[str, Any] = {
     "autoretry_for": (OSError,),
     "max_retries": 6,
@@ -26,13 +26,13 @@ PATIENTLY: dict[str, Any] = {
 
 @shared_task(name="portal.tasks.send_notices")
 def send_notices() -> None:
-    """Send the e-mails that are due, those included that could not be sent before."""
+    """Send the emails that are due, including those that failed before."""
     notices.send_due(emails.send)
 
 
 @shared_task(name="portal.tasks.send_invitations")
 def send_invitations() -> None:
-    """Send the invitations that are due. Their links are made here only."""
+    """Send the invitations that are due. Their links are created only here."""
     invitations.send_due(emails.send_invitation)
 
 
@@ -42,22 +42,22 @@ def deliver(*, subject: str, text: str, to: list[str]) -> None:
 
 
 def hand_over(message: EmailMessage) -> None:
-    """Have a worker send it; while the broker is away, it is sent here."""
+    """Have a worker send it. If the broker is unavailable, send it here."""
     hand_over_to(deliver, subject=message.subject, text=message.body, to=message.to)
 
 
 def hand_over_invitations() -> None:
-    """The same for invitations: the message names none, since their rows say which are due."""
+    """Do the same for invitations. The message names none, since their rows say which are due."""
     hand_over_to(send_invitations)
 
 
 def hand_over_to(task: "Task[Any, None]", **facts: Any) -> None:
-    """Have a worker do a task that sends mail; while the broker is away, it is done here."""
+    """Have a worker run a task that sends email. If the broker is unavailable, run it here."""
     try:
         task.delay(**facts)
     except OperationalError as error:
-        logger.warning("The broker does not answer (%s): a mail is sent without it.", error)
+        logger.warning("The broker doesn't respond (%s): an email is sent without it.", error)
         try:
             task(**facts)
         except OSError:  # SMTPException is one
-            logger.exception("A mail could not be sent.")
+            logger.exception("An email could not be sent.")

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What stands beside a radio button or a checkbox; see templates/components/field.html."""
+    """The label of a radio button or checkbox; see templates/components/field.html."""
 
     text: str
     description: str = ""

@@ -1,4 +1,4 @@
-"""What went wrong: a page for people, and for programs an answer in their own words (portal/answers.py)."""
+"""Error responses: a page for browsers, and for API clients a body in their format (portal/answers.py)."""
 
 import sys
 
@@ -11,7 +11,7 @@ from portal import answers, outages
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The request itself cannot be read: its host, its form, its size."""
+    """The request can't be read: its host, its form, or its size is invalid."""
     return answers.error(request, 400) or defaults.bad_request(request, exception)
 
 
@@ -20,17 +20,17 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What was asked for is not there, or not for the one who asks."""
+    """The page doesn't exist, or the user has no access to it."""
     return answers.error(request, 404) or defaults.page_not_found(request, exception)
 
 
 def form_out_of_date(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form without its token: it may have been sent from elsewhere, or in a session that is over."""
+    """A form without a valid CSRF token: from another site, or from an old session."""
     return answers.error(request, 403) or csrf.csrf_failure(request, reason)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Our own mistakes, and outages that other middleware met. It asks nothing of the database."""
+    """Our own errors, and outages that other middleware ran into. Doesn't query the database."""
     if outages.is_outage(sys.exc_info()[1]):
         return outages.response(request)
     number = request_id(request)

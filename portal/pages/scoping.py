@@ -1,4 +1,4 @@
-"""Who may see which organization in the portal: its members, and to everybody else it does not exist."""
+"""Who can see which organization in the portal: only its team members. For anyone else, it's 404."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,7 +18,7 @@ Page = Callable[..., HttpResponseBase]
 
 
 class MemberRequest(HttpRequest):
-    """A request of a signed-in person, within one of the person's organizations."""
+    """A request of a signed-in user, within one of their organizations."""
 
     user: User
     memberships: list[Membership]
@@ -30,10 +30,10 @@ class MemberRequest(HttpRequest):
 def member_required(
     *, manages_credentials: bool = False, gated: bool = False
 ) -> Callable[[Callable[Concatenate[MemberRequest, ...], HttpResponseBase]], Page]:
-    """Admit the members of the organization that the URL names by `entity_id`; a stranger gets 404.
+    """Admit the team members of the organization that the URL names by `entity_id`. Anyone else gets 404.
 
-    `manages_credentials`: only those whose role may manage credentials. `gated`: not while the organization is denied
-    access to claims. The view is not given `entity_id`, but `request.organization` and `request.membership`.
+    `manages_credentials`: only roles that manage API credentials. `gated`: not while the organization is denied
+    access to claims. The view doesn't get `entity_id`, but `request.organization` and `request.membership`.
     """
 
     def decorate(view: Callable[Concatenate[MemberRequest, ...], HttpResponseBase]) -> Page:
@@ -61,21 +61,21 @@ def member_required(
 
 
 def who_manages_credentials(organization: Organization) -> str:
-    """The sentence for those who may not."""
+    """Return the sentence for team members whose role doesn't manage API credentials."""
     roles = sorted(role.label for role in organization.managing_roles)
     named = roles[0] if len(roles) == 1 else f"{', '.join(roles[:-1])} or {roles[-1]}"
-    return f"In this program a person with the role {named} manages credentials."
+    return f"To manage API credentials, you need the role {named}."
 
 
 def _membership(memberships: list[Membership], entity_id: str) -> Membership:
     for membership in memberships:
         if membership.organization.entity_id == entity_id:
             return membership
-    raise Http404("No organization of yours has this id.")
+    raise Http404("You have no organization with this ID.")
 
 
 def _sign_in_first(request: HttpRequest) -> HttpResponseBase:
     if request.headers.get("HX-Request"):
-        # A fragment is no place for the sign-in page: the whole page is loaded anew, and that leads there.
+        # The sign-in page doesn't fit in a fragment, so the whole page is reloaded, which leads there.
         return HttpResponse(headers={"HX-Refresh": "true"})
     return redirect_to_login(request.get_full_path())

@@ -1,4 +1,4 @@
-"""The pages of the portal, an area each. Whatever belongs to an organization stands under its entity id."""
+"""The pages of the portal, by area. All pages of an organization are under its entity ID."""
 
 from django.urls import include, path
 from django.views.generic import RedirectView

@@ -1,7 +1,7 @@
-"""The database as the processes of Claimsgate use it: servers share a few connections among their threads.
+"""How Claimsgate's processes connect to the database: a server's threads share a few connections.
 
-Everything else, a worker process or a command, has a connection for each thread that asks, and closes it when a task
-or the command is over. See docs/decisions/0009.
+Workers and commands have a connection for each thread that needs one, and close it when the task or command ends.
+See docs/decisions/0009.
 """
 
 from django.conf import settings
@@ -9,5 +9,5 @@ from django.db import connections
 
 
 def share_connections() -> None:
-    """From now on the threads of this process take their connections from a pool. Call it before the first query."""
+    """Make the threads of this process use a connection pool. Call it before the first query."""
     connections.databases["default"]["OPTIONS"]["pool"] = settings.DATABASE_POOL

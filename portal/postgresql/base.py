@@ -1,13 +1,12 @@
 """Django's backend for PostgreSQL (DATABASES, ENGINE), with three differences.
 
-Its pool notices at once that the server was restarted. Migrations give up rather than make everybody wait. And a time
-that only PostgreSQL knows stops nobody who reads it.
+Its pool notices immediately when the server was restarted. Migrations give up instead of making everyone wait. And a
+time that only PostgreSQL supports doesn't raise.
 
-PostgreSQL has years before Christ, years after 9999 and infinity; Python has none of them, and psycopg raises for the
-whole answer in which one stands: one such row would be an error for every page and task that meets it. Here it is read
-as a time of the first or of the last century, so that whatever compares it with others still decides rightly. What
-comes from outside is checked before it is written (exports/api/parameters.py, portal/pages/exports/forms.py) and by
-constraints; this is for what got in all the same.
+PostgreSQL has years BC, years after 9999, and infinity. Python doesn't, and psycopg raises for the whole result: one
+such row would be an error on every page and in every task that reads it. Here it is read as a time in the first or last
+century, so comparisons are still correct. Input is checked before it is written (exports/api/parameters.py,
+portal/pages/exports/forms.py) and by constraints. This handles what got in anyway.
 """
 
 import datetime as dt
@@ -23,19 +22,19 @@ from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap
 from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
 
-# A century from the ends of Python's time: one can still add to them, and tell them in every zone.
+# A century from the ends of Python's range, so adding to them and converting zones still works.
 EARLIEST = dt.datetime(101, 1, 1, tzinfo=dt.UTC)
 LATEST = dt.datetime(9900, 1, 1, tzinfo=dt.UTC)
 
 
-# How long a migration waits for a lock. While it waits, everybody who wants the table after it waits, too.
+# How long a migration waits for a lock. While it waits, everyone after it waits for the table, too.
 LOCK_TIMEOUT = "5s"
 
 
 class SchemaEditor(DatabaseSchemaEditor):
-    """One that changes nothing if it does not get its locks soon: whoever migrates tries again.
+    """Gives up and changes nothing if it doesn't get its locks soon. Then run the migration again.
 
-    Outside a transaction (indexes that are built concurrently) it waits as long as others take: nobody waits for it.
+    Outside a transaction (concurrent indexes), it waits as long as needed, since nobody waits for it.
     """
 
     def __enter__(self) -> Self:
@@ -46,7 +45,7 @@ class SchemaEditor(DatabaseSchemaEditor):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection, of Django's pool or not."""
+    """A connection, from Django's pool or not."""
 
     SchemaEditorClass = SchemaEditor
 
@@ -55,23 +54,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return {**parameters, "context": _lenient(parameters["context"], self.timezone)}
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """A connection that works, from the pool if this process has one. Raises psycopg.OperationalError."""
+        """Return a working connection, from the pool if this process has one. Raises psycopg.OperationalError."""
         connection = super().get_new_connection(conn_params)
         if self.pool is None or _works(connection):
             return connection
-        # PostgreSQL was restarted: the pool looks at all that it holds, or each dead connection would cost a request.
+        # PostgreSQL was restarted. The pool checks all its connections; otherwise each dead one would fail a request.
         self.pool.putconn(connection)
         self.pool.check()
         connection = super().get_new_connection(conn_params)
         if not _works(connection):
             self.pool.putconn(connection)
-            raise psycopg.OperationalError("The server closes connections that have just been made.")
+            raise psycopg.OperationalError("The server closes new connections.")
         return connection
 
 
 @functools.cache
 def _lenient(adapters: AdaptersMap, zone: dt.tzinfo | None) -> AdaptersMap:
-    """Django's adapters, with loaders that read every time. Django has one set of them for each zone."""
+    """Return Django's adapters, with loaders that read every time. Django has one set per time zone."""
     lenient = AdaptersMap(adapters)
     lenient.register_loader("timestamptz", _in_zone(zone))
     lenient.register_loader("timestamp", _KnownTimeOfNoZone)
@@ -80,7 +79,7 @@ def _lenient(adapters: AdaptersMap, zone: dt.tzinfo | None) -> AdaptersMap:
 
 
 def _works(connection: Any) -> bool:
-    """Whether the server is still at the other end. It is asked only if it has something to say: a farewell, mostly."""
+    """Whether the server is still connected. It is queried only if it sent something, usually a goodbye."""
     try:
         if _has_something_to_read(connection):
             connection.execute("")
@@ -97,7 +96,7 @@ def _has_something_to_read(connection: Any) -> bool:
 
 def _in_zone(zone: dt.tzinfo | None) -> type[TimestamptzLoader]:
     class KnownTime(TimestamptzLoader):
-        timezone = zone  # Django looks for it
+        timezone = zone  # Django reads it
 
         def load(self, data: Buffer) -> dt.datetime:
             try:
@@ -110,7 +109,7 @@ def _in_zone(zone: dt.tzinfo | None) -> type[TimestamptzLoader]:
 
 
 class _KnownTimeOfNoZone(TimestampLoader):
-    """As what is reckoned from times has none."""
+    """A timestamp without a time zone."""
 
     def load(self, data: Buffer) -> dt.datetime:
         try:
@@ -128,5 +127,5 @@ class _KnownDate(DateLoader):
 
 
 def _is_early(data: Buffer) -> bool:
-    """Whether what cannot be read is before the year 1: “0001-12-31 18:30:00+00 BC”, “-infinity”."""
+    """Whether an unreadable time is before the year 1: “0001-12-31 18:30:00+00 BC”, “-infinity”."""
     return bytes(data).endswith(b"BC") or bytes(data).startswith(b"-")

@@ -1,4 +1,4 @@
-"""What allauth asks of the house: who may come in, what is written down, what is said and mailed."""
+"""How allauth is adapted: who can sign in, what is recorded, which messages and emails are sent."""
 
 import logging
 from datetime import timedelta
@@ -39,52 +39,54 @@ from portal.sign_in import attempts, browsers, invited, mail_addresses, personal
 
 logger = logging.getLogger(__name__)
 
-# Between the check of a view and that of allauth a moment passes, in which a proof may become too old.
+# A confirmation may become too old between a view's check and allauth's.
 GRACE_SECONDS = 60.0
 STATE_LENGTH = 40  # Login.gov asks for 22 at least
 
-# What allauth has to tell; what does not stand here goes without saying.
+# The messages that allauth shows. Others aren't shown.
 TEXTS = {
-    "account/messages/email_confirmation_failed.txt": "This address could not be confirmed. Ask the operators.",
-    "account/messages/email_confirmed.txt": "Your e-mail address {email} is confirmed.",
-    "account/messages/logged_out.txt": "You are signed out.",
-    "account/messages/password_changed.txt": "Your password is changed. Everywhere else you are signed out.",
-    "account/messages/password_set.txt": "Your password is set. Everywhere else you are signed out.",
+    "account/messages/email_confirmation_failed.txt": (
+        "We couldn’t confirm this email address. Ask the Claimsgate operators."
+    ),
+    "account/messages/email_confirmed.txt": "Your email address {email} is confirmed.",
+    "account/messages/logged_out.txt": "You’re signed out.",
+    "account/messages/password_changed.txt": "Your password was changed. You’re signed out everywhere else.",
+    "account/messages/password_set.txt": "Your password was set. You’re signed out everywhere else.",
     "mfa/messages/totp_activated.txt": "Your authenticator app is set up.",
-    "mfa/messages/totp_deactivated.txt": "Your authenticator app is removed.",
-    "mfa/messages/webauthn_added.txt": "The passkey is added.",
-    "mfa/messages/webauthn_removed.txt": "The passkey is removed.",
+    "mfa/messages/totp_deactivated.txt": "Your authenticator app was removed.",
+    "mfa/messages/webauthn_added.txt": "Your passkey is set up.",
+    "mfa/messages/webauthn_removed.txt": "The passkey was removed.",
 }
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Passwords, sign-in and mail."""
+    """Passwords, sign-in, and email."""
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
-        "email_password_mismatch": "The e-mail address or the password is wrong. Check both and try again.",
-        "enter_current_password": "This is not your current password.",
-        "incorrect_code": "This code is wrong, or it was used before. Wait for the next one and try again.",
-        "incorrect_password": "This is not your password. Check it and try again.",
-        "rate_limited": "Too many tries. Wait five minutes and try again.",
-        "too_many_login_attempts": "Too many tries. Wait five minutes and try again.",
+        "email_password_mismatch": "The email address or password is wrong. Check both and try again.",
+        "enter_current_password": "This isn’t your current password. Check it and try again.",
+        "incorrect_code": "This code is wrong or already used. Wait for the next code and try again.",
+        "incorrect_password": "This isn’t your password. Check it and try again.",
+        "rate_limited": "Too many attempts. Wait 5 minutes and try again.",
+        "too_many_login_attempts": "Too many attempts. Wait 5 minutes and try again.",
     }
 
-    # --- Who may come in ---
+    # --- Who can sign in ---
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
-        """People are invited; nobody makes an account for himself."""
+        """Return False: users are invited and can't sign up."""
         return False
 
     def is_ajax(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
-        """Pages are pages: no answer repeats what was typed as JSON."""
+        """Return False, so no JSON response repeats the user's input."""
         return False
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Only paths of this site."""
+        """Whether `url` is a path of this site."""
         return bool(url) and str(url).startswith("/") and url_has_allowed_host_and_scheme(str(url), allowed_hosts=None)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
@@ -105,7 +107,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return not proof.is_recent(self.request, grace=GRACE_SECONDS)
 
     def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
-        """Those that we have words for, in allauth's order. A new one of allauth's is not offered until it has some."""
+        """Return the methods that we have a text for, in allauth's order."""
         words = {
             "reauthenticate": "Use your password",
             "mfa_reauthenticate": "Use a code from your authenticator app, or a recovery code",
@@ -117,7 +119,7 @@ class AccountAdapter(DefaultAccountAdapter):
     # --- What happens then ---
 
     def pre_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse | None:
-        """The first step is done. Another may follow, and until then nobody is signed in."""
+        """The password was correct. Another step may follow before the user is signed in."""
         mail_addresses.current(user)
         if request.session.session_key:
             request.session.cycle_key()
@@ -148,10 +150,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
         personal_events.record_refusal(user=user, request=request, reason=Reason.SWITCHED_OFF)
-        messages.error(request, "You may not sign in at present. Ask the operators of Claimsgate for the reason.")
+        messages.error(
+            request, "Your account is turned off, so you can’t sign in. Ask the Claimsgate operators for the reason."
+        )
         return HttpResponseRedirect(reverse("account_login"))
 
-    # --- What is said and mailed ---
+    # --- Messages and emails ---
 
     def add_message(  # noqa: PLR0917  # allauth's signature
         self,
@@ -177,9 +181,9 @@ class AccountAdapter(DefaultAccountAdapter):
         template_prefix: str,
         user: User,
         context: dict[str, Any] | None = None,
-        email: str | None = None,  # noqa: ARG002  # allauth's signature; a person has one address
+        email: str | None = None,  # noqa: ARG002  # allauth's signature; a user has one email address
     ) -> None:
-        """Tells a person of a change of the sign-in, at the person's address."""
+        """Email the user about a change in how they sign in."""
         facts = {
             "person": user,
             "at": timezone.now(),
@@ -190,18 +194,18 @@ class AccountAdapter(DefaultAccountAdapter):
         self.send_mail(template_prefix, user.email, {**facts, **(context or {})})
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:  # noqa: ARG002
-        """The key stands in the query: access logs leave that out."""
+        """Return the URL. The key is in the query, which access logs leave out."""
         query = urlencode({"key": emailconfirmation.key})
         return f"{settings.PUBLIC_URL}{reverse('account_confirm_email')}?{query}"
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):
-    """Authenticator apps, passkeys and recovery codes. Their keys are sealed in the database."""
+    """Authenticator apps, passkeys, and recovery codes. Their keys are encrypted in the database."""
 
     error_messages = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": "This code is wrong, or it was used before. Wait for the next one and try again.",
-        "unverified_email": "Confirm your e-mail address first: sign out and in again, and a mail will come.",
+        "incorrect_code": "This code is wrong or already used. Wait for the next code and try again.",
+        "unverified_email": "Confirm your email address first: sign out, then sign in again, and we’ll email you.",
     }
 
     def encrypt(self, text: str) -> str:
@@ -218,7 +222,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
 
 class ProviderAdapter(DefaultSocialAccountAdapter):
-    """Who comes through an OpenID Connect provider. Only people whom we know, or have invited, come in."""
+    """Sign-in through an OpenID Connect provider, only for existing users and invited users."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:  # noqa: ARG002
         return False
@@ -227,16 +231,16 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         return get_random_string(STATE_LENGTH)
 
     def authenticate_by_email(self, sociallogin: SocialLogin) -> None:  # noqa: ARG002  # allauth's signature
-        """Not here: `pre_social_login` decides."""
+        """Do nothing: `pre_social_login` decides."""
         return
 
     def get_requests_session(self) -> requests.Session:
-        """All calls of a provider go through one of these, and take as long as it likes."""
+        """Return the HTTP session for calls to a provider, which can take long."""
         database.give_back()
         return cast("requests.Session", super().get_requests_session())
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Whose account it is: the one that was linked, or else that of the verified address, to be linked."""
+        """Find the user: the linked one, or the one with the verified email address, to be linked."""
         if sociallogin.is_existing:
             return
         addresses = sociallogin.email_addresses
@@ -256,15 +260,19 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         extra_context: dict[str, Any] | None = None,  # noqa: ARG002  # allauth's signature
     ) -> None:
         if error == AuthError.CANCELLED:
-            raise _back_to_sign_in(request, f"{provider.name} did not sign you in: it was called off there.")
+            raise _back_to_sign_in(
+                request,
+                f"You weren’t signed in, because that was cancelled at {provider.name}. "
+                "Try again, or sign in with your password.",
+            )
         logger.warning("Signing in through %s failed: %s", provider.sub_id, exception or error)
         raise _back_to_sign_in(
-            request, f"Signing in through {provider.name} did not work. Try it again, or sign in with your password."
+            request, f"We couldn’t sign you in with {provider.name}. Try again, or sign in with your password."
         )
 
 
 def _invited(request: HttpRequest, verified: list[str]) -> User | None:
-    """A new account for whoever has opened an invitation in this browser, and comes with the address it was sent to."""
+    """Return a new user if this browser has an open invitation to the verified email address; otherwise None."""
     key = invited.key(request)
     if key is None or not verified:
         return None
@@ -277,21 +285,21 @@ def _invited(request: HttpRequest, verified: list[str]) -> User | None:
 def _wait(excess: Excess) -> str:
     minutes = -(-excess.retry_after // int(timedelta(minutes=1).total_seconds()))
     return (
-        f"Too many tries. Wait {minutes} minute{'' if minutes == 1 else 's'} and try again. "
-        "With a passkey you can sign in at once."
+        f"Too many attempts. Wait {minutes} minute{'' if minutes == 1 else 's'} and try again. "
+        "You can still sign in with a passkey."
     )
 
 
 def _means(request: HttpRequest, user: User) -> list[str]:
-    """What was shown at sign-in: password, totp, webauthn, recovery_codes, or the id of a provider."""
+    """Return the methods used at sign-in: password, totp, webauthn, recovery_codes, or a provider's ID."""
     records = get_authentication_records(request, user)
     return [str(record.get("type") or record.get("provider") or record["method"]) for record in records]
 
 
 def _link(request: HttpRequest, user: User, sociallogin: SocialLogin) -> None:
-    """From now on the account at the provider opens this one, whatever its e-mail address becomes."""
+    """Link the provider's account to the user, whatever email address it has later."""
     if not mail_addresses.is_verified(user):
-        # Whoever has set this password has not shown to be the person.
+        # Whoever set this password wasn't verified as the user.
         user.set_unusable_password()
         user.save(update_fields=["password"])
         update_session_auth_hash(request, user)
@@ -308,12 +316,12 @@ def _link(request: HttpRequest, user: User, sociallogin: SocialLogin) -> None:
 def _why_not(provider: str, verified: list[str]) -> str:
     if not verified:
         return (
-            f"{provider} does not say that your e-mail address is verified. Verify it there and try again, "
+            f"Your email address isn’t verified at {provider}. Verify it there and try again, "
             "or sign in with your password."
         )
     return (
-        f"{provider} knows you as {verified[0]}, and nobody with this address may sign in here. Use the address "
-        "with which you were invited, or ask the operators of Claimsgate."
+        f"Your email address at {provider} is {verified[0]}, and no Claimsgate account uses it. Sign in with the email "
+        "address you were invited with, or ask the Claimsgate operators."
     )
 
 

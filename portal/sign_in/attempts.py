@@ -1,8 +1,8 @@
-"""How often a password, or the link of an invitation, may be tried: nobody guesses one, and nobody locks others out.
+"""How often a password, or the link of an invitation, can be tried. Nobody can guess one, or lock other users out.
 
-Tries are counted by person and address, and by address. All tries for one person together are counted as well, but not
-those from a browser in which the person has signed in before: it is known by a cookie and has a count of its own. So
-whoever tries from everywhere at once stops other strangers, and not the person. See docs/decisions/0015.
+Attempts are counted per user and IP address, per IP address, and per user. Attempts from a browser that the user has
+signed in with before are counted separately; a cookie identifies it. So an attacker who tries from everywhere blocks
+other strangers, not the user. See docs/decisions/0015.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ _SALT = "portal.attempts.known-browser"
 
 
 def spend(request: HttpRequest, email: str) -> Excess | None:
-    """Count a try; what is used up, if something is. Whether there is such a person makes no difference."""
+    """Count an attempt. Return the exceeded limit, if any. Whether the user exists makes no difference."""
     person = _digest(email)
     if browser := _known_browser(request, person):
         return limits.spend([Budget(f"sign_in.browser:{browser}", settings.LIMIT_SIGN_INS_PER_PERSON_AND_ADDRESS)])
@@ -39,13 +39,13 @@ def spend(request: HttpRequest, email: str) -> Excess | None:
 
 
 def spend_on_invitations(request: HttpRequest) -> Excess | None:
-    """Count that somebody comes with the link of an invitation, true or not; what is used up, if something is."""
+    """Count an opened invitation link, valid or not. Return the exceeded limit, if any."""
     place = limits.network(client_address(request))
     return limits.spend([Budget(f"invitation.address:{place}", settings.LIMIT_SIGN_INS_PER_ADDRESS)])
 
 
 def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:
-    """The person has signed in here. The cookie lets nobody in; it only keeps others' tries apart from the person's."""
+    """Remember that the user signed in here. The cookie grants no access; it only separates their attempts."""
     person = _digest(user.email)
     response.set_signed_cookie(
         COOKIE_NAME,

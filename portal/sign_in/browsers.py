@@ -1,4 +1,4 @@
-"""What a browser calls itself, in words: “Firefox on Windows”. So people tell their own browsers apart. Pure."""
+"""Names browsers, such as “Firefox on Windows”, so users can tell their own apart. Pure."""
 
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -23,9 +23,9 @@ _SYSTEMS = (
 
 
 def in_words(user_agent: str) -> str:
-    """The browser and the system; what is not recognized is said to be so."""
+    """Return the browser and the operating system."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     if browser and system:
         return f"{browser} on {system}"
-    return browser or system or "A browser that says nothing about itself"
+    return browser or system or "Unknown browser"

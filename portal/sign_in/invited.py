@@ -1,4 +1,4 @@
-"""Which invitation somebody has opened in this browser. The signed link itself is not kept, not even here."""
+"""Remembers which invitation was opened in this browser. The signed link itself isn't stored."""
 
 from django.http import HttpRequest
 
@@ -8,7 +8,7 @@ _KEPT = "invitation"
 
 
 def remember(request: HttpRequest, key: Key | None) -> None:
-    """Instead of the one before. A link that is not ours leaves no session behind."""
+    """Remember the key instead of an earlier one. An invalid link leaves no session behind."""
     forget(request)
     if key:
         request.session[_KEPT] = [key.invitation, key.nonce]

@@ -1,7 +1,7 @@
-"""Whether a person's e-mail address is known to be the person's own.
+"""Whether a user's email address is verified.
 
-The address is a field of the person, and nowhere else. allauth's table only remembers whether that address has been
-verified; a row for an address that the person no longer has would let its owner in, so it goes.
+The email address is a field of the user. allauth's table only records whether it has been verified. A row with a former
+email address would let its owner sign in, so it is deleted.
 """
 
 from allauth.account.models import EmailAddress
@@ -10,10 +10,10 @@ from credentials.models import User
 
 
 def current(user: User) -> EmailAddress:
-    """The row of the person's address, made if there is none; rows of former addresses are deleted."""
+    """Return the row of the user's email address, created if missing. Rows of former ones are deleted."""
     email = user.email.lower()
     EmailAddress.objects.filter(user=user).exclude(email=email).delete()
-    EmailAddress.objects.filter(email=email).exclude(user=user).delete()  # it was another person's once
+    EmailAddress.objects.filter(email=email).exclude(user=user).delete()  # it was once another user's
     address, _ = EmailAddress.objects.update_or_create(user=user, email=email, defaults={"primary": True})
     return address
 
@@ -23,7 +23,7 @@ def is_verified(user: User) -> bool:
 
 
 def note_verified(user: User) -> None:
-    """The person has shown to receive what is sent to the address."""
+    """Record that the user gets emails at the email address."""
     address = current(user)
     if not address.verified:
         EmailAddress.objects.filter(pk=address.pk).update(verified=True)

@@ -1,8 +1,8 @@
-"""OpenID Connect providers, more strictly than allauth takes them (OpenID Connect Core 1.0, RFC 7636, RFC 7523).
+"""OpenID Connect providers, stricter than allauth (OpenID Connect Core 1.0, RFC 7636, RFC 7523).
 
 Always with PKCE and a nonce; the ID token's signature, issuer, audience, nonce and times are checked, the user info has
-to be of the same subject, and an e-mail address counts as verified only when the provider says `true`. A provider may
-be authenticated to with a secret or with a private key (private_key_jwt), or by PKCE alone.
+to have the same subject, and an email address counts as verified only if the provider says `true`. We authenticate to a
+provider with a secret, with a private key (private_key_jwt), or with PKCE alone.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS = 300
 CONFIGURATION_SECONDS = 600
 LEEWAY_SECONDS = 60
-# The only claims that are kept. Some providers send far more, up to social security numbers.
+# The only claims that are stored. Some providers send far more, even Social Security numbers.
 KEPT_CLAIMS = ("iss", "sub", "email", "email_verified", "acr")
 
 
-class Client(OAuth2Client):
-    """We, as the provider knows us: by a secret, by a private key, or by PKCE alone."""
+class OpenIdClient(OAuth2Client):
+    """Our client at the provider: with a secret, a private key, or PKCE alone."""
 
     settings: Mapping[str, Any]
 
@@ -64,8 +64,8 @@ class Client(OAuth2Client):
 class Adapter(OpenIDConnectOAuth2Adapter):
     """Talks to one provider."""
 
-    client_class = Client
-    nonce: str | None = None  # of the request that is being answered
+    client_class = OpenIdClient
+    nonce: str | None = None  # of the current request
 
     @property
     def openid_config(self) -> dict[str, Any]:
@@ -75,24 +75,24 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         if found is None:
             found = _json(super().openid_config)
             if found.get("issuer") != issuer:
-                raise OAuth2Error(f"The provider calls itself {found.get('issuer')}, and the settings {issuer}.")
+                raise OAuth2Error(f"The provider's issuer is {found.get('issuer')}, but the settings say {issuer}.")
             cache.set(key, found, CONFIGURATION_SECONDS)
         return found
 
-    def get_client(self, request: HttpRequest, app: SocialApp) -> "Client":
-        client = cast("Client", super().get_client(request, app))
+    def get_client(self, request: HttpRequest, app: SocialApp) -> "OpenIdClient":
+        client = cast("OpenIdClient", super().get_client(request, app))
         client.settings = app.settings
         return client
 
     def complete_login(self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any) -> SocialLogin:
-        """Raises OAuth2Error for whatever is wrong with what the provider says."""
+        """Return the sign-in. Raises OAuth2Error if the provider's response is invalid."""
         try:
             claims = self._claims(app, kwargs["response"]["id_token"])
             told = self._user_info(token) if "userinfo_endpoint" in self.openid_config else {}
         except (KeyError, ValueError, TypeError, jwt.PyJWTError) as error:
             raise OAuth2Error(f"{type(error).__name__}: {error}") from error
         if told and told.get("sub") != claims["sub"]:
-            raise OAuth2Error("The user info is about somebody else than the ID token.")
+            raise OAuth2Error("The user info and the ID token are about different users.")
         facts = {**claims, **told, "iss": claims["iss"]}
         return cast("SocialLogin", self.get_provider().sociallogin_from_response(request, facts))
 
@@ -109,11 +109,11 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != app.client_id:
             raise ValueError("The ID token was made for another client.")
         if not self.nonce or not secrets.compare_digest(str(claims["nonce"]), self.nonce):
-            raise ValueError("The ID token answers another request than this browser's.")
+            raise ValueError("The ID token is for another browser's request.")
         return claims
 
     def _key(self, signed: str) -> jwt.PyJWK:
-        """The provider's key by which something was signed, as the provider publishes it now."""
+        """Return the provider's current key for a signed token."""
         with get_adapter().get_requests_session() as http:
             answer = http.get(self.openid_config["jwks_uri"])
             answer.raise_for_status()
@@ -121,28 +121,28 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         named = jwt.get_unverified_header(signed).get("kid")
         fitting = [key for key in keys if key.key_id == named or named is None]
         if len(fitting) != 1:
-            raise ValueError(f"The provider has {len(fitting)} keys of the id {named}.")
+            raise ValueError(f"The provider has {len(fitting)} keys with the ID {named}.")
         return fitting[0]
 
     def _user_info(self, token: SocialToken) -> dict[str, Any]:
-        """Plain JSON, or signed by the provider as some send it."""
+        """Return the user info, sent as plain JSON or as a signed token."""
         with get_adapter().get_requests_session() as http:
             answer = http.get(self.profile_url, headers={"Authorization": f"Bearer {token.token}"})
             answer.raise_for_status()
         if answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/jwt":
             signed = answer.text.strip()
-            # It was fetched from the provider just now, by the token that came with the ID token.
+            # It was just fetched from the provider, with the token that came with the ID token.
             fresh = Options(verify_aud=False, verify_exp=False)
             return jwt.decode(signed, self._key(signed), algorithms=ALGORITHMS, options=fresh)
         return _json(answer.json())
 
 
-class Provider(OpenIDConnectProvider):
+class OpenIdProvider(OpenIDConnectProvider):
     oauth2_adapter_class = Adapter
     pkce_enabled_default = True
 
     def redirect(self, request: HttpRequest, process: str, **kwargs: Any) -> HttpResponse:
-        """To the provider. Nothing of the request but where to go afterwards comes along."""
+        """Redirect to the provider. Only the next URL is taken from the request."""
         nonce = secrets.token_urlsafe(32)
         wishes = {name: self.app.settings[name] for name in ("acr_values", "prompt") if self.app.settings.get(name)}
         asked = {**wishes, "nonce": nonce}
@@ -152,7 +152,7 @@ class Provider(OpenIDConnectProvider):
         return list(self.app.settings.get("scopes", ["openid", "email"]))
 
     def extract_uid(self, data: dict[str, Any]) -> str:
-        """Of the issuer and the subject: a subject of another issuer is another person."""
+        """Return an ID from issuer and subject: the same subject at another issuer is another user."""
         return hashlib.sha256(f"{data['iss']} {data['sub']}".encode()).hexdigest()
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class Provider(OpenIDConnectProvider):
 
 
 class Callback(OAuth2CallbackView):
-    """Where the provider sends people back to."""
+    """The page that the provider redirects back to."""
 
     def _get_state(self, request: HttpRequest, provider: Any) -> tuple[dict[str, Any] | None, HttpResponse | None]:
         state, response = super()._get_state(request, provider)
@@ -177,5 +177,5 @@ class Callback(OAuth2CallbackView):
 
 def _json(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise OAuth2Error(f"The provider answered with something else than an object: {json.dumps(value)[:80]}")
+        raise OAuth2Error(f"The provider's response isn't an object: {json.dumps(value)[:80]}")
     return value

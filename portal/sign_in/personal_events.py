@@ -1,4 +1,4 @@
-"""What people do with their own sign-in, written into the audit trail of each organization that they belong to."""
+"""Records what users do with their own sign-in, in the audit trail of each of their organizations."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ from credentials.trail import audit
 
 
 def lock(user: User) -> User:
-    """The person as of now, whose own sign-in nobody else changes until the transaction ends."""
+    """Return the user, locked: nobody else can change their sign-in until the transaction ends."""
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def record(action: audit.Action, *, user: User, request: HttpRequest | None, **detail: Any) -> None:
-    """Write it down: for each organization of the person, or once without any."""
+    """Record the event for each of the user's organizations, or once if there is none."""
     audit.record_about_person(action, user, user=user, request=request, **detail)
 
 
 def record_refusal(*, user: User, request: HttpRequest, reason: Reason) -> None:
-    """Write down that someone could not sign in as a person we know: once in a window of time for each reason.
+    """Record a failed sign-in as an existing user, once per reason in a window of time.
 
-    So an attacker who tries all day writes a few lines an hour, from however many addresses.
+    So an attacker who tries all day adds only a few events an hour, from any number of IP addresses.
     """
     key = f"sign-in-refused:{user.pk}:{reason}"
     if cache.add(key, 1, timeout=settings.LIMIT_WINDOW.total_seconds()):

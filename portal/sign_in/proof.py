@@ -1,4 +1,4 @@
-"""How long ago a person has proven who it is, and the decorator that asks again before anything delicate."""
+"""When the user last confirmed their identity, and the decorator that asks again before sensitive actions."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -19,16 +19,13 @@ from credentials.models import User
 from portal.sign_in import sessions
 
 KEPT_INPUT = "kept_input"
-INTERRUPTED = (
-    "You were asked to show that it is you, so what you had sent was not carried out. "
-    "Look at it once more, and send it again."
-)
+INTERRUPTED = "We asked you to confirm it’s you, so your changes weren’t saved yet. Check them and submit them again."
 
 Request = TypeVar("Request", bound=HttpRequest)
 
 
 def last_at(request: HttpRequest) -> float:
-    """When this session's person has last proven who it is, in seconds since the epoch."""
+    """Return when the user last confirmed their identity in this session, in seconds since the epoch."""
     records = get_authentication_records(request, cast("User", request.user))
     return max([float(record["at"]) for record in records] + [sessions.signed_in_at(request)])
 
@@ -41,11 +38,11 @@ def is_recent(request: HttpRequest, *, grace: float = 0) -> bool:
 def recent_proof_required(
     *, keeps: Collection[str] = ()
 ) -> Callable[[Callable[Concatenate[Request, ...], HttpResponseBase]], Callable[..., HttpResponseBase]]:
-    """Asks for password, code or passkey again when the last proof is older than PROOF_LIFETIME.
+    """Ask for the password, a code, or a passkey again if the last confirmation is older than PROOF_LIFETIME.
 
-    A form that was sent too late is not carried out: its page comes again, with a message. The fields that `keeps`
-    names (nothing secret) wait in the session until then; the view finds them by `kept_input`.
-    For views of signed-in people; inside `member_required`, so that a stranger is told nothing.
+    A form that is submitted too late isn't saved: its page is shown again with a message. The fields in `keeps`
+    (nothing secret) are kept in the session until then; the view gets them with `kept_input`.
+    Use it for signed-in users, inside `member_required`, so that strangers learn nothing.
     """
 
     def decorate(view: Callable[Concatenate[Request, ...], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -62,7 +59,7 @@ def recent_proof_required(
 
 
 def kept_input(request: HttpRequest) -> Mapping[str, str]:
-    """What had been entered into the form of this page before it was interrupted."""
+    """Return what the user entered in this page's form before the confirmation."""
     return cast("Mapping[str, str]", request.META.get(KEPT_INPUT, {}))
 
 
@@ -73,10 +70,10 @@ def _ask(request: HttpRequest, keeps: Collection[str]) -> HttpResponseBase:
     methods = get_adapter().get_reauthentication_methods(request.user)
     if methods:
         return HttpResponseRedirect(f"{methods[0]['url']}?{urlencode({'next': request.get_full_path()})}")
-    # Whoever came through an identity provider, and has nothing else, goes there again.
+    # A user who can only sign in through an identity provider goes there again.
     logout(request)
-    lost = " What you had sent was not carried out." if request.method == "POST" else ""
-    messages.info(request, f"Sign in again to go on.{lost}")
+    lost = " Your changes weren’t saved." if request.method == "POST" else ""
+    messages.info(request, f"Sign in again to continue.{lost}")
     return redirect_to_login(request.get_full_path())
 
 

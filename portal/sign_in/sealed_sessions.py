@@ -1,4 +1,4 @@
-"""Sessions in the database, as Django keeps them, but sealed: whoever copies the database cannot read them."""
+"""Django's database sessions, but encrypted, so a copy of the database doesn't reveal them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ class SessionStore(db.SessionStore):
     """The session engine (SESSION_ENGINE)."""
 
     def _validate_session_key(self, key: str | None) -> bool:
-        """Of what a cookie may hold, only what is made of the letters and digits of our own keys is looked for."""
+        """Whether the key has only letters and digits, as our keys do. Only then is it looked up."""
         is_valid = super()._validate_session_key(key)  # type: ignore[misc]  # Django's own, which its types leave out
         return bool(is_valid) and str(key).isascii() and str(key).isalnum()
 
@@ -19,7 +19,7 @@ class SessionStore(db.SessionStore):
         return sealing.seal(self.serializer().dumps(session_dict).decode("latin-1"), purpose=sealing.SESSION)
 
     def decode(self, session_data: bytes | str) -> dict[str, Any]:
-        """What was sealed; nothing, and so nobody is signed in, when the seal is not ours."""
+        """Return the session data; empty, so nobody is signed in, if it can't be decrypted."""
         try:
             text = sealing.unseal(str(session_data), purpose=sealing.SESSION)
         except sealing.SealBrokenError:

@@ -1,7 +1,7 @@
-"""Seals what has to be kept readable for us and for nobody who copies the database: the keys of authenticator apps, and
-sessions, in which such a key waits for its first code and the link of a mail for a new password.
+"""Encrypts data that a copy of the database must not reveal: the keys of authenticator apps, and sessions, which may
+contain such a key during setup or the link to set a password.
 
-The seal's key comes from SECRET_KEY. When that is changed, the old one has to stand in SECRET_KEY_FALLBACKS.
+The encryption key is derived from SECRET_KEY. If you change SECRET_KEY, keep the old one in SECRET_KEY_FALLBACKS.
 """
 
 import base64
@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
-# What is sealed for one purpose opens for no other.
+# Data encrypted for one purpose can't be decrypted for another.
 SECOND_FACTOR = "claimsgate second factor"
 SESSION = "claimsgate session"
 
 
 class SealBrokenError(RuntimeError):
-    """What was kept cannot be read: it was sealed with another SECRET_KEY."""
+    """The data can't be decrypted: it was encrypted with another SECRET_KEY."""
 
 
 def seal(text: str, *, purpose: str = SECOND_FACTOR) -> str:
@@ -26,13 +26,13 @@ def seal(text: str, *, purpose: str = SECOND_FACTOR) -> str:
 
 
 def unseal(sealed: str, *, purpose: str = SECOND_FACTOR) -> str:
-    """The text. Raises SealBrokenError."""
+    """Return the text. Raises SealBrokenError."""
     try:
         return _seals(purpose).decrypt(sealed.encode()).decode()
     except InvalidToken as error:
         raise SealBrokenError(
-            "The second step of a person was sealed with another SECRET_KEY. Put that one into SECRET_KEY_FALLBACKS, "
-            "or take the person's second step away: `python manage.py remove_second_factor EMAIL`."
+            "The two-factor authentication of a user was encrypted with another SECRET_KEY. Add that key to "
+            "SECRET_KEY_FALLBACKS, or remove it: `python manage.py remove_second_factor EMAIL`."
         ) from error
 
 

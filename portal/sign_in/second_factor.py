@@ -1,4 +1,4 @@
-"""The second step of signing in: who is asked for one, and who has shown it."""
+"""Two-factor authentication: who has to use it, and who has completed the verification step."""
 
 from collections.abc import Iterable
 
@@ -17,30 +17,30 @@ from portal.sign_in import personal_events, sessions
 
 
 def is_asked_for(membership: Membership) -> bool:
-    """Whether the organization asks the person for a second step before it opens."""
+    """Whether the organization requires two-factor authentication from this team member."""
     return membership.organization.requires_second_factor and membership.manages_credentials
 
 
 def is_set_up(user: User) -> bool:
-    """Whether the person has an authenticator app or a passkey. Recovery codes alone are none."""
+    """Whether the user has an authenticator app or a passkey. Recovery codes alone don't count."""
     return Authenticator.objects.filter(user=user).exclude(type=Authenticator.Type.RECOVERY_CODES).exists()
 
 
 def people_who_have_one(users: Iterable[int]) -> set[int]:
-    """Of these people, by primary key, those for whom `is_set_up` is true."""
+    """Return the primary keys of the users for whom `is_set_up` is true."""
     found = Authenticator.objects.filter(user__in=users).exclude(type=Authenticator.Type.RECOVERY_CODES)
     return set(found.values_list("user_id", flat=True))
 
 
 def is_shown(request: HttpRequest) -> bool:
-    """Whether it was shown in this session: at sign-in, later, or when it was set up."""
+    """Whether the verification step was completed in this session: at sign-in, later, or at setup."""
     if isinstance(request.user, AnonymousUser):
         return False
     return any(record.get("method") == "mfa" for record in get_authentication_records(request, request.user))
 
 
 def ask(request: HttpRequest, *, going_to: str | None = None) -> HttpResponse:
-    """Leads whoever has no second step to where it is set up, and whoever has one to where it is shown; then on."""
+    """Redirect to set up two-factor authentication, or to the verification step if it is set up; then to `going_to`."""
     if request.headers.get("HX-Request"):
         return HttpResponse(headers={"HX-Refresh": "true"})
     query = urlencode({"next": going_to or request.get_full_path()})
@@ -49,9 +49,9 @@ def ask(request: HttpRequest, *, going_to: str | None = None) -> HttpResponse:
 
 @transaction.atomic
 def remove_all(user: User, *, by: User | None, request: HttpRequest | None) -> int:
-    """Take all second steps of a person away, who has lost them, and sign the person out everywhere.
+    """Remove all verification methods of a user who lost them, and sign the user out everywhere.
 
-    At the next sign-in the password alone counts, until a new one is set up. Returns how many there were.
+    The user can then sign in with only the password and set up new ones. Returns how many were removed.
     """
     found = list(Authenticator.objects.select_for_update().filter(user=user))
     if not found:

@@ -1,4 +1,4 @@
-"""The sessions of people: how long they last, which there are, and how they end."""
+"""The sessions of users: how long they last, which exist, and how they end."""
 
 import datetime as dt
 import time
@@ -17,25 +17,25 @@ from credentials.models import User
 
 SIGNED_IN_AT = "signed_in_at"
 SEEN_AT = "seen_at"
-# Not every request is written down: a session may end this much early, never late.
+# Not every request is recorded: a session may end this much too early, never too late.
 RESOLUTION = dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """How long a session lasts from now on, and whether a request makes it last longer."""
+    """How long a session still lasts, and whether a request extends it."""
 
     seconds: int
     can_be_extended: bool
 
 
 def begin(request: HttpRequest) -> None:
-    """From now on the session's time runs. Whoever signs in calls it."""
+    """Start the session's time. Called at sign-in."""
     request.session[SIGNED_IN_AT] = request.session[SEEN_AT] = time.time()
 
 
 def signed_in_at(request: HttpRequest) -> float:
-    """When the person of this session signed in, in seconds since the epoch; 0 if that is not known."""
+    """Return when the user signed in, in seconds since the epoch; 0 if unknown."""
     return float(request.session.get(SIGNED_IN_AT, 0))
 
 
@@ -47,7 +47,7 @@ def remaining(request: HttpRequest) -> Remaining:
 
 
 def note_activity(request: HttpRequest) -> None:
-    """The person is still there."""
+    """Record that the user is active."""
     now = time.time()
     if SIGNED_IN_AT not in request.session:
         begin(request)
@@ -64,12 +64,12 @@ def by_key(session_key: str | None) -> "QuerySet[UserSession]":
 
 
 def every(user: User) -> "QuerySet[UserSession]":
-    """All sessions of a person, over or not."""
+    """Return all sessions of a user, ended or not."""
     return UserSession.objects.filter(user=user)
 
 
 def of_user(user: User) -> list[UserSession]:
-    """The sessions in which a person is signed in, the latest used first. Those that are over are removed."""
+    """Return the user's active sessions, last used first. Sessions that are over are deleted."""
     now = timezone.now()
     is_idle = Q(last_seen_at__lt=now - settings.SESSION_IDLE - RESOLUTION)
     is_over = Q(created_at__lt=now - settings.SESSION_AT_MOST)
@@ -80,7 +80,7 @@ def of_user(user: User) -> list[UserSession]:
 
 @transaction.atomic
 def end(sessions: "QuerySet[UserSession]") -> int:
-    """End them at once, wherever they are; how many there were. Of several callers at once, one ends each."""
+    """End the sessions. Return how many there were. With several callers, each session is ended once."""
     ended = list(sessions.select_for_update().order_by("pk"))
     for session in ended:
         session.end()
@@ -88,19 +88,19 @@ def end(sessions: "QuerySet[UserSession]") -> int:
 
 
 def others(request: HttpRequest, user: User) -> "QuerySet[UserSession]":
-    """All sessions of a person but the one of the request."""
+    """Return all sessions of a user except the one of the request."""
     return every(user).exclude(session_key=request.session.session_key or "")
 
 
 def rotate(request: HttpRequest) -> None:
-    """Give the session another id, so that whoever knew the old one knows nothing."""
+    """Give the session a new ID, so that the old one is useless."""
     old = request.session.session_key
     request.session.cycle_key()
     follow(request, old)
 
 
 def follow(request: HttpRequest, old_key: str | None) -> None:
-    """The session has got another id: what is known of it goes with it."""
+    """Move the session's row to its new ID."""
     new_key = request.session.session_key
     if old_key and new_key and new_key != old_key:
         UserSession.objects.filter(session_key=new_key).delete()

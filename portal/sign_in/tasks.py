@@ -1,4 +1,4 @@
-"""What workers do for people's sign-in. The tasks keep the names that they had in portal/tasks.py."""
+"""What workers do for sign-in. The tasks keep their names from when they were in portal/tasks.py."""
 
 from allauth.account.adapter import get_adapter
 from celery import shared_task
@@ -16,7 +16,7 @@ def forget_ended_sessions() -> None:
 
 @shared_task(name="portal.tasks.send_password_reset", **PATIENTLY)
 def send_password_reset(*, email: str) -> None:
-    """A link to set a new password, if the address is that of a person who may sign in. The link is made here only."""
+    """Email a link to set a new password if an active user has this email address. Only here is it created."""
     user = User.objects.filter(email__iexact=email, is_active=True).first()
     if user is None:
         return
@@ -25,5 +25,5 @@ def send_password_reset(*, email: str) -> None:
 
 
 def hand_over_password_reset(email: str) -> None:
-    """Have a worker send the link to a new password, if the address is that of a person who may sign in."""
+    """Have a worker send the link to set a new password. If the broker is unavailable, send it here."""
     hand_over_to(send_password_reset, email=email)

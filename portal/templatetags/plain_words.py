@@ -1,4 +1,4 @@
-"""Times, sizes and states as people say them."""
+"""Template filters for times, sizes, and statuses in words."""
 
 from django import template
 from django.template import Context
@@ -20,13 +20,13 @@ for words in (utc, exactly, day, distance, duration):
 
 @register.filter
 def thousands(number: int | None) -> str:
-    """1,900,000"""
+    """Return “1,900,000”."""
     return f"{number or 0:,}"
 
 
 @register.filter
 def size(count: int | None) -> str:
-    """Bytes: 512 bytes, 1.5 MB, 22.0 GB; a kilobyte is 1,000 bytes."""
+    """Return a number of bytes as “512 bytes”, “1.5 MB”, or “22.0 GB”. A kilobyte is 1,000 bytes."""
     amount = float(count or 0)
     if amount < KILO:
         return count_of(int(amount), "byte")
@@ -39,13 +39,13 @@ def size(count: int | None) -> str:
 
 @register.filter
 def known_as(secret: ClientSecret) -> str:
-    """…1a2b; one that came from the SSAS has no characters that could be shown until it is used."""
+    """Return “…1a2b”. An imported secret has no characters to show until it is used."""
     return str(secret) if secret.hint else "imported from the SSAS"
 
 
 @register.filter
 def limits(organization: Organization | None) -> list[str]:
-    """What a limited organization may have, in sentences; none for any other."""
+    """Return what a limited organization can export, in sentences. Empty for any other organization."""
     return standing.limits(organization) if organization else []
 
 
@@ -54,9 +54,9 @@ def status_of(
     context: Context,
     subject: Client | ClientKey | ClientKeySet | ClientSecret | Invitation | Job | RosterFile,
 ) -> dict[str, standing.Status]:
-    """The mark and the words for how a client, its secret or key, an invitation, a job or a roster stands.
+    """Show the icon and the words for the status of a client, secret, key, invitation, job, or roster.
 
-    What belongs to a denied organization opens nothing: the page knows, see portal/pages/scoping.py.
+    Nothing of a denied organization works. The page knows (see portal/pages/scoping.py).
     """
     is_denied = bool(getattr(context.get("request"), "refusal", None))
     match subject:

@@ -1,4 +1,4 @@
-"""What the owner of a client takes along: its settings as a file, calls to try, a program that signs. Pure."""
+"""What a client's owner copies or downloads: settings as a file, calls to try, a program that signs. Pure."""
 
 import shlex
 
@@ -8,7 +8,7 @@ openssl ec -in private.pem -pubout -out public.pem"""
 
 
 def environment(client_id: str, secret: str, *, base_url: str) -> str:
-    """Settings for a shell or a container, a line each."""
+    """Return settings for a shell or a container, one per line."""
     settings = {
         "CLAIMSGATE_BASE_URL": base_url.rstrip("/"),
         "CLAIMSGATE_CLIENT_ID": client_id,
@@ -18,7 +18,7 @@ def environment(client_id: str, secret: str, *, base_url: str) -> str:
 
 
 def token_request(client_id: str, secret: str, *, token_url: str) -> str:
-    """A curl command that fetches an access token."""
+    """Return a curl command that requests an access token."""
     return (
         f"curl --request POST {shlex.quote(token_url)} \\\n"
         f"  --user {shlex.quote(f'{client_id}:{secret}')} \\\n"
@@ -27,12 +27,12 @@ def token_request(client_id: str, secret: str, *, token_url: str) -> str:
 
 
 def connection_test(*, connection_url: str) -> str:
-    """A curl command that asks from which address the machine is seen. It needs no credentials."""
+    """Return a curl command that shows the machine's IP address. It needs no credentials."""
     return f"curl {shlex.quote(connection_url)}"
 
 
 def token_test(*, token_url: str) -> str:
-    """A curl command that asks for a token with what stands in the environment, and shows the answer's status."""
+    """Return a curl command that requests a token with credentials from the environment and shows the status."""
     return (
         f"curl --include --request POST {shlex.quote(token_url)} \\\n"
         '  --user "$CLAIMSGATE_CLIENT_ID:$CLAIMSGATE_CLIENT_SECRET" \\\n'
@@ -41,7 +41,7 @@ def token_test(*, token_url: str) -> str:
 
 
 def signed_token_request(client_id: str, *, kid: str, algorithm: str, token_url: str) -> str:
-    """A Python program that signs an assertion with the key in private.pem and fetches an access token."""
+    """Return a Python program that signs an assertion with the key in private.pem and requests an access token."""
     return f"""\
 import time, uuid
 import jwt, requests

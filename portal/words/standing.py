@@ -1,4 +1,4 @@
-"""How things stand, in words: of a client, a roster, an export, and of an organization as a whole."""
+"""The status, in words, of a client, a roster, an export, and of an organization as a whole."""
 
 import datetime as dt
 import enum
@@ -16,7 +16,7 @@ from credentials.models.client import EXPIRES_SOON
 from exports.models import Job
 from portal.words.times import day, distance
 
-# What `of_client` looks at, to be prefetched of many clients.
+# What `of_client` reads. Prefetch these when there are many clients.
 OF_CLIENTS = ("secrets", "keys", "key_sets")
 UNUSED_IF_NEW = dt.timedelta(days=7)
 UNUSED_BY_NOW = dt.timedelta(days=60)
@@ -25,7 +25,7 @@ ROSTER_IS_OLD = dt.timedelta(days=45)  # rosters come every month
 
 
 class Tone(enum.StrEnum):
-    """What a status means for whoever reads it; the page gives each a mark and a colour."""
+    """How a status should look. The page gives each tone an icon and a color."""
 
     BAD = "bad"
     BUSY = "busy"
@@ -41,18 +41,18 @@ class Status:
 
 
 def newest_secret(client: Client) -> ClientSecret | None:
-    """The secret that lasts longest, expired or not; None when each was revoked, or there never was one."""
+    """Return the secret that expires last, expired or not. None if all are revoked or there are none."""
     kept = [secret for secret in client.secrets.all() if secret.revoked_at is None]
     return max(kept, key=lambda secret: secret.expires_at, default=None)
 
 
 def replaced_secret(client: Client) -> ClientSecret | None:
-    """The old secret of an overlap that is still running."""
+    """Return the old secret that is still valid after a rotation, or None."""
     return next((secret for secret in client.secrets.all() if secret.is_live and secret.replaced_at), None)
 
 
 def has_key(client: Client) -> bool:
-    """Whether it may sign in with a key, now and without end."""
+    """Whether the client can sign in with a key. Keys don't expire."""
     return any(key.revoked_at is None for key in (*client.keys.all(), *client.key_sets.all()))
 
 
@@ -60,7 +60,7 @@ DENIED = Status("Access denied", Tone.BAD)
 
 
 def of_client(client: Client, *, is_denied: bool) -> Status:
-    """`is_denied`: its organization is, so it opens nothing, however good its secret is."""
+    """`is_denied`: the client's organization is denied access, so the client can't sign in even with a valid secret."""
     match client.state:
         case Client.State.REVOKED:
             return Status("Revoked", Tone.QUIET)
@@ -99,7 +99,7 @@ def of_invitation(invitation: Invitation) -> Status:
         return Status("Expired", Tone.WARNING)
     if invitation.sent_at:
         return Status("Sent", Tone.GOOD)
-    return Status("Could not be sent yet", Tone.BAD) if invitation.last_error else Status("Being sent", Tone.BUSY)
+    return Status("Not sent", Tone.BAD) if invitation.last_error else Status("Sending", Tone.BUSY)
 
 
 def of_roster(roster: RosterFile) -> Status:
@@ -109,7 +109,7 @@ def of_roster(roster: RosterFile) -> Status:
 
 
 def of_job(job: Job) -> Status:
-    if job.status not in Job.Status:  # of a newer version, or a mistake: no reason to hide it and the others
+    if job.status not in Job.Status:  # from a newer version or a mistake: still show it and the others
         return Status(job.status, Tone.WARNING)
     status = Job.Status.EXPIRED if job.has_expired else Job.Status(job.status)
     return Status(str(status.label), _tone(status))
@@ -133,27 +133,28 @@ def _tone(status: Job.Status) -> Tone:
 
 
 def limits(organization: Organization) -> list[str]:
-    """What the end of its participation means for a limited organization, in sentences; none for any other."""
+    """Return what a limited organization can export, in sentences. Empty for any other organization."""
     if organization.status != Organization.Status.LIMITED:
         return []
     ended, bounds = day(organization.termination_date), organization.bounds()
-    said = [f"The participation of {organization.name} ended on {ended}. What you can export is limited."]
+    said = [f"{organization.name}’s participation ended on {ended}. You can only export limited data."]
     if bounds.attribution_until:
-        said.append(f"Attributed beneficiaries: those of the newest roster that CMS made on or before {ended}.")
+        said.append(f"Attributed beneficiaries: those on the newest roster that CMS created on or before {ended}.")
     else:
-        said.append("Attributed beneficiaries: those of the newest roster.")
+        said.append("Attributed beneficiaries: those on the newest roster.")
     if bounds.claims_through_date:
-        said.append(f"Claims: those for services on or before {ended}.")
+        said.append(f"Claims: services on or before {ended}.")
     else:
-        said.append("Claims: all, those for later services too.")
+        said.append("Claims: all services, including later ones.")
     return said
 
 
 def roster_wanted(organization: Organization) -> str:
-    """Which roster to load where there is none that an export could go by."""
+    """Return which roster to load when there is none that an export can use."""
     if until := organization.bounds().attribution_until:
         return (
-            f"Load a roster that CMS made on or before {day(until)}, when participation ended. Later ones are not used."
+            f"Load a roster that CMS created on or before {day(until)}, when participation ended. "
+            "Exports can’t use later ones."
         )
     return "Load this month’s roster first."
 
@@ -163,19 +164,19 @@ def roster_wanted(organization: Organization) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to do before claims can be fetched, or again from time to time."""
+    """A task before claims can be exported, some of them recurring."""
 
     title: str
     detail: str
     url: str  # where it is done
     action: str
     is_done: bool
-    manages_credentials: bool = False  # whether only those may do it who manage credentials
+    manages_credentials: bool = False  # whether it takes a role that manages API credentials
 
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Something that will go wrong, or has, unless somebody does something about it."""
+    """A problem, or one that will come up unless someone acts."""
 
     text: str
     url: str
@@ -185,17 +186,17 @@ class Concern:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an organization has, and what it should do next."""
+    """What an organization has set up, and what it should do next."""
 
     organization: Organization
-    clients: Sequence[Client]  # not revoked, with their secrets and keys
+    clients: Sequence[Client]  # not revoked; with their secrets and keys
     roster: RosterFile | None
     job: Job | None
     has_exported: bool
 
     @property
     def status(self) -> Status:
-        """One status for everything: the worst that is the case."""
+        """Return one status for the organization: the worst one."""
         if self.is_denied:
             return DENIED
         if not self.clients or self.roster is None:
@@ -221,7 +222,7 @@ class Standing:
     def attribution(self) -> Status:
         if self.roster is None:
             return Status("No roster", Tone.WARNING)
-        # Of a limited organization it cannot be any newer.
+        # A limited organization can't have a newer one.
         is_bounded = self.organization.bounds().attribution_until is not None
         if self.roster.file_timestamp + ROSTER_IS_OLD < timezone.now() and not is_bounded:
             return Status("Roster is old", Tone.WARNING)
@@ -233,7 +234,7 @@ class Standing:
 
     @property
     def first_to_expire(self) -> Client | None:
-        """The client whose secret ends first, or has ended; those with a key come last."""
+        """Return the client whose secret expires first or has expired. Clients with a key come last."""
         return min(self.clients, key=_expiry, default=None)
 
     @property
@@ -244,7 +245,7 @@ class Standing:
 
     @property
     def concerns(self) -> list[Concern]:
-        """What needs doing about credentials by those who manage them, the worst first."""
+        """Return what needs attention in the API credentials, worst first."""
         found = [concern for client in self.clients for concern in self._concerns_of(client)]
         return sorted(found, key=lambda concern: concern.tone != Tone.BAD)
 
@@ -260,27 +261,27 @@ class Standing:
         secret, old, now = newest_secret(client), replaced_secret(client), timezone.now()
         if client.state == Client.State.EXPIRED:
             why = f"its secret expired {distance(secret.expires_at)}" if secret else "it has no secret and no key"
-            yield self._to_rotate(client, f"{client.name} cannot sign in: {why}.", Tone.BAD)
+            yield self._to_rotate(client, f"{client.name} can’t sign in: {why}.", Tone.BAD)
             return
         if client.state == Client.State.EXPIRING and secret:
-            yield self._to_rotate(client, f"The secret of {client.name} expires {distance(secret.expires_at)}.")
+            yield self._to_rotate(client, f"The secret for {client.name} expires {distance(secret.expires_at)}.")
         if old and old.expires_at <= now + OVERLAP_ENDS_SOON:
             is_used = old.last_used_at is not None and old.last_used_at > (old.replaced_at or now)
-            used = f", and it was used {distance(old.last_used_at)}: its system needs the new one" if is_used else ""
-            yield self._to_see(client, f"The old secret of {client.name} ends {distance(old.expires_at)}{used}.")
+            used = (
+                f", and it was used {distance(old.last_used_at)}. Add the new secret to its system" if is_used else ""
+            )
+            yield self._to_see(client, f"The old secret for {client.name} expires {distance(old.expires_at)}{used}.")
         if client.last_used_at is None and client.created < now - UNUSED_IF_NEW:
             yield self._to_see(client, f"{client.name} has never been used. If no system needs it, revoke it.")
         elif client.last_used_at and client.last_used_at < now - UNUSED_BY_NOW:
             last = distance(client.last_used_at)
-            yield self._to_see(
-                client, f"{client.name} was last used {last}. If no system needs it any more, revoke it."
-            )
+            yield self._to_see(client, f"{client.name} was last used {last}. If no system needs it, revoke it.")
 
     def _to_rotate(self, client: Client, text: str, tone: Tone = Tone.WARNING) -> Concern:
-        return Concern(text, self._page("portal:client-rotate", client.client_id), "Rotate the secret", tone)
+        return Concern(text, self._page("portal:client-rotate", client.client_id), "Rotate secret", tone)
 
     def _to_see(self, client: Client, text: str) -> Concern:
-        return Concern(text, self._page("portal:client", client.client_id), "See the client")
+        return Concern(text, self._page("portal:client", client.client_id), "View client")
 
     def _page(self, name: str, *arguments: str) -> str:
         return reverse(name, args=[self.organization.entity_id, *arguments])
@@ -290,9 +291,9 @@ class Standing:
         if not count:
             return Step(
                 title="Create a client",
-                detail="A client ID and a secret, with which your system signs in to the API.",
+                detail="Your system signs in to the API with a client ID and a client secret.",
                 url=self._page("portal:client-create"),
-                action="Create a client",
+                action="Create client",
                 is_done=False,
                 manages_credentials=True,
             )
@@ -301,17 +302,17 @@ class Standing:
                 title="Create a client",
                 detail="1 client can sign in." if count == 1 else f"{count} clients can sign in.",
                 url=self._page("portal:clients"),
-                action="See the clients",
+                action="View clients",
                 is_done=True,
             )
         ends_first = self.first_to_expire or self.clients[0]
         return Step(
-            title="Replace a secret that expires",
-            detail="Rotate it: the new one works at once, the old one until your system has moved to it.",
+            title="Rotate a secret that expires",
+            detail="You can keep the old secret valid while you switch your system to the new one.",
             url=self._page("portal:client-rotate", ends_first.client_id)
             if ends_first
             else self._page("portal:clients"),
-            action="Rotate the secret",
+            action="Rotate secret",
             is_done=False,
             manages_credentials=True,
         )
@@ -320,9 +321,9 @@ class Standing:
         if self.roster is None:
             return Step(
                 title="Load a roster",
-                detail=f"The roster from CMS says whose claims you may export. {roster_wanted(self.organization)}",
+                detail=f"The roster from CMS decides whose claims you can export. {roster_wanted(self.organization)}",
                 url=self._page("portal:roster-upload"),
-                action="Load a roster",
+                action="Load roster",
                 is_done=False,
             )
         if self.attribution.tone == Tone.GOOD:
@@ -331,32 +332,32 @@ class Standing:
                 title="Load a roster",
                 detail=f"You have {count:,} attributed {'beneficiary' if count == 1 else 'beneficiaries'}.",
                 url=self._page("portal:rosters"),
-                action="See the roster",
+                action="View rosters",
                 is_done=True,
             )
         age = (timezone.now() - self.roster.file_timestamp).days
         return Step(
             title="Load this month’s roster",
-            detail=f"CMS made the current one {age} days ago. People may have joined or left since.",
+            detail=f"CMS created the current roster {age} days ago. Your beneficiaries may have changed since.",
             url=self._page("portal:roster-upload"),
-            action="Load a roster",
+            action="Load roster",
             is_done=False,
         )
 
     def _export_step(self) -> Step:
         if self.has_exported:
             return Step(
-                title="Run an export",
-                detail="Come back for what has changed since the last one, or let a client fetch it.",
+                title="Start an export",
+                detail="Export what changed since your last export, here or through the API.",
                 url=self._page("portal:exports"),
-                action="See the exports",
+                action="View exports",
                 is_done=True,
             )
         return Step(
-            title="Run your first export",
-            detail="Here in the browser, or by a client through the API.",
+            title="Start your first export",
+            detail="Start it here in the browser, or have a client start it through the API.",
             url=self._page("portal:export-start"),
-            action="Start an export",
+            action="Start export",
             is_done=False,
         )
 

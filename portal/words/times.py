@@ -1,4 +1,4 @@
-"""Times as people say them, in UTC."""
+"""Times in words, in UTC."""
 
 import datetime as dt
 
@@ -8,22 +8,22 @@ MINUTES_AN_HOUR = 60
 
 
 def utc(moment: dt.datetime | None) -> str:
-    """22 Nov 2026, 14:05 UTC"""
+    """Return “Nov 22, 2026, 14:05 UTC”; empty for None."""
     return f"{_day(moment)}, {moment.astimezone(dt.UTC):%H:%M} UTC" if moment else ""
 
 
 def exactly(moment: dt.datetime) -> str:
-    """22 Nov 2026, 14:05:31 UTC"""
+    """Return “Nov 22, 2026, 14:05:31 UTC”."""
     return f"{_day(moment)}, {moment.astimezone(dt.UTC):%H:%M:%S} UTC"
 
 
 def day(moment: dt.date | None) -> str:
-    """22 Nov 2026; of a time, the day in UTC."""
+    """Return “Nov 22, 2026”, the day in UTC; empty for None."""
     return _day(moment) if moment else ""
 
 
 def distance(moment: dt.datetime | None) -> str:
-    """How far off a time is: “in 12 days”, “in 5 hours”, “3 minutes ago”. Days are counted on the calendar, in UTC."""
+    """Return “in 12 days”, “in 5 hours”, or “3 minutes ago”. Days are calendar days in UTC."""
     if moment is None:
         return ""
     now = timezone.now()
@@ -34,7 +34,7 @@ def distance(moment: dt.datetime | None) -> str:
 
 
 def duration(length: dt.timedelta) -> str:
-    """24 hours; 90 minutes"""
+    """Return “24 hours” or “5 minutes”."""
     return _short(length)
 
 
@@ -46,7 +46,7 @@ def count_of(number: int, what: str) -> str:
 def _day(moment: dt.date) -> str:
     if isinstance(moment, dt.datetime):
         moment = moment.astimezone(dt.UTC)
-    return f"{moment.day} {moment:%b %Y}"
+    return f"{moment:%b} {moment.day}, {moment.year}"
 
 
 def _short(distance: dt.timedelta) -> str:

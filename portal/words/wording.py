@@ -1,4 +1,4 @@
-"""The audit trail in plain words: what was done, what changed, why a call was refused."""
+"""Activity in plain words: what was done, what changed, and why a call was refused."""
 
 import datetime as dt
 import json
@@ -17,14 +17,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that the trail knows of an event."""
+    """One detail of an event: a label and its text."""
 
     label: str
     text: str
 
 
 def title_of(action: str) -> str:
-    """What was done. An act that this version does not know, old or new, is shown as it is."""
+    """Return the title of an action. An action that this version doesn't know is shown as its code."""
     try:
         act = Action(action)
     except ValueError:
@@ -33,19 +33,19 @@ def title_of(action: str) -> str:
 
 
 def facts_of(event: AuditEvent) -> list[Fact]:
-    """The details of an event: what has changed, why it was refused, and the rest by name."""
+    """Return the details of an event: first what changed, then the reason, then the rest sorted by label."""
     try:
         return _facts(detail_of(event))
     except Exception:
-        # An event that cannot be put into words must not hide the others on its page, nor itself.
-        logger.exception("Event %s of the audit trail is shown as it stands.", event.pk)
+        # An event that can't be worded must not hide itself or the other events on the page.
+        logger.exception("Audit event %s can't be worded and is shown as JSON.", event.pk)
         return [Fact("Details", json.dumps(event.detail, ensure_ascii=False))]
 
 
 def _facts(detail: dict[str, Any]) -> list[Fact]:
     before, after = detail.pop("before", None), detail.pop("after", None)
     if isinstance(before, dict) and isinstance(after, dict):
-        # Of two states, what is the same in both has not changed.
+        # Values that are the same in both states haven't changed.
         same = {name for name in before if before[name] == after.get(name)}
         before, after = (
             {name: value for name, value in state.items() if name not in same} for state in (before, after)
@@ -61,25 +61,25 @@ def _facts(detail: dict[str, Any]) -> list[Fact]:
 def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912  # a table; mypy says which row is missing
     match act:
         case Action.ADDRESSES_CHANGED:
-            return "Addresses of a client changed"
+            return "IP allow list changed"
         case Action.CLIENT_CREATED:
             return "Client created"
         case Action.CLIENT_IMPORTED:
-            return "Client taken over from the SSAS"
+            return "Client imported from the SSAS"
         case Action.CLIENT_REVOKED:
             return "Client revoked"
         case Action.EXPORT_CANCELLED:
             return "Export cancelled"
         case Action.EXPORT_DOWNLOADED:
-            return "File of an export downloaded"
+            return "Export file downloaded"
         case Action.EXPORT_STARTED:
             return "Export started"
         case Action.INVITATION_ACCEPTED:
-            return "Invitation accepted: a person joined"
+            return "Invitation accepted"
         case Action.INVITATION_REFUSED:
             return "Invitation refused"
         case Action.INVITATION_SENT:
-            return "Person invited"
+            return "Invitation sent"
         case Action.INVITATION_SENT_AGAIN:
             return "Invitation sent again"
         case Action.INVITATION_WITHDRAWN:
@@ -91,11 +91,11 @@ def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912  # a table; mypy
         case Action.KEY_SET_URL_CHANGED:
             return "Key set URL changed"
         case Action.MEMBER_REMOVED:
-            return "Member removed"
+            return "Team member removed"
         case Action.MEMBER_ROLE_CHANGED:
-            return "Role of a member changed"
+            return "Role of a team member changed"
         case Action.OPERATOR_TOKEN_CREATED:
-            return "Operator token made"
+            return "Operator token created"
         case Action.OPERATOR_TOKEN_REVOKED:
             return "Operator token revoked"
         case Action.ORGANIZATION_CREATED:
@@ -103,23 +103,23 @@ def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912  # a table; mypy
         case Action.ORGANIZATION_REVOKED:
             return "All credentials of the organization revoked"
         case Action.ORGANIZATION_STATE_CHANGED:
-            return "Access of the organization changed"
+            return "Organization’s access changed"
         case Action.PASSWORD_CHANGED:
             return "Password set or changed"
         case Action.PERSON_CHANGED:
-            return "Account of a person changed"
+            return "User account changed"
         case Action.PERSON_CREATED:
-            return "Account of a person made"
+            return "User account created"
         case Action.RECOVERY_CODES_MADE:
-            return "New recovery codes made"
+            return "New recovery codes created"
         case Action.REQUEST_REFUSED:
-            return "Call of the API refused"
+            return "API call refused"
         case Action.ROSTER_PUBLISHED:
             return "Roster published"
         case Action.ROSTER_REFUSED:
             return "Roster refused"
         case Action.SECRET_CREATED:
-            return "Secret made"
+            return "Secret created"
         case Action.SECRET_REHASHED:
             return "Imported secret used for the first time"
         case Action.SECRET_REVOKED:
@@ -127,25 +127,25 @@ def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912  # a table; mypy
         case Action.SECRET_ROTATED:
             return "Secret rotated"
         case Action.SECOND_FACTOR_ADDED:
-            return "Second step of signing in set up"
+            return "Two-factor authentication set up"
         case Action.SECOND_FACTOR_REMOVED:
-            return "Second step of signing in removed"
+            return "Two-factor authentication removed"
         case Action.SESSIONS_ENDED:
             return "Signed out"
         case Action.SIGNED_IN:
             return "Signed in"
         case Action.SIGN_IN_LINKED:
-            return "Identity provider linked to a person"
+            return "Identity provider linked to a user"
         case Action.SIGN_IN_REFUSED:
             return "Sign-in refused"
         case Action.TEAM_CHANGE_REFUSED:
-            return "Change of the team refused"
+            return "Team change refused"
         case Action.TOKEN_ISSUED:
-            return "Access token given"
+            return "Access token issued"
         case Action.TOKEN_REFUSED:
             return "Access token refused"
         case Action.TOKEN_REVOKED:
-            return "Access token ended"
+            return "Access token revoked"
         case _:
             assert_never(act)
 
@@ -170,7 +170,7 @@ def _text(value: Any) -> str:
 
 
 def _state(value: dict[str, Any]) -> str:
-    """A secret by its end; anything else name by name."""
+    """Return a secret as its last characters and expiry; anything else as “name: value” pairs."""
     if value.keys() == {"hint", "expires_at"}:
         return f"…{value['hint']} until {_text(value['expires_at'])}"
     return "; ".join(f"{_in_words(name).lower()}: {_text(each)}" for name, each in value.items())
@@ -181,7 +181,7 @@ def _in_words(code: str) -> str:
 
 
 def _overlap(hours: int) -> str:
-    return f"the old secret lives on for {hours} hours" if hours else "none: the old secret ended at once"
+    return f"the old secret stays valid for {hours} hours" if hours else "none: the old secret was revoked immediately"
 
 
 def _secret(hint: str) -> str:
@@ -189,12 +189,12 @@ def _secret(hint: str) -> str:
 
 
 def _reason(value: Any) -> str:
-    """A code of ours in words; what an operator wrote as it was written."""
+    """Return a reason code in words. Text that an operator wrote is returned unchanged."""
     return meanings.of_reason(value).text if isinstance(value, str) and meanings.known(value) else str(value)
 
 
 def _more(count: int) -> str:
-    return f"{count:,} more of the same within a minute"
+    return f"{count:,} more like this within 1 minute"
 
 
 def _export(number: Any) -> str:

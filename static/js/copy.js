@@ -1,4 +1,4 @@
-// <button data-copy="#id-of-element" hidden>: appears where copying is possible, copies the element's text and says so.
+// <button data-copy="#id-of-element" hidden>: shown if copying is supported; copies the element's text and says so.
 (() => {
   "use strict";
   if (!navigator.clipboard) return;

@@ -1,2 +1,2 @@
-// Brings the list of problems to whoever sent the form: by focus, so that a screen reader begins there.
+// Moves the focus to the list of problems, so that screen readers start there.
 document.querySelector("[data-error-summary]")?.focus();

@@ -1,4 +1,4 @@
-// A menu is a <details data-menu>; it also closes by Escape, by a click beside it and when the focus leaves it.
+// A menu is a <details data-menu>; it also closes on Escape, on a click outside, and when the focus leaves it.
 (() => {
   "use strict";
   const menus = () => document.querySelectorAll("details[data-menu][open]");

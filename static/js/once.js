@@ -1,9 +1,9 @@
-// <form data-once> is sent once, however often the button is pressed.
+// <form data-once> is sent only once, even if the button is pressed several times.
 document.querySelectorAll("form[data-once]").forEach((form) => {
   form.addEventListener("submit", (event) => {
     if (form.dataset.once === "sent") event.preventDefault();
     form.dataset.once = "sent";
   });
-  // Back from the next page, by the browser's own memory of this one.
+  // Allow sending again when the user comes back to the page from the browser's cache.
   window.addEventListener("pageshow", () => { form.dataset.once = ""; });
 });

@@ -1,6 +1,6 @@
-// <form data-passkey="create|get" hidden>: asks the browser for a passkey before it is sent, and puts the answer into
-// the field "credential". What to ask stands in the JSON element that data-passkey-options names, or comes from
-// data-passkey-url. Where there are no passkeys the form stays hidden, and what is marked data-passkey-impossible shown.
+// <form data-passkey="create|get" hidden>: asks the browser for a passkey before the form is sent, and puts the
+// response into the field "credential". The options are in the JSON element that data-passkey-options names, or come from
+// data-passkey-url. Without passkey support the form stays hidden, and [data-passkey-impossible] stays visible.
 (() => {
   "use strict";
   if (!window.PublicKeyCredential || !navigator.credentials) return;
@@ -15,7 +15,7 @@
       challenge: toBytes(publicKey.challenge),
       user: { ...publicKey.user, id: toBytes(publicKey.user.id) },
       excludeCredentials: withBytes(publicKey.excludeCredentials),
-      // One that can sign in alone, where the device can do that; a second step anyhow.
+      // A passkey that can replace the password if the device supports it; otherwise for two-factor authentication.
       authenticatorSelection: { residentKey: "preferred", requireResidentKey: false, userVerification: "preferred" },
     },
   });
@@ -45,10 +45,10 @@
   });
 
   const inWords = (error) => ({
-    NotAllowedError: "No passkey was used: it was called off, or took too long. Try again, or choose another way.",
-    InvalidStateError: "This device has a passkey for your account already.",
-    SecurityError: "Passkeys do not work at this address of Claimsgate. Ask the operators.",
-  })[error.name] ?? `The passkey could not be used (${error.name}). Try again, or choose another way.`;
+    NotAllowedError: "You weren’t verified: the passkey request was cancelled or timed out. Try again, or use another method.",
+    InvalidStateError: "This device already has a passkey for your account. Use another device.",
+    SecurityError: "Passkeys don’t work with this URL of Claimsgate. Ask the Claimsgate operators.",
+  })[error.name] ?? `The passkey didn’t work (${error.name}). Try again, or use another method.`;
 
   document.querySelectorAll("[data-passkey-impossible]").forEach((note) => { note.hidden = true; });
   document.querySelectorAll("form[data-passkey]").forEach((form) => {

@@ -1,4 +1,4 @@
-// <button data-reveal="id-of-field" hidden>: shows a password as it is typed, and hides it again.
+// <button data-reveal="id-of-field" hidden>: shows or hides the password.
 document.querySelectorAll("[data-reveal]").forEach((button) => {
   const field = document.getElementById(button.dataset.reveal);
   button.hidden = false;
@@ -7,6 +7,6 @@ document.querySelectorAll("[data-reveal]").forEach((button) => {
     field.type = isShown ? "password" : "text";
     button.textContent = isShown ? "Show password" : "Hide password";
   });
-  // A shown password is not for the browser's list of what was typed into text fields.
+  // Hide it, so that the browser doesn't remember it as text.
   field.form.addEventListener("submit", () => { field.type = "password"; });
 });

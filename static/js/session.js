@@ -1,5 +1,5 @@
-// <dialog data-session>: opens two minutes before the session ends, lets it be extended, and leads to the sign-in when it
-// is over. The server knows best: another tab may have been used meanwhile.
+// <dialog data-session>: opens 2 minutes before the session ends, lets the user extend it, and goes to the sign-in page
+// when it ends. It asks the server, since the user may be active in another tab.
 (() => {
   "use strict";
   const dialog = document.querySelector("[data-session]");
@@ -11,7 +11,7 @@
 
   const after = (seconds, act) => { window.clearTimeout(timer); timer = window.setTimeout(act, Math.max(seconds, 1) * 1000); };
   const part = (name) => dialog.querySelector(`[data-session-${name}]`);
-  // The page is asked for anew, and the server leads to the sign-in.
+  // Reload the page; the server redirects to the sign-in page.
   const leave = () => { window.location.assign(window.location.pathname + window.location.search); };
 
   const inWords = (seconds) => {
@@ -42,7 +42,7 @@
     try {
       heed(await ask({ headers: { "X-Background": "1" } }));
     } catch {
-      after(30, check); // the network is away; what the person sees stays
+      after(30, check); // the network is unavailable; the page stays as it is
     }
   };
 

@@ -1,4 +1,4 @@
-// <div data-slots> holds the eight address fields. Empty ones wait behind a button; without this file all are shown.
+// <div data-slots> holds the eight IP address fields. A button shows the empty ones; without this file, all are shown.
 (() => {
   "use strict";
   const box = document.querySelector("[data-slots]");

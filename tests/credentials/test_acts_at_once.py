@@ -18,7 +18,7 @@ from credentials.models import (
 )
 from credentials.operators import operator_tokens
 from credentials.people import invitations, organizations, team
-from credentials.people.organizations import OrganizationRefusedError, State
+from credentials.people.organizations import OrganizationRefusedError, OrganizationState
 from credentials.people.team_rules import TeamRefusedError
 from credentials.trail.audit import Action
 from exports import kickoff
@@ -67,7 +67,7 @@ def test_an_organization_is_made_once(world):
 
 
 def test_the_state_of_an_organization_changes_once(world):
-    state = State(status=Organization.Status.DENIED, reason="Trial")
+    state = OrganizationState(status=Organization.Status.DENIED, reason="Trial")
 
     answers = assert_done_once(
         Action.ORGANIZATION_STATE_CHANGED,

@@ -12,6 +12,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from credentials import notices, tasks
+from credentials.clients.issuing import secret_digest
 from credentials.isolation import isolated
 from credentials.models import (
     AccessToken,
@@ -83,12 +84,19 @@ def test_without_a_database_the_loop_ends(monkeypatch):
 @pytest.fixture
 def clients(world) -> list[Client]:
     """One client of Harbor, which came first, and 50 of others, all with someone to be told."""
-    made = [world.api_client().client]
-    for number in range(5):
-        organization = MembershipFactory(user__email=f"delegate{number}@others.example").organization
-        made += [world.api_client(organization, name=f"Client {each}").client for each in range(10)]
+    first = world.api_client().client
     Notice.objects.all().delete()
-    return made
+    organizations = [
+        MembershipFactory(user__email=f"delegate{number}@others.example").organization for number in range(5)
+    ]
+    others = Client.objects.bulk_create(
+        Client(organization=each, name=f"Client {number}") for each in organizations for number in range(10)
+    )
+    ClientSecret.objects.bulk_create(
+        ClientSecret(client=each, slot=1, digest=secret_digest(each.client_id), expires_at=timezone.now() + 90 * DAY)
+        for each in others
+    )
+    return [first, *others]
 
 
 @contextlib.contextmanager

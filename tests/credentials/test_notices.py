@@ -11,7 +11,7 @@ from credentials.clients import allow_lists, issuing, revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import Client, ClientSecret, Notice, Organization, Role
 from credentials.people import organizations
-from credentials.people.organizations import State
+from credentials.people.organizations import OrganizationState
 from tests.credentials.at_once import CALLERS, at_once
 from tests.world import OTHER_ADDRESS, ApiClient, MembershipFactory
 
@@ -179,7 +179,7 @@ def test_an_old_expiry_is_no_news(api):
 
 def test_a_denied_organization_is_not_reminded(api, world):
     expiring_in(5 * DAY)
-    organizations.set_state(world.harbor, State(status=Organization.Status.DENIED), by=None)
+    organizations.set_state(world.harbor, OrganizationState(status=Organization.Status.DENIED), by=None)
 
     notices.write_reminders(NOW)
 

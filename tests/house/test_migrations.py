@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError, connection
 from django_migration_linter import MigrationLinter
 
+from portal.postgresql import base
 from tests.services import REPOSITORY
 
 APPS = ("credentials", "attribution", "exports")
@@ -39,7 +40,8 @@ def test_no_migration_breaks_the_code_of_the_release_before_or_holds_it_up(trans
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_migration_that_gets_no_lock_gives_up_and_holds_up_nobody_for_long():
+def test_a_migration_that_gets_no_lock_gives_up_and_holds_up_nobody_for_long(monkeypatch):
+    monkeypatch.setattr(base, "LOCK_TIMEOUT", "200ms")
     table = "credentials_organization"
     is_held, is_over = threading.Event(), threading.Event()
 

@@ -2,10 +2,9 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -67,15 +66,7 @@ class Running:
 
     def manage(self, *arguments: str) -> str:
         """The output of a command of manage.py. Raises CalledProcessError."""
-        command: Sequence[str] = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(
-            command,
-            cwd=settings.BASE_DIR,
-            env={**os.environ, **self.environment},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        return forked.run(["manage", *arguments], log=self.folder / "manage.log", environment=self.environment)
 
     def end(self) -> None:
         """At once: nothing of it is needed any more."""

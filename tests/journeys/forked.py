@@ -65,6 +65,15 @@ class Process(processes.Process):
         self._process = _Child(command, {**os.environ, **(environment or {})}, log)
 
 
+def run(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> str:
+    """What a program writes, which runs to its end. Raises CalledProcessError."""
+    log.unlink(missing_ok=True)
+    it = Process(command[0], command, log=log, environment=environment)
+    if code := it._process.wait():
+        raise subprocess.CalledProcessError(code, command, output=log.read_text(), stderr="")
+    return log.read_text()
+
+
 def _become(command: list[str], environment: dict[str, str], folder: str, log: str) -> None:
     os.setsid()
     for descriptor, path, flags in ((0, os.devnull, os.O_RDONLY), (1, log, os.O_WRONLY | os.O_APPEND)):

@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from exports.claims.loader import Arrival
 from exports.models import Job
-from portal.laptop import processes
+from portal.laptop import embedded_postgres, processes
 from portal.laptop.embedded import Embedded
 from tests.exports.store import arrival, load, patient
 from tests.ports import free_port
@@ -139,7 +139,8 @@ class Installation:
 
     undisturbed: list[Stored]
 
-    def __init__(self, folder: Path, *, port: int, proxies: str) -> None:
+    def __init__(self, folder: Path, *, port: int, proxies: str, settings: str = "portal.settings") -> None:
+        """`settings` are those of the servers."""
         self.folder = folder
         self.services = Embedded(folder)
         self.exports = folder / "exports"
@@ -152,6 +153,7 @@ class Installation:
         self._environment = {
             "CLAIMSGATE_EMBEDDED": "on",
             "CLAIMSGATE_DATA_DIR": str(folder),
+            "DJANGO_SETTINGS_MODULE": settings,
             "DATABASE_URL": "",
             "CELERY_BROKER_URL": "",
             "CELERY_SKIP_CHECKS": "1",  # they take half of the time that a worker needs to start
@@ -343,22 +345,22 @@ class Installation:
 
     def stop_postgres(self, mode: str) -> None:
         """`fast` ends it in order; after `immediate` it has to recover as after a crash."""
-        data = str(self.services.postgres_home / "data")
-        self.services._postgres("pg_ctl", "-D", data, "-w", "-m", mode, "stop")
+        data = str(self.services.postgres.home / "data")
+        self.services.postgres._run("pg_ctl", "-D", data, "-w", "-m", mode, "stop")
         connections.close_all()
 
     def stop_valkey(self) -> None:
-        self.services._stop_valkey()
-        wait_until(lambda: not self.services._valkey_answers(), "Valkey is gone")
+        self.services.valkey.stop()
+        wait_until(lambda: not self.services.valkey.answers(), "Valkey is gone")
 
     def start_services(self) -> None:
         self.services.start()
 
     def empty_the_broker(self) -> None:
-        assert self.services._tell_valkey(b"FLUSHALL\r\n") == b"+OK\r\n"
+        assert self.services.valkey._tell(b"FLUSHALL\r\n") == b"+OK\r\n"
 
     def _program(self, name: str) -> str:
-        return str(self.services._postgres_programs() / name)
+        return str(embedded_postgres.programs() / name)
 
     def _psql(self) -> list[str]:
         facts = self.services.database()
@@ -381,11 +383,12 @@ def refreshed(job: Job) -> Job:
     return job
 
 
-def waits_for_table(name: str) -> bool:
-    """Whether someone wants a lock on a table that another has."""
+def waiting_for(table: str) -> int:
+    """How many want a lock on a table that another has."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_locks WHERE relation = %s::regclass AND NOT granted", [name])
-        return cursor.fetchone() is not None
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND NOT granted", [table])
+        [count] = cursor.fetchone()
+    return count
 
 
 def wait_until(holds: Callable[[], Any], what: str, *, within: float = PATIENCE_SECONDS) -> None:

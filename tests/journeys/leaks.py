@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection
 
+from portal.laptop import embedded_postgres
 from tests import services
 
 PART = 16
@@ -62,7 +63,7 @@ def database() -> bytes:
     facts = connection.settings_dict
     place = {"PGHOST": facts["HOST"], "PGPORT": str(facts["PORT"] or 5432), "PGUSER": facts["USER"]}
     dump = subprocess.run(
-        [str(settings.SERVICES._postgres_programs() / "pg_dump"), "--inserts", facts["NAME"]],
+        [str(embedded_postgres.programs() / "pg_dump"), "--inserts", facts["NAME"]],
         env={**os.environ, **place, "PGPASSWORD": facts["PASSWORD"]},
         check=True,
         capture_output=True,
@@ -81,7 +82,7 @@ class PostgresLog:
     """What PostgreSQL writes from now on: of statements that fail, the text."""
 
     def __init__(self) -> None:
-        self._path = services.POSTGRES.postgres_home / "postgres.log"
+        self._path = services.POSTGRES.postgres.home / "postgres.log"
         self._begin = self._path.stat().st_size
 
     def written(self) -> bytes:

@@ -21,7 +21,7 @@ from tests.journeys.conftest import Running, required_program
 from tests.journeys.person import Person
 from tests.world import World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 README = (settings.BASE_DIR / "README.md").read_text()
 HERE = "127.0.0.1"

@@ -70,6 +70,7 @@ def gate(running_with, exports_folder) -> Callable[[bytes], Gate]:
 # --- Any client -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.debian
 def test_every_client_gets_the_same_bytes_and_can_go_on_where_it_broke_off(gate, tmp_path):
     it = gate(STORED)
     assert gzip.decompress(STORED) == PLAIN

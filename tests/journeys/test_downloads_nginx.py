@@ -28,7 +28,7 @@ from tests.nginx import Nginx, nginx
 from tests.ports import free_port
 from tests.world import HOME_ADDRESS, OTHER_ADDRESS, World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 # nginx passes the name on without its port, which is 443 where it is documented.
 ORIGIN = "https://localhost"

@@ -169,6 +169,7 @@ def forwarder(server) -> Iterator[Forwarder]:
         listening.shutdown()
 
 
+@pytest.mark.debian
 def test_clients_that_are_sent_to_s3_get_the_same_bytes_and_keep_their_token_to_themselves(
     running_with, on_s3, forwarder
 ):

@@ -1,5 +1,6 @@
 """From a roster file to claims on disk, over real HTTP, with the real worker process and a real PostgreSQL."""
 
+import contextlib
 import datetime as dt
 import gzip
 import importlib
@@ -7,18 +8,22 @@ import json
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from attribution import synthetic
 from attribution.models import RosterFile
 from credentials.clients import revocation
 from exports.intake.sandbox import load_synthetic_claims
-from exports.models import Job, OutputFile
+from exports.models import Job, Shard
 from tests.journeys.conftest import required_program
+from tests.journeys.installation import wait_until, waiting_for
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, World
 
 pytestmark = pytest.mark.journey
@@ -100,6 +105,7 @@ def test_a_roster_file_a_token_an_export_and_exactly_the_rosters_claims(running,
         _accepted_by_an_independent_judge(resource)
 
 
+@pytest.mark.debian
 def test_every_client_gets_the_same_bytes(running, tmp_path):
     world = World()
     ours = list(synthetic.people(SEED, 3))
@@ -185,7 +191,7 @@ def test_a_refused_roster_file_changes_nothing_and_the_command_says_why(running,
 
 
 def test_a_worker_killed_in_the_middle_of_an_export_costs_nothing(running_with, tmp_path):
-    running = running_with({"EXPORT_FILE_BYTES": "40000", "EXPORT_LEASE_SECONDS": "5"})
+    running = running_with({"EXPORT_FILE_BYTES": "40000", "EXPORT_LEASE_SECONDS": "2"})
     world = World()
     people = list(synthetic.people(SEED, 12))
     _load_roster_by_command(running, tmp_path, world.harbor, people)
@@ -195,9 +201,13 @@ def test_a_worker_killed_in_the_middle_of_an_export_costs_nothing(running_with, 
     caller.sign_in()
     undisturbed = caller.resources(caller.export())
 
-    started = caller.http.get("/api/v2/Group/all/$export", headers=KICK_OFF_HEADERS)
+    with _kept_from_handing_in_a_second_file() as wait_for_the_second:
+        started = caller.http.get("/api/v2/Group/all/$export", headers=KICK_OFF_HEADERS)
+        wait_for_the_second()
+        running.worker.kill()
     job = Job.objects.get(pk=started.headers["Content-Location"].rpartition("/")[2])
-    _hold_the_worker_in_the_middle_of(job, running.worker.kill)
+    assert job.status == Job.Status.IN_PROGRESS
+    assert (job.files.count(), job.shards.filter(status=Shard.Status.WRITING).count()) == (1, 1)
     in_between = caller.http.get(started.headers["Content-Location"])
     running.start_worker()
     manifest = caller.wait(started.headers["Content-Location"])
@@ -209,19 +219,24 @@ def test_a_worker_killed_in_the_middle_of_an_export_costs_nothing(running_with, 
     assert names == set(job.files.values_list("name", flat=True)), "a half-written file was left behind"
 
 
-def _hold_the_worker_in_the_middle_of(job: Job, kill) -> None:
-    """Wait for a first file, then keep the worker from handing in the next one, and kill it there."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not OutputFile.objects.filter(job=job).exists():
-        assert time.monotonic() < until, "the worker wrote nothing"
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE exports_outputfile IN ACCESS EXCLUSIVE MODE")
-        time.sleep(0.5)
-        kill()
-    job.refresh_from_db()
-    assert job.status == Job.Status.IN_PROGRESS
-    assert job.shards.unwritten().exists()
-    assert job.shards.filter(status="writing").exists(), "the worker was not killed while it wrote"
+@contextlib.contextmanager
+def _kept_from_handing_in_a_second_file() -> Iterator[Callable[[], None]]:
+    """Inside, a worker hands in one file; what is given waits until it wants to hand in another, and cannot."""
+    lock = "LOCK TABLE exports_outputfile IN ACCESS EXCLUSIVE MODE"
+    place = connection.get_connection_params()
+    with psycopg.connect(**place) as first, psycopg.connect(**place) as second, ThreadPoolExecutor(1) as thread:
+        first.execute(lock)
+
+        def wait() -> None:
+            wait_until(lambda: waiting_for("exports_outputfile") == 1, "it hands in its first file")
+            # Who waits for a lock gets it after those that waited before.
+            locked = thread.submit(second.execute, lock)
+            wait_until(lambda: waiting_for("exports_outputfile") == 2, "the next will have to wait again")
+            first.rollback()
+            locked.result()
+            wait_until(lambda: waiting_for("exports_outputfile") == 1, "it hands in the next")
+
+        yield wait
 
 
 def _roster_file(folder: Path, organization, people) -> Path:

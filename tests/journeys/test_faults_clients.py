@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from exports.models import Job, Shard
 from portal.laptop.processes import EVERYTHING_ELSE
 from tests.exports.store import load, patient
-from tests.journeys.installation import FOR_EVER, Installation, refreshed, wait_until, waits_for_table
+from tests.journeys.installation import FOR_EVER, Installation, refreshed, wait_until, waiting_for
 from tests.world import OrganizationFactory
 
 pytestmark = pytest.mark.journey
@@ -74,7 +74,7 @@ def test_an_export_called_off_while_its_last_file_is_handed_in_is_not_completed(
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE exports_outputfile IN ACCESS EXCLUSIVE MODE")
         job = site.start_job()
-        wait_until(lambda: waits_for_table("exports_outputfile"), "its only file is handed in")
+        wait_until(lambda: waiting_for("exports_outputfile"), "its only file is handed in")
         called_off(site, job)
 
     nothing_is_left(site, job)

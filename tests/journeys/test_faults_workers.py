@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from exports.models import Job, Shard
 from exports.pipeline.recover import recover
 from tests.journeys.conftest import required_program
-from tests.journeys.installation import FOR_EVER, refreshed, wait_until, waits_for_table
+from tests.journeys.installation import FOR_EVER, refreshed, wait_until, waiting_for
 
 pytestmark = pytest.mark.journey
 
@@ -127,7 +127,7 @@ def test_a_worker_that_stands_still_in_a_transaction_holds_nobody_up(site):
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE exports_outputfile IN ACCESS EXCLUSIVE MODE")
         job = site.start_job()
-        wait_until(lambda: waits_for_table("exports_outputfile"), "the worker hands in its file")
+        wait_until(lambda: waiting_for("exports_outputfile"), "the worker hands in its file")
         asleep.freeze()
     wait_until(lambda: stands_idle_in("INSERT INTO exports_outputfile"), "it has its locks, and says nothing more")
 
@@ -142,6 +142,7 @@ def test_a_worker_that_stands_still_in_a_transaction_holds_nobody_up(site):
     site.check_undisturbed(refreshed(job))
 
 
+@pytest.mark.debian
 def test_clocks_that_differ_by_hours_change_nothing(site):
     ahead = site.start_worker(FOR_EVER, EXPORT_LEASE_SECONDS="3", TEST_RECOVERY_SECONDS="3600", **clock(AHEAD))
     behind = site.start_worker(FOR_EVER, EXPORT_LEASE_SECONDS="3", **clock(BEHIND))

@@ -9,7 +9,7 @@ from credentials.models import Organization
 from tests.journeys.visitor import Visitor, give_app
 from tests.world import World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 ENDED = dt.date(2026, 3, 31)
 HARBOR = "/organizations/A9994"
@@ -29,9 +29,9 @@ def test_each_page_says_that_an_organization_is_limited_or_denied(running, chrom
 
     Organization.objects.filter(pk=world.harbor.pk).update(status="limited", termination_date=ENDED)
     for path, words in {
-        "": "Limited since 31 Mar 2026",
-        "/attribution": "Roster that your exports use",
-        "/attribution/new": "A later one is kept and shown, but not used.",
+        "": "Limited since Mar 31, 2026",
+        "/attribution": "Roster used for your exports",
+        "/attribution/new": "You can load a later one, but exports won’t use it.",
         "/exports/new": "2 attributed beneficiaries",
     }.items():
         page.goto(f"{HARBOR}{path}")

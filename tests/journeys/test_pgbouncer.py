@@ -23,7 +23,7 @@ from tests.journeys.conftest import required_program
 from tests.pgbouncer import pgbouncer
 from tests.world import World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 PATIENCE_SECONDS = 30
 

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 import yaml
 
-from portal.laptop import embedded
+from portal.laptop import embedded_valkey
 from tests.attribution.archives import MBIS, NAME, archive
 from tests.exports.ndjson import eob, patient
 from tests.journeys.conftest import required_program
@@ -64,7 +64,7 @@ def broker(folder: Path) -> Iterator[tuple[str, str]]:
         yield named, f"{named.rpartition('/')[0].replace('redis://', 'rediscache://')}/1"
         return
     port = free_port()
-    command = [embedded._valkey_program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    command = [embedded_valkey.program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
     with (folder / "valkey.log").open("wb") as log:
         process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log)
     try:
@@ -140,6 +140,7 @@ def reader(data_folder) -> Iterator[Reader]:
             it.end()
 
 
+@pytest.mark.debian
 def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
     beside_the_code = set(REPOSITORY.iterdir())
     put_data_where_the_page_finds_it(reader.incoming)
@@ -154,7 +155,7 @@ def test_whoever_follows_the_page_has_a_running_claimsgate(reader):
     what_compose_asks_of_the_server_is_answered(reader)
     reader.follow()
 
-    assert "Run “python manage.py migrate”, then this again." in too_early
+    assert "Run “python manage.py migrate”, then try again." in too_early
     assert "Traceback" not in too_early
     assert "published for A9994" in reader.of("python manage.py load_roster")
     assert "Load 1: 1 ExplanationOfBenefit, 1 Patient" in reader.of("python manage.py load_claims")

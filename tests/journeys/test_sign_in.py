@@ -16,7 +16,7 @@ from tests.journeys.conftest import free_port
 from tests.journeys.visitor import Visitor
 from tests.world import PASSWORD, World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 DELEGATE = "delegate@harbor.example"
 NEW_PASSWORD = "three small boats at dawn"
@@ -62,45 +62,45 @@ def test_a_delegate_sets_up_an_app_and_signs_in_with_it(running, chromium):
     visitor.look("the door")
     page.get_by_role("button", name="Show password").click()
     expect(page.get_by_label("Password", exact=True)).to_have_attribute("type", "text")
-    page.get_by_label("E-mail address").fill(DELEGATE)
+    page.get_by_label("Email address").fill(DELEGATE)
     page.get_by_label("Password", exact=True).fill("wrong")
     page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page.get_by_role("alert").first).to_contain_text("The e-mail address or the password is wrong.")
+    expect(page.get_by_role("alert").first).to_contain_text("The email address or password is wrong.")
     visitor.look("a wrong password")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
 
-    heading(page, "Set up a second step")
+    heading(page, "Set up two-factor authentication")
     visitor.look("the choice of a second step")
-    page.get_by_role("link", name="Set up an app").click()
+    page.get_by_role("link", name="Set up an authenticator app").click()
     heading(page, "Set up an authenticator app")
     visitor.look("setting up an app")
     assert page.locator("img.qr").evaluate("image => image.complete && image.naturalWidth > 100")
     secret = page.locator("#secret").inner_text()
     page.get_by_label("Code").fill("000000")
-    page.get_by_role("button", name="Set up the app").click()
+    page.get_by_role("button", name="Set up authenticator app").click()
     visitor.look("a wrong code")
     page.get_by_label("Code").fill(code(secret))
-    page.get_by_role("button", name="Set up the app").click()
+    page.get_by_role("button", name="Set up authenticator app").click()
 
     heading(page, "Save your recovery codes")
     visitor.look("recovery codes")
     codes = page.locator("#codes code").all_inner_texts()
     with page.expect_download() as saved:
-        page.get_by_role("link", name="Download as a file").click()
+        page.get_by_role("link", name="Download codes").click()
     assert saved.value.path().read_text().split() == codes
-    page.get_by_role("link", name="I have saved them: go on").click()
+    page.get_by_role("link", name="I’ve saved the codes: continue").click()
     heading(page, "Credentials")
     assert page.url.endswith("/organizations/A9994/credentials")
 
     sign_out(page)
     visitor.enter(DELEGATE)
-    heading(page, "The second step")
+    heading(page, "Two-factor authentication")
     visitor.look("the second step")
     page.get_by_label("Code").fill(codes[0])
     page.get_by_role("button", name="Sign in", exact=True).click()
     heading(page, "Harbor Care Alliance")
-    expect(page.get_by_text("You used a recovery code; 9 are left.")).to_be_visible()
+    expect(page.get_by_text("You used a recovery code. You have 9 left.")).to_be_visible()
     assert visitor.complaints == []
 
 
@@ -114,9 +114,9 @@ def test_a_delegate_signs_in_with_a_passkey_alone(running, chromium):
     page.get_by_role("link", name="Set up a passkey").click()
     visitor.look("setting up a passkey")
     page.get_by_label("Name").fill("Work laptop")
-    page.get_by_role("button", name="Set up the passkey").click()
+    page.get_by_role("button", name="Set up passkey").click()
     heading(page, "Save your recovery codes")
-    page.get_by_role("link", name="I have saved them: go on").click()
+    page.get_by_role("link", name="I’ve saved the codes: continue").click()
     heading(page, "Harbor Care Alliance")
 
     sign_out(page)
@@ -130,16 +130,16 @@ def test_a_delegate_signs_in_with_a_passkey_alone(running, chromium):
 
     page.locator("summary", has_text="Signed in as").click()
     page.get_by_role("link", name="Your account").click()
-    expect(page.get_by_text("can open your account alone")).to_be_visible()
+    expect(page.get_by_text("can replace your password")).to_be_visible()
     visitor.look("the account")
     page.get_by_role("link", name="Rename Work laptop").click()
     visitor.look("renaming a passkey")
     page.get_by_label("Name").fill("Blue laptop")
-    page.get_by_role("button", name="Save the name").click()
+    page.get_by_role("button", name="Save name").click()
     page.get_by_role("link", name="Remove Blue laptop").click()
     visitor.look("removing a passkey")
-    page.get_by_role("link", name="No, keep it").click()
-    page.get_by_role("link", name="Make new ones").click()
+    page.get_by_role("link", name="Keep it").click()
+    page.get_by_role("link", name="Create new codes").click()
     visitor.look("making new recovery codes")
     page.get_by_role("link", name="Your account").click()
     page.get_by_role("link", name="Change your password").click()
@@ -151,7 +151,7 @@ def test_a_delegate_signs_in_with_a_passkey_alone(running, chromium):
     page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_label("New password").fill(NEW_PASSWORD)
     page.get_by_role("button", name="Change password").click()
-    expect(page.get_by_text("Your password is changed.")).to_be_visible()
+    expect(page.get_by_text("Your password was changed.")).to_be_visible()
     assert visitor.complaints == []
 
 
@@ -164,9 +164,9 @@ def test_where_one_is_signed_in_and_out_again(running, chromium):
 
     here.page.goto("/account/sessions")
     here.look("sessions")
-    expect(here.page.get_by_text("You are here")).to_have_count(1)
+    expect(here.page.get_by_text("This browser")).to_have_count(1)
     here.page.get_by_role("button", name=re.compile("Sign out Chrome on Linux")).click()
-    expect(here.page.get_by_text("is signed out.")).to_be_visible()
+    expect(here.page.get_by_text("was signed out.")).to_be_visible()
     there.page.reload()
 
     heading(there.page, "Sign in")
@@ -181,11 +181,11 @@ def test_a_forgotten_password_is_set_anew(running_with, chromium, tmp_path):
     page = visitor.page
 
     page.goto("/sign-in")
-    page.get_by_role("link", name="Forgot your password, or have none yet?").click()
+    page.get_by_role("link", name="Forgot your password, or don’t have one yet?").click()
     visitor.look("asking for a link")
-    page.get_by_label("E-mail address").fill(world.colleague.email)
-    page.get_by_role("button", name="Send me the link").click()
-    heading(page, "Look into your mail")
+    page.get_by_label("Email address").fill(world.colleague.email)
+    page.get_by_role("button", name="Send the link").click()
+    heading(page, "Check your email")
     visitor.look("a mail is on its way")
     link = _mailed_link(tmp_path / "mail")
     page.goto(link)
@@ -194,9 +194,9 @@ def test_a_forgotten_password_is_set_anew(running_with, chromium, tmp_path):
     visitor.look("setting a password")
     page.get_by_label("New password").fill(NEW_PASSWORD)
     page.get_by_role("button", name="Set password").click()
-    expect(page.get_by_text("Your password is set. Sign in with it.")).to_be_visible()
+    expect(page.get_by_text("Your password was set. Sign in with it.")).to_be_visible()
     page.goto(link)
-    heading(page, "This link does not work any more")
+    heading(page, "This link is no longer valid")
     visitor.look("a link that is over")
     visitor.enter(world.colleague.email, NEW_PASSWORD)
 
@@ -222,7 +222,7 @@ def test_before_a_session_ends_one_is_asked(running_with, chromium):
     visitor.enter(world.colleague.email)
     heading(page, "Harbor Care Alliance")
     dialog = page.get_by_role("dialog", name="Are you still there?")
-    expect(dialog).to_contain_text(re.compile(r"You will be signed out in \d (minutes|minute)"))
+    expect(dialog).to_contain_text(re.compile(r"You’ll be signed out in \d (minutes|minute)"))
     visitor.look("the end of a session comes near")
     expect(dialog.get_by_role("button", name="Stay signed in")).to_be_focused()
     dialog.get_by_role("button", name="Sign out now").click()

@@ -13,7 +13,7 @@ from tests.journeys.visitor import Visitor, give_app
 from tests.ports import free_port
 from tests.world import World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.debian]
 
 NEW = "nora@harbor.example"
 LINK = re.compile(r"^http://localhost:\d+(/invitation\?link=\S+)$", re.MULTILINE)
@@ -54,56 +54,56 @@ def invite_nora(visitor: Visitor, mails: Path) -> tuple[str, str]:
     page = visitor.page
     page.get_by_role("link", name="Team").click()
     heading(page, "Team")
-    expect(page.get_by_text("No invitation is open.")).to_be_visible()
+    expect(page.get_by_text("There are no open invitations.")).to_be_visible()
     visitor.look("a team without invitations")
-    page.get_by_role("link", name="Invite a person").click()
+    page.get_by_role("link", name="Invite a team member").click()
     visitor.look("inviting")
-    page.get_by_label("E-mail address").fill("colleague@harbor.example")
-    page.get_by_role("button", name="Send the invitation").click()
-    expect(page.get_by_role("alert")).to_contain_text("is a member of Harbor Care Alliance already.")
+    page.get_by_label("Email address").fill("colleague@harbor.example")
+    page.get_by_role("button", name="Send invitation").click()
+    expect(page.get_by_role("alert")).to_contain_text("is already a team member of Harbor Care Alliance.")
     visitor.look("inviting a member")
-    page.get_by_label("E-mail address").fill(NEW)
+    page.get_by_label("Email address").fill(NEW)
     page.get_by_label("Name (optional)").fill("Nora New")
-    page.get_by_role("button", name="Send the invitation").click()
-    expect(page.get_by_text(f"{NEW} is invited.")).to_be_visible()
+    page.get_by_role("button", name="Send invitation").click()
+    expect(page.get_by_text(f"We’re sending an invitation to {NEW}.")).to_be_visible()
     visitor.look("a team with an invitation")
     former = mailed_link(mails, 1)
     page.get_by_role("link", name=f"Send again to {NEW}").click()
     visitor.look("sending again")
-    page.get_by_role("button", name="Send it again").click()
+    page.get_by_role("button", name="Send invitation again").click()
     link = mailed_link(mails, 2)
-    page.get_by_role("link", name=f"Withdraw the invitation of {NEW}").click()
+    page.get_by_role("link", name=f"Withdraw the invitation to {NEW}").click()
     visitor.look("withdrawing")
-    page.get_by_role("link", name="No, keep it").click()
+    page.get_by_role("link", name="Keep it").click()
     return former, link
 
 
 def join_as_nora(visitor: Visitor, former: str, link: str) -> None:
     page = visitor.page
     page.goto(former)
-    heading(page, "This link opens nothing")
+    heading(page, "This link is no longer valid")
     visitor.look("a link that opens nothing")
     page.goto(link)
     heading(page, "Join Harbor Care Alliance")
     assert "link=" not in page.url
     visitor.look("an invitation")
     page.get_by_label("Password", exact=True).fill("short")
-    page.get_by_role("button", name="Make my account and join").click()
-    expect(page.get_by_role("alert")).to_contain_text("Check this box to join.")
+    page.get_by_role("button", name="Create account and join").click()
+    expect(page.get_by_role("alert")).to_contain_text("To join, check this box.")
     visitor.look("an invitation with mistakes")
     page.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
     # The box itself is drawn by its label.
-    page.get_by_text("I am responsible for the claims data").click()
-    page.get_by_role("button", name="Make my account and join").click()
-    expect(page.get_by_text("Your account is made, and you belong to Harbor Care Alliance.")).to_be_visible()
-    page.get_by_label("E-mail address").fill(NEW)
+    page.get_by_text("I’m responsible for the claims data").click()
+    page.get_by_role("button", name="Create account and join").click()
+    expect(page.get_by_text("Your account was created, and you joined Harbor Care Alliance.")).to_be_visible()
+    page.get_by_label("Email address").fill(NEW)
     page.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
-    heading(page, "Set up a second step")
-    page.get_by_role("link", name="Set up an app").click()
+    heading(page, "Set up two-factor authentication")
+    page.get_by_role("link", name="Set up an authenticator app").click()
     page.get_by_label("Code").fill(code(page.locator("#secret").inner_text()))
-    page.get_by_role("button", name="Set up the app").click()
-    page.get_by_role("link", name="I have saved them: go on").click()
+    page.get_by_role("button", name="Set up authenticator app").click()
+    page.get_by_role("link", name="I’ve saved the codes: continue").click()
     heading(page, "Harbor Care Alliance")
 
 
@@ -119,9 +119,9 @@ def remove_nora(visitor: Visitor, world: World) -> None:
     heading(page, "Remove Nora New?")
     expect(page.get_by_role("link", name="Vendor")).to_be_visible()
     visitor.look("removing a member who has made a client")
-    page.get_by_text("It is revoked").click()
-    page.get_by_role("button", name="Yes, remove Nora New").click()
-    expect(page.get_by_text("Nora New does not belong to Harbor Care Alliance any more.")).to_be_visible()
+    page.get_by_text("Revoke them").click()
+    page.get_by_role("button", name="Remove Nora New").click()
+    expect(page.get_by_text("Nora New is no longer a team member of Harbor Care Alliance.")).to_be_visible()
     client.refresh_from_db()
     assert client.revoked_at is not None
 
@@ -150,19 +150,19 @@ def test_it_can_be_joined_without_script_by_somebody_who_has_an_account(running,
 
     page = inside.sign_in(world.delegate.email, secrets[0])
     page.goto("/organizations/A9994/team/invite")
-    page.get_by_label("E-mail address").fill(world.stranger.email)
-    page.get_by_role("button", name="Send the invitation").click()
+    page.get_by_label("Email address").fill(world.stranger.email)
+    page.get_by_role("button", name="Send invitation").click()
     link = mailed_link(mails, 1)
     theirs = outside.page
     theirs.goto(link)
     expect(theirs.get_by_text(f"Sign in as {world.stranger.email} to accept")).to_be_visible()
-    theirs.get_by_label("E-mail address").fill(world.stranger.email)
+    theirs.get_by_label("Email address").fill(world.stranger.email)
     theirs.get_by_label("Password", exact=True).fill("a long password for tests")
     theirs.get_by_role("button", name="Sign in", exact=True).click()
     theirs.get_by_label("Code").fill(code(secrets[1]))
     theirs.get_by_role("button", name="Sign in", exact=True).click()
     heading(theirs, "Join Harbor Care Alliance")
-    theirs.get_by_text("I am responsible for the claims data").click()
-    theirs.get_by_role("button", name="Join", exact=True).click()
+    theirs.get_by_text("I’m responsible for the claims data").click()
+    theirs.get_by_role("button", name="Join Harbor Care Alliance").click()
 
     heading(theirs, "Harbor Care Alliance")

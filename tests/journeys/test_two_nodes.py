@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from django.db import connection, connections
 
-from portal.laptop import embedded
+from portal.laptop import embedded_postgres
 from tests.journeys.conftest import PROXY_NETWORK
 from tests.journeys.installation import EXPORT, Installation, refreshed, wait_until
 from tests.ports import free_port
@@ -48,11 +48,11 @@ def small_site(django_db_setup, django_db_blocker, transactional_db) -> Iterator
     """An installation whose PostgreSQL lets few connections in, also after it was restarted."""
     with (
         tempfile.TemporaryDirectory(prefix="cg-") as name,
-        mock.patch.dict(embedded.POSTGRES_OPTIONS, max_connections=str(MAX_CONNECTIONS)),
+        mock.patch.dict(embedded_postgres.OPTIONS, max_connections=str(MAX_CONNECTIONS)),
     ):
         folder = Path(name)
         folder.chmod(0o755)
-        it = Installation(folder, port=free_port(), proxies=PROXY_NETWORK)
+        it = Installation(folder, port=free_port(), proxies=PROXY_NETWORK, settings="tests.journeys.impatient")
         with it.running(), it.as_database():
             yield it
 
@@ -61,18 +61,21 @@ def test_two_nodes_and_a_hundred_clients_fit_into_sixty_connections_and_outlive_
     site = small_site
     nodes = [f"http://localhost:{site.port}", site.start_another_server()]
     clients = [site.world.api_client(name=f"Client {number}") for number in range(CLIENTS)]
-    workers = [site.start_worker(pace=0.05, concurrency=WORKER_PROCESSES) for _ in range(2)]
+    workers = [site.start_worker(pace=0.5, concurrency=WORKER_PROCESSES) for _ in range(2)]
     polls, jobs = Polls(), []
 
     async def disturb() -> None:
         """What happens to the installation while the clients poll."""
-        await asyncio.sleep(8)
+        # All have polled, and the workers are at work.
+        # What happens elsewhere sends no event here.
+        while polls.statuses[202] < 2 * CLIENTS or not all(each.is_copying for each in workers):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
         before, polls.statuses = polls.statuses, collections.Counter()
         assert set(before) == {200, 202}, before
         assert await asyncio.to_thread(count_connections) <= MAX_CONNECTIONS - 4
         await asyncio.to_thread(site.stop_postgres, "fast")
-        await asyncio.sleep(4)
-        assert polls.statuses[503], polls.statuses
+        while polls.statuses[503] < CLIENTS / 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
         await asyncio.to_thread(site.start_services)
         for worker in workers:
             worker.set_pace(0)

@@ -40,7 +40,7 @@ class Visitor:
     def enter(self, email: str, password: str = PASSWORD) -> None:
         """The first step of signing in."""
         self.page.goto("/sign-in")
-        self.page.get_by_label("E-mail address").fill(email)
+        self.page.get_by_label("Email address").fill(email)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in", exact=True).click()
 

@@ -111,7 +111,7 @@ def test_a_session_is_ended_once(person, world):
 
     assert_answered(answers)
     assert UserSession.objects.count() == 1
-    assert events(Action.SESSIONS_ENDED) == [{"reason": "by the person", "count": 1}]
+    assert events(Action.SESSIONS_ENDED) == [{"reason": "by the user", "count": 1}]
 
 
 def test_all_other_sessions_are_ended_once(person, world):
@@ -122,7 +122,7 @@ def test_all_other_sessions_are_ended_once(person, world):
 
     assert_answered(answers)
     assert UserSession.objects.count() == 1
-    assert events(Action.SESSIONS_ENDED) == [{"reason": "by the person", "count": 5}]
+    assert events(Action.SESSIONS_ENDED) == [{"reason": "by the user", "count": 5}]
 
 
 def test_a_session_whose_time_is_up_ends_once_whatever_else_the_page_asks_for(person, settings):

@@ -74,7 +74,7 @@ def test_a_database_that_lets_too_few_in_is_named_with_what_is_wanted(production
     messages = database_connections(databases=["default"])
 
     assert [message.id for message in messages] == identities
-    assert all("lets 25 connections in" in message.msg and "may want 26" in message.msg for message in messages)
+    assert all("allows 25 connections" in message.msg and "may need 26" in message.msg for message in messages)
 
 
 def test_without_a_database_that_was_named_nothing_is_asked(production):

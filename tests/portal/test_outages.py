@@ -82,7 +82,7 @@ def test_people_get_a_plain_page_that_asks_nothing_of_the_database(
 
     page = read(response)
     assert (response.status_code, response["Retry-After"]) == (503, "5")
-    assert "Claimsgate is not available at the moment" in page.text
+    assert "Claimsgate is temporarily unavailable" in page.text
     assert response["X-Request-Id"] in page.text
     with django_assert_num_queries(0):
         outages.response(response.wsgi_request)
@@ -95,7 +95,7 @@ def test_what_fails_before_a_view_is_reached_is_answered_alike(caller, away, wor
     response = caller.get("/organizations/A9994")
 
     assert response.status_code == 503
-    assert "Claimsgate is not available at the moment" in read(response).text
+    assert "Claimsgate is temporarily unavailable" in read(response).text
 
 
 def test_a_cache_that_is_away_keeps_nobody_from_trying_again(caller, world, settings, read):
@@ -105,7 +105,7 @@ def test_a_cache_that_is_away_keeps_nobody_from_trying_again(caller, world, sett
     response = caller.post("/sign-in", {"login": world.delegate.email, "password": PASSWORD})
 
     assert response.status_code == 503
-    assert "Claimsgate is not available at the moment" in read(response).text
+    assert "Claimsgate is temporarily unavailable" in read(response).text
 
 
 def test_files_that_are_out_of_reach_do_not_make_a_client_give_up(caller, away, world):

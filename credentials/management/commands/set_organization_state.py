@@ -5,7 +5,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from credentials.management.operator_command import OperatorCommand
 from credentials.people import organizations
-from credentials.people.organizations import State, Status, Strategy
+from credentials.people.organizations import OrganizationState, Status, Strategy
 
 
 class Command(OperatorCommand):
@@ -38,7 +38,7 @@ class Command(OperatorCommand):
             )
 
     def handle(self, *args: Any, entity_id: str, status: str, by: str, **options: Any) -> None:  # noqa: ARG002
-        state = State(
+        state = OrganizationState(
             status=Status(status),
             reason=options["reason"],
             termination_date=options["termination_date"],

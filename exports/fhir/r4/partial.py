@@ -15,7 +15,7 @@ PATIENT = {"reference": "#patient"}
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PaymentState:
     """A payment system's status in FHIR: the outcome, and whether claim and response are still valid."""
 
     outcome: str
@@ -23,7 +23,7 @@ class State:
     response: str = "active"
 
 
-QUEUED, PARTIAL, COMPLETE = State("queued"), State("partial"), State("complete")
+QUEUED, PARTIAL, COMPLETE = PaymentState("queued"), PaymentState("partial"), PaymentState("complete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class PaymentSystem:
     received: str
     changed: str
     service_end: str
-    states: Mapping[str, State]
+    states: Mapping[str, PaymentState]
     given: tuple[int, str]  # the letters that it keeps of the first name, and these in words
     family: tuple[int, str]
     knows_birth_date: bool
 
-    def state(self, status: str) -> State:
+    def state(self, status: str) -> PaymentState:
         """Return the status. A claim without one has not been processed; one with an unknown status is in progress."""
         code = status.strip().upper()
         return self.states.get(code, PARTIAL) if code else QUEUED
@@ -60,7 +60,7 @@ FISS = PaymentSystem(
         "A": QUEUED,
         **dict.fromkeys("FIMST", PARTIAL),
         **dict.fromkeys("DPU", COMPLETE),
-        "R": State("complete", claim="cancelled"),
+        "R": PaymentState("complete", claim="cancelled"),
     },
     given=(10, "max 10 chars of first"),
     family=(15, "max 15 chars of last"),
@@ -79,7 +79,7 @@ MCS = PaymentSystem(
         **dict.fromkeys("ABJK12", QUEUED),
         **dict.fromkeys("CL38", PARTIAL),
         **dict.fromkeys("DEFGMNPQUVWXY456", COMPLETE),
-        **dict.fromkeys("RZ9", State("complete", claim="cancelled", response="cancelled")),
+        **dict.fromkeys("RZ9", PaymentState("complete", claim="cancelled", response="cancelled")),
     },
     given=(1, "first initial"),
     family=(6, "max 6 chars of last"),

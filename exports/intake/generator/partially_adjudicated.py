@@ -42,7 +42,7 @@ CLAIM_TYPE, PROVIDER_TYPE = "3", "20"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StatusStep:
     """A status that a claim came to, and the day from which it is known."""
 
     known_date: dt.date
@@ -58,7 +58,7 @@ class Submission:
     draw: Draw
     control_number: str
     received_date: dt.date
-    steps: tuple[Step, ...]
+    steps: tuple[StatusStep, ...]
 
 
 def partial_claims(
@@ -95,9 +95,9 @@ def _submission(claim: Bill, draw: Draw, *, control_number: str, last_status: st
     looked_at_date = seen_date + dt.timedelta(days=1 + (last_date - seen_date).days // 3)
     first_status, second_status = ("A", "S") if isinstance(claim, InstitutionalClaim) else ("B", "C")
     steps = (
-        Step(seen_date, first_status, received_date, is_grouped=False),
-        Step(looked_at_date, second_status, looked_at_date),
-        Step(last_date, last_status, last_date),
+        StatusStep(seen_date, first_status, received_date, is_grouped=False),
+        StatusStep(looked_at_date, second_status, looked_at_date),
+        StatusStep(last_date, last_status, last_date),
     )
     return Submission(draw, control_number, received_date, steps)
 
@@ -122,13 +122,13 @@ def _received(random: Random, sent_date: dt.date, last_date: dt.date) -> tuple[d
     return sent_date + dt.timedelta(days=received), sent_date + dt.timedelta(days=seen)
 
 
-def _as_known(claim: Bill, submission: Submission, step: Step) -> PartialClaim:
+def _as_known(claim: Bill, submission: Submission, step: StatusStep) -> PartialClaim:
     if isinstance(claim, InstitutionalClaim):
         return _institutional(claim, submission, step)
     return _professional(claim, submission, step)
 
 
-def _institutional(claim: InstitutionalClaim, submission: Submission, step: Step) -> PartialInstitutionalClaim:
+def _institutional(claim: InstitutionalClaim, submission: Submission, step: StatusStep) -> PartialInstitutionalClaim:
     admission = claim.admission
     return PartialInstitutionalClaim(
         claim_id=submission.draw.claim_id,
@@ -163,7 +163,7 @@ def _institutional(claim: InstitutionalClaim, submission: Submission, step: Step
     )
 
 
-def _professional(claim: ProfessionalClaim, submission: Submission, step: Step) -> PartialProfessionalClaim:
+def _professional(claim: ProfessionalClaim, submission: Submission, step: StatusStep) -> PartialProfessionalClaim:
     return PartialProfessionalClaim(
         claim_id=submission.draw.claim_id,
         control_number=submission.control_number,

@@ -1,4 +1,4 @@
-"""`manage.py create_operator EMAIL`: the first person who may use the administration, before any mail can be sent."""
+"""`manage.py create_operator EMAIL`: the first user of the administration, before emails can be sent."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -17,20 +17,20 @@ from portal.sign_in.password_links import new_password_url
 
 class Command(BaseCommand):
     help = (
-        "Create an operator: a user who may do everything in the administration. The email address counts as "
-        "confirmed. Prints a link with which the operator sets a password; it works for an hour, and once. If the "
-        "link is lost before it is used, run the command again."
+        "Create an operator: a user with all rights in the administration. The email address counts as confirmed. "
+        "Prints a link to set the password. The link works once and expires in 1 hour. If you lose it, run the "
+        "command again."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("email", metavar="EMAIL", help="the operator's email address, with which they sign in")
+        parser.add_argument("email", metavar="EMAIL", help="the email address that the operator signs in with")
         parser.add_argument("--name", default="", help="the operator's name")
 
     def handle(self, *args: Any, email: str, name: str, **options: Any) -> None:  # noqa: ARG002  # Django's signature
         try:
             validate_email(email)
         except ValidationError as error:
-            raise CommandError(f"“{email}” is not an email address.") from error
+            raise CommandError(f"“{email}” isn't a valid email address.") from error
         operator = _waiting(email) or _create(email, name)
         minutes = settings.PASSWORD_RESET_TIMEOUT // 60
         self.stderr.write(f"{operator.email} is an operator. Set the password here within {minutes} minutes:")
@@ -38,14 +38,14 @@ class Command(BaseCommand):
 
 
 def _waiting(email: str) -> User | None:
-    """The operator of this address who has not set a password yet. Raises CommandError if it is another's."""
+    """Return the operator with this email address who has no password yet. Raises CommandError for other users."""
     user = User.objects.filter(email__iexact=email).first()
     if user is None:
         return None
     if user.is_superuser and user.is_active and not user.has_usable_password():
         return user
     raise CommandError(
-        f"{user.email} has an account already. To make this user an operator, use the administration. "
+        f"{user.email} already has an account. To make this user an operator, use the administration. "
         "To set a new password, use “Forgot your password” on the sign-in page."
     )
 

@@ -22,22 +22,24 @@ STATUS_SECONDS = 0.2
 
 
 class Command(BaseCommand):
-    help = "Start everything on this machine with synthetic data, run one export as a client would, and stay up."
+    help = "Start Claimsgate on this machine with synthetic data, run one export as a client would, and keep running."
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=8000, help="where the server listens on this machine (8000)")
-        parser.add_argument("--data-dir", metavar="DIR", help="where everything is kept (var/)")
-        parser.add_argument("--parent", type=int, metavar="PID", help="end when this parent process is over, as make's")
-        parser.add_argument("--once", action="store_true", help="end after the export")
+        parser.add_argument("--port", type=int, default=8000, help="the server's port on this machine (default: 8000)")
+        parser.add_argument("--data-dir", metavar="DIR", help="the folder for all data (default: var/)")
+        parser.add_argument(
+            "--parent", type=int, metavar="PID", help="stop when this parent process ends, such as make's"
+        )
+        parser.add_argument("--once", action="store_true", help="stop after the export")
         parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # Django's signature
-        # With --json, standard output is the machine's; people read the other.
+        # With --json, standard output is for programs; users read standard error.
         console = Console(stderr=options["json"], highlight=False)
         if not processes.is_free(options["port"]):
-            raise CommandError(f"Something listens on port {options['port']} already. Choose another with --port.")
+            raise CommandError(f"Port {options['port']} is already in use. Choose another one with --port.")
         started: list[processes.Process] = []
         with processes.ended_by_signals():
             processes.end_when_unwatched(options["parent"])
@@ -48,18 +50,18 @@ class Command(BaseCommand):
             except processes.ProcessDiedError as error:
                 raise CommandError(str(error)) from error
             finally:
-                # If this is cut off, too, the processes and the servers notice it and end by themselves.
+                # If this is interrupted, too, the processes and the servers notice it and end by themselves.
                 processes.stop_all(started)
                 settings.SERVICES.stop()
 
     def _run(self, console: Console, started: list[processes.Process], **options: Any) -> None:
-        """All there is to do. What is started is put into the list."""
+        """Run the demo. Started processes are added to the list."""
         folder = Path(settings.DATA_DIR) / "logs"
         base_url = f"http://localhost:{options['port']}"
-        # What the links in e-mails begin with.
+        # The base URL of links in emails.
         environment = {"PUBLIC_URL": os.environ.get("PUBLIC_URL") or base_url}
         self._prepare_database(console)
-        # They come up while the claims are made.
+        # They start while the claims are being created.
         server = processes.start_server(folder, port=options["port"], environment=environment)
         started.append(server)
         started += processes.start_workers(folder, environment=environment)
@@ -82,9 +84,9 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
 
     def _prepare_sandbox(self, console: Console) -> dict[str, Any]:
-        """The sandbox's organizations and people, as the JSON line has them."""
+        """Return the sandbox's organizations and users, as in the JSON line."""
         with _progress(console) as progress:
-            task = progress.add_task("Making synthetic claims", total=demo_content.STEPS)
+            task = progress.add_task("Creating synthetic claims", total=demo_content.STEPS)
             facts = demo_content.ensure(
                 Path(settings.DATA_DIR) / "demo.json", on_progress=lambda: progress.advance(task)
             )
@@ -92,7 +94,7 @@ class Command(BaseCommand):
         return facts
 
     def _export(self, console: Console, base_url: str, facts: dict[str, Any]) -> dict[str, Any]:
-        """One whole export over HTTP; what came out of it, as the JSON line has it."""
+        """Run an export over HTTP. Return its result, as in the JSON line."""
         organization = facts["organizations"][0]
         client = BulkClient(base_url, organization["client_id"], organization["client_secret"])
         began = time.monotonic()
@@ -119,15 +121,15 @@ class Command(BaseCommand):
         }
 
     def _tell(self, console: Console, base_url: str, facts: dict[str, Any]) -> None:
-        """How to use what runs now."""
-        console.print(f"\n[bold]Claimsgate is up at {base_url}[/bold]   (everything in it is synthetic)\n")
+        """Print how to use the demo."""
+        console.print(f"\n[bold]Claimsgate is running at {base_url}[/bold]   (all data is synthetic)\n")
         console.print("Sign in as")
         for person in facts["people"]:
             line = f"  {person['email']:29} password {person['password']}  ({person['who']})"
             console.print(line, soft_wrap=True, markup=False)
         console.print(
-            "Harbor asks its delegate for a second step: at the first sign-in you set up a passkey or an authenticator "
-            "app, in a minute. Mesa has switched that off: its custodian comes in with the password alone.",
+            "Harbor requires two-factor authentication: at the first sign-in, set up a passkey or an authenticator "
+            "app. Mesa has turned it off: its custodian signs in with only the password.",
             soft_wrap=True,
         )
         console.print("\nClients")
@@ -135,17 +137,17 @@ class Command(BaseCommand):
             line = f"  {organization['entity_id']}  {organization['client_id']}  {organization['client_secret']}"
             console.print(line, soft_wrap=True, markup=False)
         first = facts["organizations"][0]
-        console.print("\nA client's four calls:\n")
+        console.print("\nThe four API calls of a client:\n")
         for command in curl_commands(base_url, first["client_id"], first["client_secret"]):
             console.print(command, soft_wrap=True, markup=False)
             console.print()
         if settings.EMAIL_BACKEND.endswith(".filebased.EmailBackend"):
-            console.print(f"E-mails are not sent: they are files in {settings.EMAIL_FILE_PATH}.", soft_wrap=True)
-        console.print(f"Operators work at {base_url}/admin/. Stop with Ctrl-C.")
+            console.print(f"Emails aren't sent. They are saved as files in {settings.EMAIL_FILE_PATH}.", soft_wrap=True)
+        console.print(f"The administration is at {base_url}/admin/. To stop, press Ctrl-C.")
 
 
 def curl_commands(base_url: str, client_id: str, client_secret: str) -> list[str]:
-    """Token, start, status, download: as an API client would call them in a shell."""
+    """Return the curl commands for token, start, status, and download."""
     bearer = '-H "Authorization: Bearer $TOKEN"'
     asking = '-H "Accept: application/fhir+json"'
     return [

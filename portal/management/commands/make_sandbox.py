@@ -1,4 +1,4 @@
-"""`manage.py make_sandbox`: synthetic organizations of the documented sizes, to build and to test clients against."""
+"""`manage.py make_sandbox`: synthetic organizations in documented sizes, to build and test clients with."""
 
 import os
 import shutil
@@ -26,46 +26,52 @@ from credentials.clients.allow_lists import AddressesRefusedError, checked_addre
 from credentials.clients.issuing import NameTakenError, create_client
 from credentials.models import Organization
 from exports.intake import parallel, sandbox
-from exports.intake.sandbox import NotASandboxError, Size, Standing
+from exports.intake.sandbox import NotASandboxError, SandboxProgress, Size
 from portal.laptop.processes import ended_by_signals
 
 CLIENT_NAME = "Sandbox"
-WAITING = "Another make_sandbox is at work in this database; waiting for it …"
-INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
-PLAIN_WIDTH = 160  # where no terminal says how wide it is
-# What a person takes of the database and of one core's time (docs/sandbox.md): something, and more for each year.
+WAITING = "Another make_sandbox is running on this database. Waiting for it to finish …"
+INTERRUPTED = 130  # a shell's exit code after Ctrl-C
+PLAIN_WIDTH = 160  # if no terminal gives a width
+# Database size and core seconds per beneficiary (docs/sandbox.md): a base, plus more for each year.
 BYTES_A_PERSON, BYTES_A_YEAR = 18_000, 10_500
 SECONDS_A_PERSON, SECONDS_A_YEAR = 0.012, 0.006
-SECONDS_TO_LOAD_ONE = 0.005  # that part is not shared among the processes
-# PostgreSQL's own log of what is written grows beside the data, up to its max_wal_size.
+SECONDS_TO_LOAD_ONE = 0.005  # this part doesn't run in parallel
+# PostgreSQL's write-ahead log grows beside the data, up to max_wal_size.
 LOG_BYTES_AT_MOST = 2 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What this run did for a sandbox."""
+    """The work of this run for a sandbox."""
 
-    standing: Standing
-    people: float  # people's worth of work
+    standing: SandboxProgress
+    people: float  # beneficiaries made
     seconds: float
 
 
 class Command(BaseCommand):
     help = (
-        "Make sandboxes: organizations of synthetic people, with their roster and their claims. Without a size, list "
-        "them. What is there stays: a run that was interrupted goes on where it stopped."
+        "Create sandboxes: organizations with synthetic beneficiaries, a roster, and claims. Without a size, list the "
+        "sizes. Existing data is kept: an interrupted run continues where it stopped."
     )
-    # A run that finds everything there is over in a moment: the checks would take longer.
+    # If everything exists, a run takes less time than the checks would.
     requires_system_checks: list[str] = []
-    # The tests bring sandboxes that are made in a moment.
+    # The tests pass sandboxes that are quick to create.
     stealth_options = ("sizes",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         cores = os.cpu_count() or 1
-        parser.add_argument("names", nargs="*", metavar="SIZE", help="for example simple-2500; none: list the sizes")
-        parser.add_argument("--all", action="store_true", dest="takes_all", help="make every size")
         parser.add_argument(
-            "--processes", type=int, default=cores, metavar="N", help=f"how many processes make claims ({cores})"
+            "names", nargs="*", metavar="SIZE", help="for example simple-2500; leave out to list the sizes"
+        )
+        parser.add_argument("--all", action="store_true", dest="takes_all", help="create all sizes")
+        parser.add_argument(
+            "--processes",
+            type=int,
+            default=cores,
+            metavar="N",
+            help=f"how many processes create claims (default: {cores})",
         )
         parser.add_argument(
             "--with-client",
@@ -73,7 +79,7 @@ class Command(BaseCommand):
             default=[],
             dest="addresses",
             metavar="ADDRESS",
-            help="also make a client that may call from this address, and print its secret, once; may be given again",
+            help="also create a client that can call from this IP address, and print its secret once; can be repeated",
         )
 
     def handle(
@@ -86,15 +92,15 @@ class Command(BaseCommand):
         sizes: Sequence[Size] = sandbox.SIZES,
         **options: Any,  # noqa: ARG002  # Django's signature
     ) -> None:
-        self.stdout.ending = ""  # rich ends its lines itself
+        self.stdout.ending = ""  # rich adds line ends itself
         console = Console(file=cast("IO[str]", self.stdout), highlight=False)
         if not console.is_terminal:
             console.width = PLAIN_WIDTH
         if processes < 1:
-            raise CommandError(f"--processes {processes}: it takes a process to make claims. Give 1 or more.")
+            raise CommandError(f"--processes {processes}: creating claims needs at least 1 process. Use 1 or more.")
         chosen = list(sizes) if takes_all else _chosen(names, sizes)
         if addresses and not chosen:
-            raise CommandError("--with-client: name the size whose organization is to have the client.")
+            raise CommandError("--with-client: add the size whose organization gets the client.")
         allowed = _allowed(addresses)
         _check_database()
         if not chosen:
@@ -106,18 +112,18 @@ class Command(BaseCommand):
         _make_clients(console, chosen, allowed)
 
 
-# --- What is asked for ----------------------------------------------------------------------------------------------
+# --- The arguments --------------------------------------------------------------------------------------------------
 
 
 def _chosen(names: Sequence[str], sizes: Sequence[Size]) -> list[Size]:
     by_name = {size.name: size for size in sizes}
     if unknown := [name for name in names if name not in by_name]:
-        raise CommandError(f"There is no size {', '.join(unknown)}. The sizes are {', '.join(by_name)}.")
+        raise CommandError(f"Unknown size: {', '.join(unknown)}. Use one of: {', '.join(by_name)}.")
     return [by_name[name] for name in dict.fromkeys(names)]
 
 
 def _allowed(addresses: Sequence[str]) -> list[str]:
-    """The addresses as they will stand on the list: what is wrong with them is said before hours of work."""
+    """Return the IP addresses for the IP allow list. Errors are reported before hours of work."""
     if not addresses:
         return []
     try:
@@ -129,14 +135,14 @@ def _allowed(addresses: Sequence[str]) -> list[str]:
 def _check_database() -> None:
     migrations = MigrationExecutor(connection)
     if migrations.migration_plan(migrations.loader.graph.leaf_nodes()):
-        raise CommandError("The database lacks tables or columns. Run `python manage.py migrate`, then this again.")
+        raise CommandError("The database is missing tables or columns. Run `python manage.py migrate`, then try again.")
 
 
 # --- The list -------------------------------------------------------------------------------------------------------
 
 
 def _list(console: Console, sizes: Sequence[Size], processes: int) -> None:
-    table = Table("Size", "entity", "people", "claims", "there", "room", "time", box=None)
+    table = Table("Size", "entity ID", "beneficiaries", "claims", "created", "disk", "time", box=None)
     for place in (2, 5, 6):
         table.columns[place].justify = "right"
     for size in sizes:
@@ -151,11 +157,11 @@ def _list(console: Console, sizes: Sequence[Size], processes: int) -> None:
             _about(_seconds(size, processes)),
         )
     console.print(table)
-    console.print(f"\nRoom and time are about right for {processes} processes on a machine of 2026. To make some:\n")
+    console.print(f"\nDisk and time are estimates for {processes} processes on a 2026 machine. To create sandboxes:\n")
     console.print(f"    python manage.py make_sandbox {sizes[0].name} {sizes[-1].name}")
 
 
-def _how_far(standing: Standing) -> str:
+def _how_far(standing: SandboxProgress) -> str:
     if not standing.missing:
         return "yes"
     return f"{standing.people_done / standing.size.people:.0%}" if standing.loads else "no"
@@ -180,8 +186,8 @@ def _about(seconds: float) -> str:
 
 @contextmanager
 def _ending_in_words() -> Iterator[None]:
-    """Whatever ends the block early is said in words, with how to go on."""
-    kept = "The loads that were finished stay, and nothing of the one under way: the same command goes on from there."
+    """Turn what ends the block early into a message that says how to continue."""
+    kept = "Finished loads are kept, and the unfinished one is discarded. To continue, run the same command again."
     try:
         yield
     except NotASandboxError as error:
@@ -189,14 +195,14 @@ def _ending_in_words() -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise CommandError(f"Stopped. {kept}", returncode=INTERRUPTED) from error
     except BrokenExecutor as error:
-        lost = "A process that made claims was ended from outside, perhaps for want of memory: use fewer --processes."
+        lost = "A process that creates claims was killed, perhaps because memory ran out. Use fewer --processes."
         raise CommandError(f"{lost} {kept}") from error
     except (InterfaceError, OperationalError) as error:
-        raise CommandError(f"The database gave up: {str(error).strip()}\n{kept}") from error
+        raise CommandError(f"The database connection failed: {str(error).strip()}\n{kept}") from error
 
 
 def _make(console: Console, chosen: Sequence[Size], processes: int) -> list[Run]:
-    """Make what is missing of some sandboxes."""
+    """Create what is missing in these sandboxes."""
     for size in chosen:
         sandbox.check(size)
     standings = [sandbox.standing(size) for size in chosen]
@@ -213,30 +219,30 @@ def _make(console: Console, chosen: Sequence[Size], processes: int) -> list[Run]
     return runs
 
 
-def _warn_of_room(console: Console, standings: Sequence[Standing]) -> None:
-    """Say so when the disk of the embedded database is too small. Another database's disk cannot be seen from here."""
+def _warn_of_room(console: Console, standings: Sequence[SandboxProgress]) -> None:
+    """Warn if the disk of the embedded database is too small. The disk of another database can't be checked."""
     if not settings.SERVICES.has_postgres:
         return
-    place = settings.SERVICES.postgres_home
+    place = settings.SERVICES.postgres.home
     free = shutil.disk_usage(place).free
     data = sum(_bytes(standing.size, standing.size.people - standing.people_done) for standing in standings)
     needed = data + min(data, LOG_BYTES_AT_MOST)
     if needed > free:
         console.print(
-            f"[bold]This takes about {decimal(needed)}, and the disk of {escape(str(place))} has {decimal(free)} left."
-            "[/bold] Make room, or choose a smaller size. It goes on until the disk is full; what is loaded then stays."
+            f"[bold]This needs about {decimal(needed)}, but the disk of {escape(str(place))} has {decimal(free)} left."
+            "[/bold] Free up space, or choose a smaller size. If the disk gets full, finished loads are kept."
         )
 
 
 class _Report:
-    """How far the sandboxes are: a bar on a terminal, a line a load elsewhere."""
+    """Shows the progress: a bar on a terminal, otherwise one line per load."""
 
-    def __init__(self, console: Console, standings: Sequence[Standing]) -> None:
+    def __init__(self, console: Console, standings: Sequence[SandboxProgress]) -> None:
         self._console = console
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} people"),
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} beneficiaries"),
             _Rate(),
             TimeRemainingColumn(compact=True),
             console=console,
@@ -257,7 +263,7 @@ class _Report:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def turn_to(self, standing: Standing) -> None:
+    def turn_to(self, standing: SandboxProgress) -> None:
         self._size, self._done = standing.size, standing.people_done
         self._bar.update(self._task, description=standing.size.name)
 
@@ -267,21 +273,23 @@ class _Report:
 
     def note_load(self) -> None:
         if not self._console.is_terminal:
-            self._console.print(f"{self._size.name}: {self._done:,.0f} of {self._size.people:,} people")
+            self._console.print(f"{self._size.name}: {self._done:,.0f} of {self._size.people:,} beneficiaries")
 
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} people/s" if task.speed else "", style="progress.data.speed")
+        return Text(f"{task.speed:,.0f} beneficiaries/s" if task.speed else "", style="progress.data.speed")
 
 
-# --- What was made --------------------------------------------------------------------------------------------------
+# --- The result ------------------------------------------------------------------------------------------------------
 
 
 def _tell(console: Console, runs: Sequence[Run]) -> None:
     if there := [run.standing.size.name for run in runs if not run.people]:
-        console.print(f"There already, so nothing was done for it: {', '.join(there)}\n")
-    table = Table("Size", "entity", "people", "resources", "NDJSON", "loads", "seconds", "people/s", box=None)
+        console.print(f"Already complete, nothing to do: {', '.join(there)}\n")
+    table = Table(
+        "Size", "entity ID", "beneficiaries", "resources", "NDJSON", "loads", "seconds", "beneficiaries/s", box=None
+    )
     for column in table.columns[2:]:
         column.justify = "right"
     for run in runs:
@@ -297,7 +305,7 @@ def _tell(console: Console, runs: Sequence[Run]) -> None:
             f"{run.people / run.seconds:,.0f}" if run.people else "",
         )
     console.print(table)
-    console.print("\nThe last month alone is in an export of")
+    console.print("\nTo export only the last month:")
     for run in runs:
         console.print(
             f"  {run.standing.size.name} with _since={run.standing.since:%Y-%m-%dT%H:%M:%S.%fZ}", soft_wrap=True
@@ -307,7 +315,7 @@ def _tell(console: Console, runs: Sequence[Run]) -> None:
 def _make_clients(console: Console, chosen: Sequence[Size], allowed: Sequence[str]) -> None:
     if not allowed:
         console.print(
-            "\nNext: give people a place in an organization in the administration (/admin/): they make its clients in "
+            "\nNext, add team members to an organization in the administration (/admin/). They can create clients in "
             "the portal. Or run this again with --with-client ADDRESS."
         )
         return
@@ -316,8 +324,10 @@ def _make_clients(console: Console, chosen: Sequence[Size], allowed: Sequence[st
         try:
             client, secret = create_client(organization=organization, name=CLIENT_NAME, addresses=allowed, by=None)
         except NameTakenError as error:
-            console.print(f"\n{error} Its secret is not known here: rotate it in the portal.", markup=False)
+            console.print(
+                f"\n{error} Its secret can't be shown again. To get a new one, rotate it in the portal.", markup=False
+            )
         else:
-            console.print(f"\n{size.entity_id}, which is told only this once:")
+            console.print(f"\n{size.entity_id} (shown only once):")
             console.print(f"  client ID      {client.client_id}", markup=False)
             console.print(f"  client secret  {secret}", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`manage.py remove_second_factor EMAIL`: for a person who has lost it, when nobody else can help."""
+"""`manage.py remove_second_factor EMAIL`: for a user who lost their device and recovery codes."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,15 +10,18 @@ from portal.sign_in import second_factor
 
 
 class Command(BaseCommand):
-    help = "Take all second steps of a person away: the next sign-in asks for the password alone, then for a new one."
+    help = "Remove a user's two-factor authentication. They can then sign in with their password and set it up again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("email", metavar="EMAIL", help="the person's e-mail address")
+        parser.add_argument("email", metavar="EMAIL", help="the user's email address")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:  # noqa: ARG002  # Django's signature
         user = User.objects.filter(email__iexact=email).first()
         if user is None:
-            raise CommandError(f"Nobody has the address {email}.")
+            raise CommandError(f"No user has the email address {email}.")
         if not second_factor.remove_all(user, by=None, request=None):
-            raise CommandError(f"{email} has no second step: there is nothing to take away.")
-        self.stdout.write(f"{email} is signed out everywhere, and sets up a new second step after the next sign-in.")
+            raise CommandError(f"{email} has no two-factor authentication set up. Nothing was changed.")
+        self.stdout.write(
+            f"Two-factor authentication of {email} was removed, and they were signed out everywhere. "
+            "They can set it up again at the next sign-in."
+        )

@@ -1,4 +1,4 @@
-"""To an OpenID Connect provider and back; see portal/sign_in/openid_connect.py."""
+"""Sign-in through an OpenID Connect provider; see portal/sign_in/openid_connect.py."""
 
 from typing import cast
 
@@ -14,13 +14,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from requests import RequestException
 
-from portal.sign_in.openid_connect import Adapter, Callback, Provider
+from portal.sign_in.openid_connect import Adapter, Callback
 
 
 @never_cache
 @require_GET
 def start(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """A link, not a form: a browser would follow a form only to the one address that our own policy names."""
+    """Redirect to the provider. It's a link, since our content security policy allows forms only to our own site."""
     if request.user.is_authenticated:
         return redirect(get_next_redirect_url(request) or "portal:organizations")
     provider = _provider(request, provider_id)
@@ -41,8 +41,8 @@ def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
     return cast("HttpResponse", Callback.adapter_view(Adapter(request, provider_id))(request))
 
 
-def _provider(request: HttpRequest, provider_id: str) -> Provider:
+def _provider(request: HttpRequest, provider_id: str) -> OpenIdProvider:
     try:
-        return cast("Provider", get_adapter().get_provider(request, provider=provider_id))
+        return cast("OpenIdProvider", get_adapter().get_provider(request, provider=provider_id))
     except SocialApp.DoesNotExist as error:
-        raise Http404("There is no such provider.") from error
+        raise Http404("This provider doesn't exist.") from error

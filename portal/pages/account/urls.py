@@ -1,4 +1,4 @@
-"""Sign-in and the account of a person. Most names are those by which allauth looks for its pages."""
+"""Sign-in and account pages. Most names are the ones that allauth uses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from portal.sign_in.proof import recent_proof_required
 
 
 def _delicate(view: Callable[..., Any]) -> Callable[..., Any]:
-    """For a signed-in person who has just shown who it is; and no browser keeps the page."""
+    """For signed-in users who recently confirmed their identity. Browsers don't cache the page."""
     return never_cache(login_required(recent_proof_required()(view)))
 
 

@@ -1,4 +1,4 @@
-"""A person's own account: what it can sign in with, and where it is signed in."""
+"""The user's own account: verification methods and sessions."""
 
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from portal.sign_in import browsers, personal_events, second_factor, sessions
 
 @method_decorator(never_cache, name="dispatch")
 class Account(mfa.IndexView):
-    """Password, second steps, providers, sessions: each with what can be done about it."""
+    """Shows the password, verification methods, linked providers, and sessions."""
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         user = cast("User", self.request.user)
@@ -51,13 +51,13 @@ def session_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @transaction.atomic
 def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
-    """End one of one's other sessions. Signing out of this one is what the menu is for."""
+    """End one of the user's other sessions. To sign out of this one, there is the menu."""
     user = cast("User", request.user)
     session = get_object_or_404(sessions.others(request, user), pk=session_id)
     browser = browsers.in_words(session.user_agent)
     if sessions.end(UserSession.objects.filter(pk=session.pk)):
-        personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason="by the person", count=1)
-    messages.success(request, f"{browser} is signed out.")
+        personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason="by the user", count=1)
+    messages.success(request, f"{browser} was signed out.")
     return redirect("sessions")
 
 
@@ -68,16 +68,16 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)
     if ended := sessions.end(sessions.others(request, user)):
         personal_events.record(
-            audit.Action.SESSIONS_ENDED, user=user, request=request, reason="by the person", count=ended
+            audit.Action.SESSIONS_ENDED, user=user, request=request, reason="by the user", count=ended
         )
-    messages.success(request, "Everywhere else you are signed out.")
+    messages.success(request, "You’re signed out everywhere else.")
     return redirect("sessions")
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 def session_time(request: HttpRequest) -> JsonResponse:
-    """How many seconds the session lasts from now. By POST it is used, and so lasts longer."""
+    """Return how many seconds the session has left. POST counts as activity and extends it."""
     if not request.user.is_authenticated:
         return JsonResponse({"seconds": 0, "can_be_extended": False}, status=401)
     left = sessions.remaining(request)

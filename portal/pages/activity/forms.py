@@ -1,4 +1,4 @@
-"""Which events of the audit trail a person wants to see."""
+"""The filters of the activity page."""
 
 import datetime as dt
 from typing import Any, cast
@@ -13,7 +13,7 @@ from portal.pages.rendering import UswdsRenderer
 from portal.words import wording
 
 EVERYTHING = ("", "All")
-NO_DATE = {"invalid": "This is not a date. An example: 2026-11-22."}
+NO_DATE = {"invalid": "Enter a date, for example 2026-11-22."}
 
 _FIRST_DAY = dt.date(1900, 1, 1)
 _DAY = dt.timedelta(days=1)
@@ -21,7 +21,7 @@ _LAST_DAY = dt.date.max - _DAY
 
 
 class FilterForm(forms.Form):
-    """By day (UTC), act, client, person and outcome; whatever is left empty does not matter."""
+    """Filters by day (UTC), action, client, user, and outcome. Empty fields don't filter."""
 
     default_renderer = UswdsRenderer
 
@@ -29,11 +29,11 @@ class FilterForm(forms.Form):
         label="From (UTC)", required=False, widget=forms.DateInput(attrs={"type": "date"}), error_messages=NO_DATE
     )
     until = forms.DateField(
-        label="Until (UTC)", required=False, widget=forms.DateInput(attrs={"type": "date"}), error_messages=NO_DATE
+        label="To (UTC)", required=False, widget=forms.DateInput(attrs={"type": "date"}), error_messages=NO_DATE
     )
     action = forms.ChoiceField(label="What happened", required=False)
     client = forms.ChoiceField(label="Client", required=False)
-    person = forms.ChoiceField(label="Person", required=False)
+    person = forms.ChoiceField(label="User", required=False)
     outcome = forms.ChoiceField(label="Outcome", required=False, choices=[EVERYTHING, *AuditEvent.Outcome.choices])
 
     def __init__(self, data: QueryDict, *, organization: Organization) -> None:
@@ -53,9 +53,9 @@ class FilterForm(forms.Form):
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
         for name, day in (("since", since), ("until", until)):
             if day and day < _FIRST_DAY:
-                self.add_error(name, "This day is before 1900.")
+                self.add_error(name, "This date is before 1900. Enter a later date.")
         if since and until and until < since:
-            self.add_error("until", "This day is before the first one.")
+            self.add_error("until", "This date is before the start date. Enter a later date.")
         return self.cleaned_data
 
     @property
@@ -73,12 +73,12 @@ class FilterForm(forms.Form):
 
     @property
     def is_narrow(self) -> bool:
-        """Whether anything was asked for in particular."""
+        """Whether any filter is set."""
         return any(self.data.get(name) for name in self.fields)
 
 
 def _people(organization: Organization, number: str) -> dict[str, User]:
-    """The members, by their numbers; and the person of this number who has left, or is an operator."""
+    """Return the team members by ID, plus the user with ID `number` who has left or is an operator."""
     found = User.objects.filter(memberships__organization=organization).order_by("name", "email")
     people = {str(person.pk): person for person in found}
     if number.isascii() and number.isdigit() and len(number) < 10 and number not in people:  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""Pages of the audit trail by the place of their first and last event: the last page is as quick as the first."""
+"""Pages of the audit trail by the position of their first and last event, so the last page is as fast as the first."""
 
 import datetime as dt
 import re
@@ -18,7 +18,7 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Some events, the latest first, and where the newer and the older ones begin; None when there are none."""
+    """Events, newest first, and the positions of newer and older pages; None if there are none."""
 
     events: list[AuditEvent]
     newer: str | None
@@ -26,7 +26,7 @@ class EventPage:
 
 
 def page_of(events: AuditEventQuerySet, *, before: str = "", after: str = "") -> EventPage:
-    """A page of `events`, which are ordered by `latest_first`: those before or after a place, or the latest."""
+    """Return a page of `events` (ordered by `latest_first`): before or after a position, or the newest."""
     if place := _read(after):
         moment, number = place
         beyond = Q(occurred_at__gt=moment) | Q(id__gt=number)
@@ -34,7 +34,7 @@ def page_of(events: AuditEventQuerySet, *, before: str = "", after: str = "") ->
         if len(found) > EVENTS_A_PAGE:
             shown = found[EVENTS_A_PAGE - 1 :: -1]
             return EventPage(shown, newer=_place(shown[0]), older=_place(shown[-1]))
-        # Too few to fill a page: this is the first.
+        # Too few to fill a page, so this is the first page.
     place = None if after else _read(before)
     if place:
         moment, number = place

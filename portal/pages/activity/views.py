@@ -1,4 +1,4 @@
-"""What has happened in an organization: its own part of the audit trail, to read and to take along."""
+"""The activity of an organization: its part of the audit trail, to read and to download."""
 
 from collections.abc import Callable, Iterator
 
@@ -45,7 +45,7 @@ def audit_as_ndjson(request: MemberRequest) -> HttpResponseBase:
 def _streamed(
     request: MemberRequest, lines: Callable[[AuditEventQuerySet], Iterator[str]], ending: str, content_type: str
 ) -> HttpResponseBase:
-    """All events that the filter lets through, as a file that is written while it is read."""
+    """Return the events that match the filters, as a streamed file."""
     form = FilterForm(request.GET, organization=request.organization)
     if not form.is_valid():
         return _refused(request, form)
@@ -61,7 +61,7 @@ def _refused(request: MemberRequest, form: FilterForm) -> HttpResponse:
 
 
 def _query(request: MemberRequest) -> str:
-    """The filter as a query string, without the place on its pages."""
+    """Return the filters as a query string, without the page."""
     asked = request.GET.copy()
     for place in ("before", "after"):
         asked.pop(place, None)

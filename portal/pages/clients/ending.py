@@ -1,4 +1,4 @@
-"""Ends secrets, clients and memberships and, if a person asks for it, the running exports: all or nothing."""
+"""Revokes secrets and clients and removes team members, on request with their running exports: all or nothing."""
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -11,13 +11,13 @@ from exports.models import Job, JobQuerySet
 
 
 def running_exports(client: Client) -> JobQuerySet:
-    """The exports that a client has started and that are not finished."""
+    """Return the client's exports that are still running."""
     return Job.objects.for_organization(client.organization).filter(client=client).unfinished()
 
 
 @transaction.atomic
 def revoke_secret(secret: ClientSecret, *, cancels_exports: bool, by: User, request: HttpRequest) -> int | None:
-    """How many exports were cancelled with it; None, and nothing has changed, when the secret had ended before."""
+    """Return how many exports were cancelled; None if the secret was no longer valid, so nothing changed."""
     if not revocation.revoke_secret(secret, by=by, request=request):
         return None
     return _cancel_exports(secret.client, by=by, request=request) if cancels_exports else 0
@@ -25,7 +25,7 @@ def revoke_secret(secret: ClientSecret, *, cancels_exports: bool, by: User, requ
 
 @transaction.atomic
 def revoke_client(client: Client, *, cancels_exports: bool, by: User, request: HttpRequest) -> int | None:
-    """How many exports were cancelled with it; None, and nothing has changed, when the client had been revoked."""
+    """Return how many exports were cancelled; None if the client was already revoked, so nothing changed."""
     if not revocation.revoke_client(client, by=by, request=request):
         return None
     return _cancel_exports(client, by=by, request=request) if cancels_exports else 0
@@ -35,7 +35,7 @@ def revoke_client(client: Client, *, cancels_exports: bool, by: User, request: H
 def remove_member(
     membership: Membership, *, revoke: bool, cancels_exports: bool, by: User, request: HttpRequest
 ) -> int:
-    """How many exports were cancelled with it: those of the clients that were revoked. Raises TeamRefusedError."""
+    """Return how many exports of revoked clients were cancelled. Raises TeamRefusedError."""
     made = team.remove(membership, revoke=revoke, by=by, request=request)
     if not (revoke and cancels_exports):
         return 0

@@ -1,4 +1,4 @@
-"""Finds what an address of these pages names, within the organization: everything else is not there."""
+"""Finds the client, secret, or key that a URL names, within the organization. Anything else is 404."""
 
 import uuid
 from collections.abc import Callable
@@ -25,12 +25,12 @@ def client_of(request: MemberRequest, client_id: uuid.UUID) -> Client:
         .first()
     )
     if found is None:
-        raise Http404("Your organization has no client of this id.")
+        raise Http404("Your organization has no client with this ID.")
     return found
 
 
 def changes_client(view: View) -> Callable[..., HttpResponse]:
-    """Give the view the client of `client_id`. A revoked one is not there, and one that is being revoked neither."""
+    """Pass the client `client_id` to the view. A client that is revoked, or is revoked meanwhile, is 404."""
 
     @wraps(view)
     def changing(request: MemberRequest, client_id: uuid.UUID, **arguments: Any) -> HttpResponse:
@@ -46,19 +46,19 @@ def changes_client(view: View) -> Callable[..., HttpResponse]:
 
 
 def secret_of(client: Client, secret_id: int) -> ClientSecret:
-    """A secret that can still be ended."""
+    """Return a secret that can still be revoked. Raises Http404."""
     for secret in client.secrets.all():
         if secret.pk == secret_id and secret.is_live:
             return secret
-    raise Http404("This client has no valid secret of this number.")
+    raise Http404("This client has no valid secret with this number.")
 
 
 def key_of(client: Client, key_id: int) -> ClientKey:
-    """A key that can still be ended."""
+    """Return a key that can still be revoked. Raises Http404."""
     for key in client.keys.all():
         if key.pk == key_id and key.is_live:
             return key
-    raise Http404("This client has no valid key of this number.")
+    raise Http404("This client has no valid key with this number.")
 
 
 def token_url(request: MemberRequest) -> str:

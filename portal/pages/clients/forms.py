@@ -1,4 +1,4 @@
-"""The forms of the credentials pages: a client's name, and its eight slots for addresses."""
+"""The forms for clients: the name, and eight fields for IP addresses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ SLOTS = tuple(f"address_{slot}" for slot in range(1, ADDRESSES_AT_MOST + 1))
 
 
 class AddressesForm(forms.Form):
-    """Up to eight addresses, a field each. `addresses` holds the accepted ones; each reason stands at its field."""
+    """Up to eight IP addresses, one per field. `addresses` holds the valid ones; errors are on their fields."""
 
     default_renderer = UswdsRenderer
 
@@ -26,14 +26,14 @@ class AddressesForm(forms.Form):
         self.addresses: list[str] = []
         for number, slot in enumerate(SLOTS, start=1):
             self.fields[slot] = forms.CharField(
-                label=f"Address {number}", required=False, widget=forms.TextInput(attrs=AS_TYPED)
+                label=f"IP address {number}", required=False, widget=forms.TextInput(attrs=AS_TYPED)
             )
 
     @classmethod
     def of_client(
         cls, client: Client, data: Any = None, *, offered: str = "", kept: Mapping[str, str] | None = None
     ) -> "AddressesForm":
-        """The form as it stands for `client`, with one more address that is `offered`; or as it was kept, or sent."""
+        """Return the form with the client's IP addresses and `offered`, with `kept` input, or with submitted `data`."""
         listed = [*map(str, client.addresses.all()), offered]
         initial = kept or dict(zip(SLOTS, listed, strict=False))
         return cls(data, organization=client.organization, initial=initial)
@@ -55,15 +55,15 @@ class AddressesForm(forms.Form):
 
 
 class ClientForm(AddressesForm):
-    """A new client: what to call it, and from where it will call."""
+    """A new client: its name and its IP allow list."""
 
     name = forms.CharField(
         label="Name",
-        help_text="The system that will use it, for example “Claims warehouse”.",
+        help_text="The system that will use this client, for example “Claims warehouse”.",
         max_length=NAME_LENGTH,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         error_messages={
-            "required": "Give the client a name.",
-            "max_length": f"Use {NAME_LENGTH} characters at most.",
+            "required": "Enter a name for the client.",
+            "max_length": f"Use {NAME_LENGTH} characters or fewer.",
         },
     )

@@ -1,8 +1,7 @@
-"""Hands a new secret from the form's answer to the next page, which shows it once.
+"""Hands a new secret from the form to the next page, which shows it once.
 
-For a few minutes it waits in the cache, enciphered. The key is in a cookie that the browser sends to that one page, and
-nowhere else: so neither the cache nor the database, nor a copy of either, holds a secret that anybody could use.
-Whoever takes it destroys it.
+For a few minutes it is kept in the cache, encrypted. The key is in a cookie that the browser sends only to that page.
+So no copy of the cache or the database contains a secret that anyone could use. Taking the secret deletes it.
 """
 
 import datetime as dt
@@ -26,7 +25,7 @@ _NONCE_BYTES = 12
 
 
 def leave(request: HttpRequest, response: HttpResponse, client: Client, secret: str) -> None:
-    """Put a secret down for the page that `response` leads to; the key to it goes with the response."""
+    """Store the secret for the page that `response` redirects to, and set the key as its cookie."""
     key, nonce = secrets.token_bytes(_KEY_BYTES), secrets.token_bytes(_NONCE_BYTES)
     place = _place(request, client)
     cache.set(
@@ -44,7 +43,7 @@ def leave(request: HttpRequest, response: HttpResponse, client: Client, secret: 
 
 
 def take(request: HttpRequest, client: Client) -> str | None:
-    """The secret, to exactly one caller; None when it was taken before, waited too long or is another browser's."""
+    """Return the secret to exactly one caller; None if it was taken, is too old, or belongs to another browser."""
     place = _place(request, client)
     waiting: bytes | None = cache.get(place)
     try:
@@ -55,12 +54,12 @@ def take(request: HttpRequest, client: Client) -> str | None:
 
 
 def forget(request: HttpRequest, response: HttpResponse) -> None:
-    """Take the key back from the browser: there is nothing left that it would open."""
+    """Delete the key from the browser. It's no longer needed."""
     response.delete_cookie(COOKIE, path=request.path, samesite="Strict")
 
 
 def _deciphered(waiting: bytes, key: str, place: str) -> str:
-    """Raises InvalidTag and ValueError when the key is not the right one, or nothing is waiting."""
+    """Return the secret. Raises InvalidTag and ValueError if the key is wrong or nothing is stored."""
     nonce, enciphered = waiting[:_NONCE_BYTES], waiting[_NONCE_BYTES:]
     return AESGCM(bytes.fromhex(key)).decrypt(nonce, enciphered, place.encode()).decode()
 

@@ -1,4 +1,4 @@
-"""Clients of an organization: see them, create them, say from where they may call, end them."""
+"""The clients of an organization: list, create, set the IP allow list, revoke."""
 
 import uuid
 
@@ -21,7 +21,7 @@ from portal.sign_in.proof import kept_input, recent_proof_required
 from portal.words import standing
 from portal.words.times import count_of
 
-# Of those that open nothing any more; the audit trail has all.
+# Of those that are no longer valid. The audit trail has all of them.
 ENDED_SECRETS_SHOWN = 5
 
 
@@ -92,14 +92,16 @@ def client(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @changes_client
 def edit_addresses(request: MemberRequest, client: Client) -> HttpResponse:
-    """The eight addresses. With `add` in the query, that one is filled in; it counts once the form is saved."""
+    """The IP allow list. `add` in the query fills in an IP address, which takes effect when the form is saved."""
     offered = _offered(request, client)
     form = AddressesForm.of_client(
         client, request.POST if request.method == "POST" else None, offered=offered, kept=kept_input(request)
     )
     if form.is_valid():
         allow_lists.set_addresses(client, form.addresses, by=request.user, request=request)
-        messages.success(request, f"The addresses of “{client.name}” are saved. They count from the next request on.")
+        messages.success(
+            request, f"The IP allow list of “{client.name}” was saved. It takes effect with the next request."
+        )
         return redirect("portal:client", request.organization.entity_id, client.client_id)
     context = {
         "form": form,
@@ -121,7 +123,7 @@ def revoke_client(request: MemberRequest, client: Client) -> HttpResponse:
         cancelled = ending.revoke_client(client, cancels_exports=form.cancels_exports, by=request.user, request=request)
         messages.success(
             request,
-            f"“{client.name}” is revoked. Nothing that it was given opens anything any more."
+            f"“{client.name}” was revoked. Its secrets, keys, and access tokens are no longer valid."
             + (f" {count_of(cancelled, 'export')} cancelled." if cancelled else ""),
         )
         return redirect("portal:clients", request.organization.entity_id)
@@ -130,7 +132,7 @@ def revoke_client(request: MemberRequest, client: Client) -> HttpResponse:
 
 
 def _offered(request: MemberRequest, client: Client) -> str:
-    """An address that another page suggests, if it may stand on this list and does not yet; else nothing."""
+    """Return the suggested IP address if it can be added to this list; otherwise an empty string."""
     suggested = request.GET.get("add", "")
     if addresses.problem(suggested, allows_loopback=gate.allows_loopback(client.organization)):
         return ""

@@ -1,4 +1,4 @@
-"""The calls of an organization's clients that were turned away, as its people look for them: who, why, from where."""
+"""The refused calls of an organization's clients: which client, why, and from which IP address."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from credentials.models.audit_event import AuditEventQuerySet
 from credentials.trail import audit
 from portal.words import meanings
 
-# More rows than these nobody reads; the audit trail has every one.
+# Nobody reads more rows than this; the audit trail has all of them.
 ROWS_AT_MOST = 100
 
 _CALLS = (audit.Action.REQUEST_REFUSED, audit.Action.TOKEN_REFUSED)
@@ -23,18 +23,18 @@ _NOT_LISTED = Reason.ADDRESS_NOT_ALLOWED
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedCalls:
-    """Calls of one client that were refused for one reason and came from one address."""
+class RefusedGroup:
+    """Refused calls of one client, for one reason, from one IP address."""
 
     client: Client
-    reason: str  # as it was written down: a Reason, unless another version wrote it
-    address: str | None  # None: from many at once
+    reason: str  # as recorded: a Reason, unless another version wrote it
+    address: str | None  # None: several
     calls: int
     last_at: dt.datetime
 
     @property
     def could_be_listed(self) -> bool:
-        """Whether it was turned away for its address alone, and that address may stand on the client's list."""
+        """Whether only the IP address was refused, and it can be added to the client's IP allow list."""
         return (
             self.reason == _NOT_LISTED
             and self.address is not None
@@ -43,8 +43,8 @@ class RefusedCalls:
         )
 
 
-def since(organization: Organization, moment: dt.datetime) -> list[RefusedCalls]:
-    """The refused calls since then, the latest first."""
+def since(organization: Organization, moment: dt.datetime) -> list[RefusedGroup]:
+    """Return the refused calls since then, newest first."""
     grouped = (
         _events(organization, moment)
         .exclude(client=None)
@@ -54,7 +54,7 @@ def since(organization: Organization, moment: dt.datetime) -> list[RefusedCalls]
     )
     clients = Client.objects.for_organization(organization).select_related("organization").in_bulk()
     return [
-        RefusedCalls(
+        RefusedGroup(
             client=clients[int(row["client"])],
             reason=row["reason"] or "",
             address=row["address"],
@@ -65,16 +65,16 @@ def since(organization: Organization, moment: dt.datetime) -> list[RefusedCalls]
     ]
 
 
-def by_reason(calls: Sequence[RefusedCalls]) -> list[tuple[meanings.Meaning, list[RefusedCalls]]]:
-    """The same, reason by reason. What an entry in an allow list would cure comes first."""
-    found: dict[str, list[RefusedCalls]] = {}
+def by_reason(calls: Sequence[RefusedGroup]) -> list[tuple[meanings.Meaning, list[RefusedGroup]]]:
+    """Group the calls by reason. Those that an IP allow list entry would fix come first."""
+    found: dict[str, list[RefusedGroup]] = {}
     for each in sorted(calls, key=lambda each: each.reason != _NOT_LISTED):
         found.setdefault(each.reason, []).append(each)
     return [(meanings.of_reason(reason), rows) for reason, rows in found.items()]
 
 
 def count_since(organization: Organization, moment: dt.datetime) -> int:
-    """How many calls have been refused since then."""
+    """Return how many calls were refused since then."""
     return _events(organization, moment).aggregate(calls=_number())["calls"] or 0
 
 
@@ -85,5 +85,5 @@ def _events(organization: Organization, moment: dt.datetime) -> AuditEventQueryS
 
 
 def _number() -> Sum:
-    """An event stands for one call or, when it has `more`, for so many."""
+    """An event counts as one call or, if it has `more`, as that many."""
     return Sum(Coalesce(Cast(KT("detail__more"), IntegerField()), 1))

@@ -1,4 +1,4 @@
-"""Why a system cannot connect: from where we see whoever asks, and which calls were refused."""
+"""Helps when a system can't connect: shows the visitor's IP address and the refused calls."""
 
 import datetime as dt
 

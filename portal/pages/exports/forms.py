@@ -15,48 +15,48 @@ INPUT_FORMAT = "%Y-%m-%dT%H:%M:%S"  # of <input type="datetime-local">
 
 SCOPES = {
     Job.Scope.GROUP_ALL: Choice(
-        "Group/all: those who are new come with their whole history",
-        "The usual choice. People who were on your roster at the time below come with what has changed since; people "
-        "who joined later come with all of their claims.",
+        "Group/all: full history for new beneficiaries",
+        "The usual choice. For beneficiaries who were on your roster at the time below, you get what changed since "
+        "then. For beneficiaries who joined later, you get all their claims.",
     ),
     Job.Scope.PATIENT: Choice(
-        "Patient: changes only, for everyone",
-        "People who joined your roster later come with what has changed since the time below, too, and nothing older.",
+        "Patient: changes only, for all beneficiaries",
+        "For all beneficiaries, including those who joined later, you get only what changed since that time.",
     ),
 }
 RESOURCE_TYPES = {
-    "Patient": Choice("Patient", "Who the people are: name, birth date, address, MBI."),
+    "Patient": Choice("Patient", "Who the beneficiaries are: name, birth date, address, MBI."),
     "Coverage": Choice("Coverage", "Which parts of Medicare they have, and since when."),
     "ExplanationOfBenefit": Choice("ExplanationOfBenefit", "Their claims: services, diagnoses, dates, payments."),
-    "Claim": Choice("Claim", "What was billed on claims that Medicare is still working on, or has just finished with."),
-    "ClaimResponse": Choice("ClaimResponse", "How far each of those claims has come."),
+    "Claim": Choice("Claim", "What was billed on claims that Medicare is still processing or recently finished."),
+    "ClaimResponse": Choice("ClaimResponse", "The processing status of those claims."),
 }
 
 
 class ExportForm(forms.Form):
-    """What an export should hold, of the resource types that the organization may have."""
+    """What to export. `resource_types` are those that the organization can have."""
 
     default_renderer = UswdsRenderer
 
     scope = forms.ChoiceField(
         label="Whose claims",
-        help_text="Both cover everyone on your current roster. They differ only when you ask for changes since a time.",
+        help_text="Both include everyone on your current roster. They differ only if you enter a time below.",
         choices=[(str(scope), choice) for scope, choice in SCOPES.items()],
         initial=str(Job.Scope.GROUP_ALL),
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose whose claims the export should hold."},
+        error_messages={"required": "Choose whose claims to export."},
     )
     resource_types = forms.MultipleChoiceField(
         label="Which data",
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Choose at least one kind of data."},
+        error_messages={"required": "Choose at least one type of data."},
     )
     since = forms.DateTimeField(
-        label="Only what changed since (UTC, optional)",
-        help_text="Leave it empty for everything.",
+        label="Only changes since (UTC, optional)",
+        help_text="Leave empty to export all data.",
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format=INPUT_FORMAT),
-        error_messages={"invalid": "This is not a date and time. An example: 2026-11-01 00:00."},
+        error_messages={"invalid": "Enter a date and time, for example 2026-11-01 00:00."},
     )
 
     def __init__(self, data: QueryDict | None = None, *, resource_types: Sequence[str]) -> None:
@@ -67,7 +67,7 @@ class ExportForm(forms.Form):
         self._resource_types = resource_types
 
     def clean_resource_types(self) -> list[str]:
-        """In the order of the API, whatever order they came in."""
+        """Return the chosen resource types in the API's order."""
         chosen = self.cleaned_data["resource_types"]
         return [name for name in self._resource_types if name in chosen]
 
@@ -76,8 +76,10 @@ class ExportForm(forms.Form):
         if since is None:
             return None
         if since > timezone.now():
-            raise ValidationError("This time is yet to come. Give one that has passed.", code="future")
+            raise ValidationError("This time is in the future. Enter a time in the past.", code="future")
         if since < EARLIEST_SINCE:
-            raise ValidationError("This time is before 1900. Leave the field empty for everything.", code="too_early")
-        # What was typed may name a zone of its own.
+            raise ValidationError(
+                "This time is before 1900. To export all data, leave the field empty.", code="too_early"
+            )
+        # The input may contain its own time zone.
         return since.astimezone(dt.UTC)

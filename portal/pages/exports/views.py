@@ -1,4 +1,4 @@
-"""Exports of an organization: see them, start one, watch it, cancel it, fetch its files."""
+"""The exports of an organization: list, start, progress, cancel, download."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -51,7 +51,7 @@ def start_export(request: MemberRequest) -> HttpResponse:
                 request=request,
             )
         except kickoff.NoRosterError:
-            form.add_error(None, f"There is no roster to go by. {standing.roster_wanted(request.organization)}")
+            form.add_error(None, f"There is no roster to export for. {standing.roster_wanted(request.organization)}")
         else:
             return redirect("portal:export", request.organization.entity_id, job.pk)
     last = Job.objects.for_organization(request.organization).with_files().latest_first().first()
@@ -74,7 +74,7 @@ def export(request: MemberRequest, job_id: int) -> HttpResponse:
 @member_required()
 @require_GET
 def export_progress(request: MemberRequest, job_id: int) -> HttpResponse:
-    """The part of an export's page that changes. It asks for itself every second until the export is finished."""
+    """The part of an export's page that changes. It reloads every second until the export is finished."""
     return render(request, "portal/exports/progress.html", _job_context(_job(request, job_id)))
 
 
@@ -85,23 +85,23 @@ def cancel_export(request: MemberRequest, job_id: int) -> HttpResponse:
     if request.method == "GET" and job.is_unfinished:
         return render(request, "portal/exports/cancel.html", {"job": job})
     if request.method == "POST" and kickoff.cancel(job, by=request.user, request=request):
-        messages.success(request, f"Export {job.pk} is cancelled.")
+        messages.success(request, f"Export {job.pk} was cancelled.")
     else:
-        messages.warning(request, f"Export {job.pk} had already finished; nothing was cancelled.")
+        messages.warning(request, f"Export {job.pk} had already finished. Nothing was cancelled.")
     return redirect("portal:export", request.organization.entity_id, job.pk)
 
 
 @member_required(gated=True)
 @require_GET
 def download(request: MemberRequest, job_id: int, name: str) -> HttpResponseBase:
-    """A file of an export, to a member of the organization that asked for it."""
+    """Sends a file of an export to a team member of its organization."""
     job = _job(request, job_id)
     if job.has_expired:
         return render(request, "portal/exports/gone.html", {"job": job}, status=410)
     ready = OutputFile.objects.for_organization(request.organization).filter(job__status=Job.Status.COMPLETED)
     file = ready.filter(job=job, name=name).select_related("shard").first()
     if file is None:
-        raise Http404("This export has no file of this name.")
+        raise Http404("This export has no file with this name.")
     what = f"deleted-{file.resource_type}" if file.shard.kind == Shard.Kind.DELETED else file.resource_type
     saved_as = f"{request.organization.entity_id}-export-{job.pk}-{file.shard.number + 1}-{what}.ndjson"
     return downloads.respond(request, file, by=request.user, saved_as=saved_as)
@@ -115,7 +115,7 @@ def _job(request: MemberRequest, job_id: int) -> Job:
         .first()
     )
     if found is None:
-        raise Http404("Your organization has no export of this number.")
+        raise Http404("Your organization has no export with this number.")
     return found
 
 
@@ -133,7 +133,7 @@ def _job_context(job: Job) -> dict[str, Any]:
 
 
 def _api_url(request: MemberRequest, asked: dict[str, Any]) -> str:
-    """The kick-off that asks the API for the same."""
+    """Return the API URL that starts the same export."""
     name = f"api-v{V2.number}"
     whole_group = asked["scope"] == Job.Scope.GROUP_ALL
     address = reverse(f"{name}:group-export", args=["all"]) if whole_group else reverse(f"{name}:patient-export")

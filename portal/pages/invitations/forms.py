@@ -1,4 +1,4 @@
-"""The forms with which an invitation is accepted, by people whom we know and by those whom we do not."""
+"""The forms to accept an invitation, for users with an account and for new users."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from portal.pages.rendering import UswdsRenderer
 from portal.pages.team.forms import NAME_LENGTH
 
 TAKEN = "taken"
-UNTAKEN = "Check this box to join. If you cannot take the responsibility, do not accept."
+UNTAKEN = "To join, check this box. If you can’t take this responsibility, don’t accept the invitation."
 
 
 class AcceptanceForm(forms.Form):
-    """Nobody joins without having taken the responsibility."""
+    """To join, the user has to accept responsibility."""
 
     default_renderer = UswdsRenderer
 
@@ -33,9 +33,9 @@ class AcceptanceForm(forms.Form):
             (
                 TAKEN,
                 Choice(
-                    "I am responsible for the claims data that I can reach here",
-                    f"I protect it as HIPAA requires, use it only for the work of {invitation.organization.name}, "
-                    "and share neither it nor secrets with anybody who may not have them.",
+                    "I’m responsible for the claims data that I have access to",
+                    f"I protect it as HIPAA requires. I use it only for the work of {invitation.organization.name}. "
+                    "I don’t share it, or any client secret, with anyone who isn’t authorized.",
                 ),
             )
         ]
@@ -48,7 +48,7 @@ class NewPersonForm(AcceptanceForm):
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
         error_messages={
             "required": "Enter your name.",
-            "max_length": f"Use {NAME_LENGTH} characters at most.",
+            "max_length": f"Use {NAME_LENGTH} characters or fewer.",
         },
     )
     password1 = new_password_field("Password")

@@ -1,4 +1,4 @@
-"""Where the link of an invitation leads: what it says, and the way in for those who accept it."""
+"""The pages behind the link of an invitation."""
 
 from http import HTTPStatus
 from typing import cast
@@ -26,7 +26,7 @@ from portal.sign_in import attempts, invited, mail_addresses
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("password1")
 def invitation(request: HttpRequest) -> HttpResponse:
-    """The link goes into the session at once, so that no address bar shows it; only POST accepts."""
+    """The link is moved to the session, so that it doesn't stay in the browser's location bar. Only POST accepts."""
     if "link" in request.GET:
         return _arrive(request)
     key = invited.key(request)
@@ -39,7 +39,7 @@ def invitation(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return _for_known_person(request, found, key)
     if User.objects.filter(email__iexact=found.email).exists():
-        messages.info(request, f"Sign in as {found.email} to accept the invitation of {found.organization.name}.")
+        messages.info(request, f"Sign in as {found.email} to accept the invitation to {found.organization.name}.")
         return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': request.path})}")
     return _for_new_person(request, found, key)
 
@@ -65,7 +65,7 @@ def _for_known_person(request: HttpRequest, found: Invitation, key: Key) -> Http
         except InvitationOverError as over:
             return _over(request, over)
         invited.forget(request)
-        messages.success(request, f"You belong to {joined.organization.name} now.")
+        messages.success(request, f"You joined {joined.organization.name}.")
         return redirect("portal:overview", joined.organization.entity_id)
     return _page(request, found, form)
 
@@ -81,7 +81,9 @@ def _for_new_person(request: HttpRequest, found: Invitation, key: Key) -> HttpRe
         except InvitationOverError as over:
             return _over(request, over)
         invited.forget(request)
-        messages.success(request, f"Your account is made, and you belong to {joined.organization.name}. Sign in.")
+        messages.success(
+            request, f"Your account was created, and you joined {joined.organization.name}. Sign in to continue."
+        )
         overview = reverse("portal:overview", args=[joined.organization.entity_id])
         return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': overview})}")
     return _page(request, found, form)
@@ -92,7 +94,7 @@ def _join(request: HttpRequest, key: Key, form: NewPersonForm) -> Membership:
     joined = invitations.accept_as_new_person(
         key, name=form.cleaned_data["name"], password=form.cleaned_data["password1"], request=request
     )
-    # Whoever has the link reads the mail of the address.
+    # Anyone who has the link can read that mailbox.
     mail_addresses.note_verified(joined.user)
     return joined
 
@@ -105,7 +107,7 @@ def _page(request: HttpRequest, found: Invitation, form: AcceptanceForm) -> Http
 
 
 def _over(request: HttpRequest, over: InvitationOverError) -> HttpResponse:
-    """Of one that has expired, who can send another; of all others the same, whatever is the matter with them."""
+    """For an expired invitation, say who can send it again. All other problems get the same page."""
     user = request.user if request.user.is_authenticated else None
     if over.invitation is not None:
         invitations.write_down_refusal(over.invitation, reason=over.reason, user=user, request=request)
@@ -116,5 +118,5 @@ def _over(request: HttpRequest, over: InvitationOverError) -> HttpResponse:
 
 
 def _is_about(request: HttpRequest, found: Invitation) -> bool:
-    """Whether this was sent from the page of this invitation. Another may have been opened since in another tab."""
+    """Whether the form is from this invitation's page. Another invitation may have been opened in another tab."""
     return request.method == "POST" and request.POST.get("invitation") == str(found.pk)

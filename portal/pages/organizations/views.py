@@ -1,4 +1,4 @@
-"""The organizations of a person, and the overview of one."""
+"""The organizations of a user, and the overview of one."""
 
 import datetime as dt
 from typing import cast
@@ -24,7 +24,7 @@ A_DAY = dt.timedelta(days=1)
 @require_GET
 @login_required
 def organizations(request: HttpRequest) -> HttpResponse:
-    """All organizations of the person; with one alone, that one."""
+    """Lists the user's organizations. If there is only one, goes to it."""
     memberships = list(Membership.objects.of_user(cast("User", request.user)))
     if len(memberships) == 1:
         return redirect("portal:overview", memberships[0].organization.entity_id)

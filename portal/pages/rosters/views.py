@@ -1,4 +1,4 @@
-"""Rosters of an organization: which one counts, those before it, and handing in the next."""
+"""The rosters of an organization: the current one, earlier ones, and loading the next."""
 
 from typing import BinaryIO, cast
 
@@ -53,7 +53,7 @@ def upload_roster(request: MemberRequest) -> HttpResponse:
 @member_required()
 @require_GET
 def roster(request: MemberRequest, roster_id: int) -> HttpResponse:
-    """A roster as it was received: published with its numbers, or refused with its problems."""
+    """Shows a roster: published with its numbers, or refused with its problems."""
     found = (
         RosterFile.objects.for_organization(request.organization)
         .select_related("received_from")
@@ -61,5 +61,5 @@ def roster(request: MemberRequest, roster_id: int) -> HttpResponse:
         .first()
     )
     if found is None:
-        raise Http404("Your organization has no roster of this number.")
+        raise Http404("Your organization has no roster with this number.")
     return render(request, "portal/rosters/roster.html", {"roster": found})

@@ -1,4 +1,4 @@
-"""The forms of the team: invite a person, give another role, take a person out."""
+"""The team forms: invite, change a role, remove."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ REVOKE = "revoke"
 
 
 def _role_field(organization: Organization) -> forms.ChoiceField:
-    """A choice where the program has several roles; where it has one, that one."""
+    """Return the field with the program's roles. If there is only one, it is selected."""
     roles = organization.roles
     return forms.ChoiceField(
         label="Role",
-        help_text="All roles of your program may do the same here. Choose the one that the person has with CMS.",
+        help_text="All roles of your program have the same rights here. Choose the role that they have with CMS.",
         choices=[(role.value, Choice(role.label)) for role in roles],
         initial=roles[0].value if len(roles) == 1 else None,
         widget=forms.RadioSelect,
@@ -27,26 +27,26 @@ def _role_field(organization: Organization) -> forms.ChoiceField:
 
 
 class InvitationForm(forms.Form):
-    """Whom to invite. The verb looks at the address once more."""
+    """Who to invite. credentials.invitations checks the email address again."""
 
     default_renderer = UswdsRenderer
 
     email = forms.EmailField(
-        label="E-mail address",
-        help_text="The person’s own, at your organization. The link goes there and nowhere else.",
+        label="Email address",
+        help_text="Their own email address at your organization. We send the link only to this email address.",
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
         error_messages={
-            "required": "Enter the person’s e-mail address.",
-            "invalid": "This is not an e-mail address. An example: name@organization.org.",
+            "required": "Enter their email address.",
+            "invalid": "Enter a valid email address, for example name@organization.org.",
         },
     )
     name = forms.CharField(
         label="Name (optional)",
-        help_text="So that you recognize the invitation. The person can change it.",
+        help_text="Helps you recognize the invitation. They can change it when they join.",
         max_length=NAME_LENGTH,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        error_messages={"max_length": f"Use {NAME_LENGTH} characters at most."},
+        error_messages={"max_length": f"Use {NAME_LENGTH} characters or fewer."},
     )
 
     def __init__(self, *arguments: Any, organization: Organization, **options: Any) -> None:
@@ -69,26 +69,26 @@ class RoleForm(forms.Form):
 
 
 class RemovalForm(forms.Form):
-    """What shall become of what the person has made, and of the exports of what is revoked."""
+    """What should happen to the user's API credentials, and to the exports of those that are revoked."""
 
     default_renderer = UswdsRenderer
 
     made = forms.ChoiceField(
-        label="What shall become of it?",
+        label="What should happen to these API credentials?",
         choices=[
             (
                 KEEP,
                 Choice(
-                    "It goes on",
-                    "Your systems work as before. The person may know the secrets: rotate them soon, one by one.",
+                    "Keep them",
+                    "Your systems keep working. They may still know the secrets, so rotate each secret soon.",
                 ),
             ),
             (
                 REVOKE,
                 Choice(
-                    "It is revoked",
-                    "When you do not trust the person with it any more. The systems that use it can fetch nothing "
-                    "until they get something new. This cannot be undone.",
+                    "Revoke them",
+                    "Choose this if you no longer trust them. Systems that use them can’t download anything "
+                    "until you give them new ones. You can’t undo this.",
                 ),
             ),
         ],
@@ -97,10 +97,10 @@ class RemovalForm(forms.Form):
         widget=forms.RadioSelect,
     )
     exports = forms.ChoiceField(
-        label="If it is revoked: what shall become of running exports?",
+        label="If you revoke them: what should happen to running exports?",
         choices=[
-            (KEEP, Choice("They go on", "Your other clients, and you, can fetch their files.")),
-            (CANCEL, Choice("They are cancelled", "They stop at once. Files that are ready stay.")),
+            (KEEP, Choice("Keep running", "You and your other clients can download the files.")),
+            (CANCEL, Choice("Cancel them", "They stop immediately. Finished files stay available.")),
         ],
         initial=KEEP,
         required=False,

@@ -1,4 +1,4 @@
-"""The people of an organization: who belongs to it, who is invited, and what those who manage credentials change."""
+"""The team of an organization: its team members, its invitations, and changes to both."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -64,41 +64,41 @@ def invite(request: MemberRequest) -> HttpResponse:
             form.add_error("email", str(refused))
         else:
             tasks.hand_over_invitations()
-            messages.success(request, f"{invited.email} is invited. The link in the mail works for 48 hours.")
+            messages.success(request, f"We’re sending an invitation to {invited.email}. The link works for 48 hours.")
             return redirect("portal:team", request.organization.entity_id)
     return render(request, "portal/team/invite.html", {"form": form}, status=400 if form.errors else 200)
 
 
 def _of_invitation(view: OfInvitation) -> Callable[..., HttpResponse]:
-    """Give the view the open invitation of `invitation_id`. What is over is not there."""
+    """Pass the open invitation `invitation_id` to the view. Any other is 404."""
 
     @wraps(view)
     def found(request: MemberRequest, invitation_id: int, **arguments: Any) -> HttpResponse:
         ours = Invitation.objects.for_organization(request.organization).open().select_related("organization")
         invitation = ours.filter(pk=invitation_id).first()
         if invitation is None:
-            raise Http404("Your organization has no open invitation of this number.")
+            raise Http404("Your organization has no open invitation with this number.")
         return _told(request, lambda: view(request, invitation, **arguments))
 
     return found
 
 
 def _of_member(view: OfMember) -> Callable[..., HttpResponse]:
-    """Give the view the member of `member_id`."""
+    """Pass the membership `member_id` to the view."""
 
     @wraps(view)
     def found(request: MemberRequest, member_id: int, **arguments: Any) -> HttpResponse:
         ours = Membership.objects.for_organization(request.organization).select_related("user", "organization")
         member = ours.filter(pk=member_id).first()
         if member is None:
-            raise Http404("Your organization has no member of this number.")
+            raise Http404("Your organization has no team member with this number.")
         return _told(request, lambda: view(request, member, **arguments))
 
     return found
 
 
 def _told(request: MemberRequest, act: Callable[[], HttpResponse]) -> HttpResponse:
-    """What the rules refuse is said on the page of the team. Who does not belong to it any more finds nothing."""
+    """Shows what the rules refuse on the team page. A user who is no longer a team member gets 404."""
     try:
         return act()
     except TeamRefusedError as refused:
@@ -117,7 +117,7 @@ def resend(request: MemberRequest, invitation: Invitation) -> HttpResponse:
     if request.method == "POST":
         invitations.resend(invitation, by=request.user, request=request)
         tasks.hand_over_invitations()
-        messages.success(request, f"The invitation of {invitation.email} is sent again. Only the new link works.")
+        messages.success(request, f"We’re sending the invitation to {invitation.email} again. Only the new link works.")
         return redirect("portal:team", request.organization.entity_id)
     return render(request, "portal/team/resend.html", {"invitation": invitation})
 
@@ -129,7 +129,7 @@ def withdraw(request: MemberRequest, invitation: Invitation) -> HttpResponse:
     if request.method == "POST":
         email = invitation.email
         if invitations.withdraw(invitation, by=request.user, request=request):
-            messages.success(request, f"The invitation of {email} is withdrawn. Its link opens nothing.")
+            messages.success(request, f"The invitation to {email} was withdrawn. Its link is no longer valid.")
         return redirect("portal:team", request.organization.entity_id)
     return render(request, "portal/team/withdraw.html", {"invitation": invitation})
 
@@ -145,7 +145,7 @@ def change_role(request: MemberRequest, member: Membership) -> HttpResponse:
     )
     if form.is_valid():
         if verbs.change_role(member, form.cleaned_data["role"], by=request.user, request=request):
-            messages.success(request, f"{member.user} has another role now.")
+            messages.success(request, f"The role of {member.user} was changed.")
         return redirect("portal:team", request.organization.entity_id)
     context = {"form": form, "member": member}
     return render(request, "portal/team/role.html", context, status=400 if form.errors else 200)
@@ -156,7 +156,7 @@ def change_role(request: MemberRequest, member: Membership) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @_of_member
 def remove(request: MemberRequest, member: Membership) -> HttpResponse:
-    """Take a person out, or leave; it can always be done, as taking credentials back can."""
+    """Remove a team member, or leave. Always possible, like revoking API credentials."""
     made = verbs.made_by(member.user, request.organization)
     form = RemovalForm(request.POST if request.method == "POST" else None, initial=dict(kept_input(request)))
     is_oneself = member.user == request.user
@@ -164,10 +164,10 @@ def remove(request: MemberRequest, member: Membership) -> HttpResponse:
         cancelled = ending.remove_member(
             member, revoke=form.revokes, cancels_exports=form.cancels_exports, by=request.user, request=request
         )
-        who = "You do" if is_oneself else f"{member.user} does"
+        who = "You are" if is_oneself else f"{member.user} is"
         messages.success(
             request,
-            f"{who} not belong to {request.organization.name} any more."
+            f"{who} no longer a team member of {request.organization.name}."
             + (f" {count_of(cancelled, 'export')} cancelled." if cancelled else ""),
         )
         if is_oneself:

@@ -57,7 +57,7 @@ def test_revoking_asks_first_and_is_written_down(operator, world, thing):
     before = it.revoked_at
     done = act(operator, page, "revoke", it, confirmed="yes")
 
-    assert "This cannot be undone" in asked.content.decode()
+    assert "You can’t undo this" in asked.content.decode()
     assert before is None
     it.refresh_from_db()
     assert it.revoked_at is not None

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 
 from credentials.models import AuditEvent, Bounds, Organization, Program
 from credentials.people import organizations
-from credentials.people.organizations import OrganizationRefusedError, State, Status, Strategy
+from credentials.people.organizations import OrganizationRefusedError, OrganizationState, Status, Strategy
 from credentials.trail.audit import Action
 
 JOB = "/api/v2/jobs/1"
@@ -26,7 +26,7 @@ def test_an_active_organization_has_no_bounds(world):
 def test_each_historical_strategy_bounds_at_the_termination_date_and_latest_does_not(
     world, attribution, opt_out, claims
 ):
-    state = State(
+    state = OrganizationState(
         status=Status.LIMITED, termination_date=LAST_DAY, attribution=attribution, opt_out=opt_out, claims=claims
     )
 
@@ -46,9 +46,13 @@ def test_unless_told_otherwise_a_limited_organization_gets_the_least():
 def test_a_denied_organization_is_refused_at_the_next_request_and_a_limited_one_passes(world):
     api = world.api_client().sign_in()
 
-    organizations.set_state(world.harbor, State(status=Status.DENIED, reason="Left the program."), by=world.operator)
+    organizations.set_state(
+        world.harbor, OrganizationState(status=Status.DENIED, reason="Left the program."), by=world.operator
+    )
     denied = (api.get(JOB).status_code, api.ask_for_token().status_code)
-    organizations.set_state(world.harbor, State(status=Status.LIMITED, termination_date=LAST_DAY), by=world.operator)
+    organizations.set_state(
+        world.harbor, OrganizationState(status=Status.LIMITED, termination_date=LAST_DAY), by=world.operator
+    )
     limited = (api.get(JOB).status_code, api.ask_for_token().status_code)
 
     assert (denied, limited) == ((403, 403), (404, 200))
@@ -56,7 +60,7 @@ def test_a_denied_organization_is_refused_at_the_next_request_and_a_limited_one_
 
 def test_a_limited_organization_needs_a_date(world):
     with pytest.raises(OrganizationRefusedError, match="termination date"):
-        organizations.set_state(world.harbor, State(status=Status.LIMITED), by=world.operator)
+        organizations.set_state(world.harbor, OrganizationState(status=Status.LIMITED), by=world.operator)
     with pytest.raises(IntegrityError), transaction.atomic():
         Organization.objects.update(status=Status.LIMITED)
 
@@ -65,16 +69,18 @@ def test_a_limited_organization_needs_a_date(world):
 
 
 def test_participation_did_not_end_before_1900(world):
-    state = State(status=Status.LIMITED, termination_date=dt.date(1899, 12, 31))
+    state = OrganizationState(status=Status.LIMITED, termination_date=dt.date(1899, 12, 31))
 
     with pytest.raises(OrganizationRefusedError, match="1899-12-31 is before 1900-01-01"):
         organizations.set_state(world.harbor, state, by=world.operator)
 
-    assert State.of(Organization.objects.get(pk=world.harbor.pk)).status == Status.ACTIVE
+    assert OrganizationState.of(Organization.objects.get(pk=world.harbor.pk)).status == Status.ACTIVE
 
 
 def test_a_change_is_written_down_with_before_and_after(world):
-    state = State(status=Status.LIMITED, termination_date=LAST_DAY, claims=Strategy.LATEST, reason="Contract ended.")
+    state = OrganizationState(
+        status=Status.LIMITED, termination_date=LAST_DAY, claims=Strategy.LATEST, reason="Contract ended."
+    )
 
     assert organizations.set_state(world.harbor, state, by=world.operator)
 
@@ -89,7 +95,7 @@ def test_a_change_is_written_down_with_before_and_after(world):
 
 
 def test_what_is_so_already_is_not_written_down_again(world):
-    state = State(status=Status.DENIED, reason="Left the program.")
+    state = OrganizationState(status=Status.DENIED, reason="Left the program.")
 
     assert organizations.set_state(world.harbor, state, by=world.operator)
     assert not organizations.set_state(world.harbor, state, by=world.operator)
@@ -98,9 +104,11 @@ def test_what_is_so_already_is_not_written_down_again(world):
 
 
 def test_an_organization_that_comes_back_has_no_bounds_any_more(world):
-    organizations.set_state(world.harbor, State(status=Status.LIMITED, termination_date=LAST_DAY), by=world.operator)
+    organizations.set_state(
+        world.harbor, OrganizationState(status=Status.LIMITED, termination_date=LAST_DAY), by=world.operator
+    )
 
-    organizations.set_state(world.harbor, State(status=Status.ACTIVE), by=world.operator)
+    organizations.set_state(world.harbor, OrganizationState(status=Status.ACTIVE), by=world.operator)
 
     again = Organization.objects.get(pk=world.harbor.pk)
     assert (again.status, again.termination_date, again.bounds()) == (Status.ACTIVE, None, Bounds())

@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings
 
 from exports.intake.parallel import AHEAD, InOrder, processes
-from tests.exports.intake.tiny_sandboxes import left_over
+from tests.exports.intake.sandbox.tiny_sandboxes import left_over
 
 
 @pytest.fixture(scope="module")

@@ -388,14 +388,23 @@ def bytes_left(job: Job) -> int:
 
 def copy(job: Job, times: int) -> None:
     """More jobs of the same organization that look the same."""
-    job.refresh_from_db()
-    shards = list(job.shards.all())
-    for _ in range(times):
-        job.pk, job._state.adding = None, True
-        job.save()
-        for shard in shards:
-            shard.pk, shard.job, shard.file_name = None, job, f"{uuid.uuid4()}.ndjson"
-        Shard.objects.bulk_create(shards)
+    of_job = ", ".join(field.column for field in Job._meta.concrete_fields if not field.primary_key)
+    of_shard = ", ".join(
+        field.column for field in Shard._meta.concrete_fields if field.name not in {"id", "job", "file_name"}
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH copied AS (
+                INSERT INTO exports_job ({of_job})
+                SELECT {of_job} FROM exports_job, generate_series(1, %(times)s) WHERE id = %(job)s RETURNING id
+            )
+            INSERT INTO exports_shard (job_id, file_name, {of_shard})
+            SELECT copied.id, gen_random_uuid() || '.ndjson', {of_shard}
+            FROM copied, exports_shard WHERE job_id = %(job)s
+            """,
+            {"job": job.pk, "times": times},
+        )
 
 
 def rows_read() -> int:

@@ -121,7 +121,7 @@ def test_a_role_that_may_not_is_named_as_the_cause(transactional_db, capsys):
         with connection.cursor() as cursor:
             cursor.execute("DROP ROLE without_rights")
 
-    assert "The database role in DATABASE_URL may not do this" in sentence
+    assert "The database role in DATABASE_URL isn't allowed to do this" in sentence
     assert "permission denied" in sentence
     assert "Traceback" not in capsys.readouterr().err
 

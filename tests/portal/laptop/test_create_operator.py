@@ -64,12 +64,12 @@ def test_a_link_that_was_lost_is_printed_anew_until_a_password_is_set(db, settin
 
     assert User.objects.get(email=EMAIL).check_password(PASSWORD)
     assert AuditEvent.objects.filter(action=Action.PERSON_CREATED).count() == 1
-    with pytest.raises(CommandError, match="has an account already"):
+    with pytest.raises(CommandError, match="already has an account"):
         said(EMAIL)
 
 
 def test_nobody_elses_account_is_opened(world):
-    with pytest.raises(CommandError, match="has an account already"):
+    with pytest.raises(CommandError, match="already has an account"):
         said(world.delegate.email)
 
     world.delegate.refresh_from_db()
@@ -77,7 +77,7 @@ def test_nobody_elses_account_is_opened(world):
 
 
 def test_what_is_no_address_is_refused(db):
-    with pytest.raises(CommandError, match="“first” is not an email address"):
+    with pytest.raises(CommandError, match="“first” isn't a valid email address"):
         said("first")
 
     assert not User.objects.exists()

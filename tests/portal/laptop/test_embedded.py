@@ -14,7 +14,9 @@ import psutil
 import psycopg
 import pytest
 
-from portal.laptop.embedded import DATABASE, UNPRIVILEGED, Embedded, EmbeddedError
+from portal.laptop.embedded import Embedded
+from portal.laptop.embedded_postgres import DATABASE, UNPRIVILEGED
+from portal.laptop.embedded_server import EmbeddedError
 from tests.services import REPOSITORY
 
 
@@ -29,7 +31,7 @@ def used_folder() -> Iterator[Path]:
 
 def answers(embedded: Embedded) -> bool:
     try:
-        psycopg.connect(host=str(embedded.postgres_socket_dir), user=DATABASE, dbname=DATABASE).close()
+        psycopg.connect(host=str(embedded.postgres.socket_dir), user=DATABASE, dbname=DATABASE).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -160,8 +162,8 @@ def test_after_a_power_failure_the_number_of_postgres_may_be_that_of_another(use
     account = UNPRIVILEGED if os.geteuid() == 0 else None
     with Embedded(used_folder).running() as embedded:
         places = [
-            embedded.postgres_home / "data" / "postmaster.pid",
-            *embedded.postgres_socket_dir.glob(".s.PGSQL.*.lock"),
+            embedded.postgres.home / "data" / "postmaster.pid",
+            *embedded.postgres.socket_dir.glob(".s.PGSQL.*.lock"),
         ]
         texts = [place.read_text() for place in places]
 
@@ -192,9 +194,9 @@ def test_killed_while_the_key_is_made_it_leaves_none(data_folder):
 def test_what_postgres_says_of_a_start_that_fails_is_passed_on(data_folder):
     with Embedded(data_folder).running() as embedded:
         pass
-    (embedded.postgres_home / "data" / "global" / "pg_control").unlink()
+    (embedded.postgres.home / "data" / "global" / "pg_control").unlink()
 
-    with pytest.raises(EmbeddedError, match=r"(?s)pg_ctl ended with 1.* of your own, set DATABASE_URL"):
+    with pytest.raises(EmbeddedError, match=r"(?s)pg_ctl exited with code 1.* your own PostgreSQL, set DATABASE_URL"):
         embedded.start()
 
     embedded.stop()
@@ -208,8 +210,8 @@ def test_only_its_owner_can_reach_the_sockets_and_the_key(used_folder):
         assert key == embedded.secret_key()
         assert len(key) > 50
         assert (used_folder / "secret-key").stat().st_mode & 0o077 == 0
-        assert embedded.postgres_socket_dir.stat().st_mode & 0o077 == 0
-        assert embedded.valkey_socket.parent.stat().st_mode & 0o077 == 0
+        assert embedded.postgres.socket_dir.stat().st_mode & 0o077 == 0
+        assert embedded.valkey.socket.parent.stat().st_mode & 0o077 == 0
 
 
 def test_a_long_path_gets_its_sockets_elsewhere(data_folder):
@@ -217,8 +219,8 @@ def test_a_long_path_gets_its_sockets_elsewhere(data_folder):
 
     embedded = Embedded(deep)
 
-    assert len(str(embedded.postgres_socket_dir)) <= 80
-    assert len(str(embedded.valkey_socket)) <= 100
+    assert len(str(embedded.postgres.socket_dir)) <= 80
+    assert len(str(embedded.valkey.socket)) <= 100
 
 
 def test_as_root_a_private_folder_stays_private(data_folder, monkeypatch):
@@ -226,7 +228,7 @@ def test_as_root_a_private_folder_stays_private(data_folder, monkeypatch):
     private = data_folder / "private"
     private.mkdir(mode=0o700)
 
-    home = Embedded(private / "var").postgres_home
+    home = Embedded(private / "var").postgres.home
 
     assert data_folder not in home.parents
     assert private.stat().st_mode & 0o077 == 0

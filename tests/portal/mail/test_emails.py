@@ -15,6 +15,7 @@ from credentials.clients.rotation import Overlap
 from credentials.models import ClientSecret, Notice, Role
 from credentials.people import invitations, team
 from portal.mail import emails, tasks
+from portal.words.times import day
 from tests.world import OTHER_ADDRESS
 
 OF_PEOPLE = {Notice.Kind.MEMBER_JOINED, Notice.Kind.MEMBER_REMOVED, Notice.Kind.MEMBERSHIP_ENDED}
@@ -76,7 +77,7 @@ def test_a_reminder_arrives_in_both_forms_and_leads_to_the_client(world, mailbox
     assert message["To"] == "Person 0 <delegate@harbor.example>" or "delegate@harbor.example" in message["To"]
     assert message["From"] == "Claimsgate <no-reply@gate.example>"
     assert message["Auto-Submitted"] == "auto-generated"
-    assert message["Subject"] == f"The secret of ETL expires on {secret.expires_at:%Y-%m-%d} (A9994)"
+    assert message["Subject"] == f"The secret for ETL expires on {day(secret.expires_at)} (A9994)"
     plain, html = message.get_body(["plain"]).get_content(), message.get_body(["html"]).get_content()
     for body in (plain, html):
         assert LINK + api.client.client_id in body
@@ -100,18 +101,18 @@ def test_every_change_is_told_and_no_message_holds_a_secret(world, mailbox):
 
     assert [message["Subject"] for message in mailbox.messages] == [
         "A client was created: ETL (A9994)",
-        "ETL got a new secret (A9994)",
-        "A secret of ETL was revoked (A9994)",
-        "ETL got one more secret (A9994)",
-        "ETL got a new secret (A9994)",
-        "The allowed addresses of ETL were changed (A9994)",
+        "The secret for ETL was rotated (A9994)",
+        "A secret for ETL was revoked (A9994)",
+        "A secret was created for ETL (A9994)",
+        "The secret for ETL was rotated (A9994)",
+        "The IP allow list of ETL was changed (A9994)",
         "ETL was revoked (A9994)",
     ]
     texts = mailbox.texts()
     assert not [secret for secret in made if secret in texts]
     assert "cgs_" not in texts
     assert f"Now: {' ' * 3}8.8.8.8, 9.9.9.9" in texts
-    assert "opens the door for 24 more hours" in texts
+    assert "works for 24 more hours" in texts
 
 
 @pytest.mark.parametrize("kind", sorted(set(Notice.Kind) - OF_PEOPLE))
@@ -142,7 +143,7 @@ def test_all_are_told_who_joined_and_who_was_removed(world, mailbox):
     assert {message["Subject"].partition("(")[0].strip() for message in mailbox.messages} == {
         "Nora Bcc: all@x.example <b> joined Harbor Care Alliance",
         "Nora Bcc: all@x.example <b> was removed from Harbor Care Alliance",
-        "You were removed from Harbor Care Alliance",
+        "You are no longer a team member of Harbor Care Alliance",
     }
     for message in mailbox.messages:
         plain, html = message.get_body(["plain"]).get_content(), message.get_body(["html"]).get_content()

@@ -37,8 +37,8 @@ def test_it_says_from_where_we_see_one_and_on_whose_list_that_is(delegate, world
     page = read(delegate.get(PAGE))
 
     assert page.text_of["address"] == "8.8.4.4"
-    assert "It is on the list of Claims warehouse" in page.text
-    assert "It is not on the list of Vendor" in page.text
+    assert "On the IP allow list of Claims warehouse" in page.text
+    assert "Not on the IP allow list of Vendor" in page.text
     for hidden in ("Gone", "Of a stranger"):
         assert hidden not in page.text
 
@@ -46,8 +46,8 @@ def test_it_says_from_where_we_see_one_and_on_whose_list_that_is(delegate, world
 def test_an_address_that_no_list_could_hold_is_explained(delegate, read):
     page = read(delegate.get(PAGE, REMOTE_ADDR="192.168.3.4"))
 
-    assert "We see you as 192.168.3.4" in page.text
-    assert "No list can hold it: 192.168.3.4 is a private IP address" in page.text
+    assert "Your IP address is 192.168.3.4" in page.text
+    assert "This IP address can’t be on an IP allow list. 192.168.3.4 is a private IP address" in page.text
 
 
 def test_it_shows_what_a_machine_can_run(delegate, read, world):
@@ -56,8 +56,8 @@ def test_it_shows_what_a_machine_can_run(delegate, read, world):
     assert page.text_of["seen"] == "curl http://testserver/auth/connection"
     assert Browser(REMOTE_ADDR="8.8.8.8").get("/auth/connection").json()["address"] == "8.8.8.8"
     assert "$CLAIMSGATE_CLIENT_ID:$CLAIMSGATE_CLIENT_SECRET" in page.text_of["token"]
-    assert "You have no clients yet" in page.text
-    assert "No call was refused" in page.text
+    assert "You don’t have any clients yet" in page.text
+    assert "No refused calls" in page.text
 
 
 def test_a_call_from_an_address_off_the_list_is_seen_at_once_with_the_way_to_let_it_in(delegate, world, read):
@@ -68,13 +68,13 @@ def test_a_call_from_an_address_off_the_list_is_seen_at_once_with_the_way_to_let
     response = delegate.get(PAGE)
 
     page = read(response)
-    assert "It called from an address that is not on its list." in page.text
+    assert "The client called from an IP address that isn’t on its IP allow list." in page.text
     assert "9.9.9.9" in page.text
     link = f"/organizations/A9994/credentials/{api.client.client_id}/addresses?add=9.9.9.9"
     assert f'href="{link}"' in response.content.decode()
     form = read(delegate.get(link))
     assert [form.by_id[f"id_address_{slot}"].get("value") for slot in (1, 2, 3)] == ["8.8.8.8", "9.9.9.9", None]
-    assert "9.9.9.9 is filled in and not saved yet." in form.text
+    assert "9.9.9.9 is filled in but not saved yet." in form.text
     assert [str(address) for address in api.client.addresses.all()] == ["8.8.8.8"]
 
 
@@ -89,7 +89,7 @@ def test_calls_are_added_up_by_reason_and_address_the_unlisted_first(delegate, w
     text = read(delegate.get(PAGE)).text
 
     assert "1,212" in text
-    assert text.index("not on its list") < text.index("Its secret had expired.")
+    assert text.index("isn’t on its IP allow list") < text.index("The client secret had expired.")
     assert "1.1.1.1" not in text
     assert "Theirs" not in text
 
@@ -120,7 +120,7 @@ def test_a_full_list_says_that_another_address_has_to_go(delegate, world, read):
 
     page = read(delegate.get(f"/organizations/A9994/credentials/{client.client_id}/addresses?add=9.9.9.9"))
 
-    assert "All eight places are taken. To let 9.9.9.9 in, put it in the place of another." in page.text
+    assert "The list already has eight IP addresses. To add 9.9.9.9, replace one of them." in page.text
 
 
 def test_a_colleague_sees_the_refusals_and_no_way_to_change_the_list(colleague, world, read):
@@ -164,7 +164,7 @@ def test_the_overview_tells_of_calls_refused_in_the_last_day(delegate, world, re
     refused(world.harbor, client, address="9.9.9.9")
     refused(world.harbor, client, address="9.9.9.9", ago=dt.timedelta(hours=25))
 
-    assert "42 calls of your clients were refused in the last 24 hours. See why" in overview(delegate, read)
+    assert "42 calls from your clients were refused in the last 24 hours. View reasons" in overview(delegate, read)
 
 
 def test_the_overview_leads_to_where_a_secret_is_rotated(delegate, world, read):
@@ -173,7 +173,7 @@ def test_the_overview_leads_to_where_a_secret_is_rotated(delegate, world, read):
 
     response = delegate.get("/organizations/A9994")
 
-    assert "The secret of ETL expires in 9 days. Rotate the secret" in read(response).text
+    assert "The secret for ETL expires in 9 days. Rotate secret" in read(response).text
     assert f"/credentials/{client.client_id}/rotate" in response.content.decode()
 
 
@@ -205,8 +205,8 @@ def test_the_overview_warns_when_the_old_secret_is_still_in_use_shortly_before_i
 
     late = overview(delegate, read)
 
-    assert "The old secret of ETL ends in 23 hours. See the client" in early
-    assert "and it was used less than a minute ago: its system needs the new one." in late
+    assert "The old secret for ETL expires in 23 hours. View client" in early
+    assert "and it was used less than a minute ago. Add the new secret to its system." in late
 
 
 def test_of_many_warnings_the_overview_shows_the_worst_and_counts_the_others(delegate, world, read):
@@ -218,8 +218,8 @@ def test_of_many_warnings_the_overview_shows_the_worst_and_counts_the_others(del
 
     text = overview(delegate, read)
 
-    assert text.index("Old cannot sign in: its secret expired 3 days ago.") < text.index("The secret of Client 0")
-    assert "And 3 more. See all clients" in text
+    assert text.index("Old can’t sign in: its secret expired 3 days ago.") < text.index("The secret for Client 0")
+    assert "And 3 more. View all clients" in text
 
 
 def test_a_colleague_is_told_who_can_do_something_about_it(colleague, world, read):
@@ -227,7 +227,7 @@ def test_a_colleague_is_told_who_can_do_something_about_it(colleague, world, rea
 
     response = colleague.get("/organizations/A9994")
 
-    assert "a person with the role Credential Delegate manages credentials" in read(response).text
+    assert "To manage API credentials, you need the role Credential Delegate." in read(response).text
     assert "/rotate" not in response.content.decode()
 
 

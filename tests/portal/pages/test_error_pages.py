@@ -18,7 +18,7 @@ def test_a_request_that_cannot_be_read(delegate, read):
     response = delegate.get("/sign-in", headers={"Host": "elsewhere.example"})
 
     assert response.status_code == 400
-    assert "This request could not be read" in read(response).text
+    assert "We can’t read this request" in read(response).text
 
 
 def test_our_own_mistake_is_answered_in_the_design_with_a_number_to_quote(world, monkeypatch, read):
@@ -33,7 +33,7 @@ def test_our_own_mistake_is_answered_in_the_design_with_a_number_to_quote(world,
 
     page = read(response)
     assert response.status_code == 500
-    assert "Something went wrong on our side" in page.text
+    assert "Something went wrong on our end" in page.text
     assert response["X-Request-Id"] in page.text
 
 
@@ -41,5 +41,5 @@ def test_whoever_may_not_is_told_who_may(colleague, read):
     response = colleague.get("/organizations/A9994/credentials/new")
 
     assert response.status_code == 403
-    assert "You may not do this" in read(response).text
+    assert "You don’t have permission to do this" in read(response).text
     assert "Credential Delegate" in read(response).text

@@ -32,8 +32,8 @@ def test_an_organization_is_offered_what_its_model_has(delegate, stranger):
 def test_every_kind_is_told_in_plain_words(stranger, read):
     page = read(stranger.get(MESA))
 
-    assert "What was billed on claims that Medicare is still working on" in page.text
-    assert "How far each of those claims has come." in page.text
+    assert "What was billed on claims that Medicare is still processing" in page.text
+    assert "The processing status of those claims." in page.text
 
 
 def test_who_may_have_partially_adjudicated_claims_starts_an_export_of_them(stranger):

@@ -79,8 +79,8 @@ def test_each_problem_stands_at_its_field(delegate, mbis, read):
 
     page = read(response)
     assert response.status_code == 400
-    assert "This time is yet to come." in page.errors_of("id_since")
-    assert "Choose at least one kind of data." in page.text_of["id_resource_types_error"]
+    assert "This time is in the future." in page.errors_of("id_since")
+    assert "Choose at least one type of data." in page.text_of["id_resource_types_error"]
     assert "id_scope_error" in page.by_id
     assert not Job.objects.exists()
 
@@ -91,7 +91,7 @@ def test_each_problem_stands_at_its_field(delegate, mbis, read):
         ("0001-01-01T00:00:00+05:30", "This time is before 1900."),
         ("0001-01-01T00:00", "This time is before 1900."),
         ("1899-12-31T23:59:59", "This time is before 1900."),
-        ("9999-12-31T23:59:59-14:00", "This time is yet to come."),
+        ("9999-12-31T23:59:59-14:00", "This time is in the future."),
     ],
 )
 def test_a_time_that_nothing_can_have_changed_since_is_refused(delegate, mbis, read, since, problem):
@@ -114,7 +114,7 @@ def test_without_a_roster_there_is_nothing_to_start(delegate, read):
     page = read(delegate.get(f"{EXPORTS}/new"))
     response = delegate.post(f"{EXPORTS}/new", EVERYTHING)
 
-    assert "A roster comes first" in page.text
+    assert "Load a roster first" in page.text
     assert response.status_code == 400
     assert not Job.objects.exists()
 
@@ -166,7 +166,7 @@ def test_the_news_say_how_far_it_is(delegate, started, read):
 
     assert response.status_code == 200
     assert '<progress class="progress__bar" max="100" value="42"' in response.content.decode()
-    assert "42 % is written" in read(response).text
+    assert "42% done" in read(response).text
     assert "<html" not in response.content.decode()
 
 
@@ -204,7 +204,7 @@ def test_what_is_gone_stands_in_a_file_of_its_own(delegate, world, mbis, read):
     saved = delegate.get(f"{EXPORTS}/{job.pk}/files/{file.name}")
 
     assert "Deleted ExplanationOfBenefit" in page.text
-    assert "of 2 people" in page.text
+    assert "for 2 beneficiaries" in page.text
     assert "0 resources" in page.text
     assert f"A9994-export-{job.pk}-1-deleted-ExplanationOfBenefit.ndjson" in saved["Content-Disposition"]
 
@@ -265,7 +265,7 @@ def test_an_export_is_cancelled_after_a_question(delegate, world, started, read)
     assert f"Cancel export {started.pk}?" in asked.text
     assert before == Job.Status.PENDING
     assert Job.objects.get().status == Job.Status.CANCELLED
-    assert f"Export {started.pk} is cancelled." in read(response).text
+    assert f"Export {started.pk} was cancelled." in read(response).text
     assert AuditEvent.objects.get(action=audit.Action.EXPORT_CANCELLED).user == world.delegate
 
 
@@ -273,7 +273,7 @@ def test_a_finished_export_is_not_cancelled(delegate, finished, read):
     response = delegate.post(f"{EXPORTS}/{finished.pk}/cancel", follow=True)
 
     assert Job.objects.get().status == Job.Status.COMPLETED
-    assert "had already finished; nothing was cancelled" in read(response).text
+    assert "had already finished. Nothing was cancelled" in read(response).text
 
 
 def test_a_failure_is_told_in_words(delegate, started, read):
@@ -282,7 +282,7 @@ def test_a_failure_is_told_in_words(delegate, started, read):
     page = read(delegate.get(f"{EXPORTS}/{started.pk}"))
 
     assert "Failed The disk for exports is full." in page.text
-    assert f"tell the operators the number of this export, {started.pk}" in page.text
+    assert f"give the Claimsgate operators this export number: {started.pk}" in page.text
 
 
 def test_an_export_in_which_nothing_changed_says_so(delegate, mbis, read):

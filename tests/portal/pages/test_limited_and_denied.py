@@ -59,9 +59,9 @@ def test_each_page_of_a_limited_organization_says_since_when_and_how(delegate, w
     page = read(delegate.get(f"{HARBOR}{path}"))
 
     assert "Limited access" in page.text
-    assert "ended on 31 Mar 2026. What you can export is limited." in page.text
-    assert ("roster that CMS made on or before 31 Mar 2026" in page.text) == (strategy == "historical")
-    assert ("Claims: those for services on or before 31 Mar 2026" in page.text) == (strategy == "historical")
+    assert "ended on Mar 31, 2026. You can only export limited data." in page.text
+    assert ("roster that CMS created on or before Mar 31, 2026" in page.text) == (strategy == "historical")
+    assert ("Claims: services on or before Mar 31, 2026" in page.text) == (strategy == "historical")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -82,10 +82,10 @@ def test_pages_count_whom_an_export_would_hold(delegate, world, read, strategy, 
     delegate.post(f"{HARBOR}/exports/new", {"scope": "patient", "resource_types": ["Patient"]})
 
     assert Job.objects.get().roster.beneficiary_count == count
-    assert f"{count} attributed beneficiaries, by the roster of" in overview.text
+    assert f"{count} attributed beneficiaries on the roster of" in overview.text
     assert ("You have 3 attributed beneficiaries." in overview.text) == (strategy == "historical")  # else it is old
     assert f": {count} attributed beneficiaries." in start.text
-    assert f"People {count}" in attribution.text.split("All rosters")[0]
+    assert f"Beneficiaries {count}" in attribution.text.split("All rosters")[0]
 
 
 def test_a_limited_organization_is_not_ready_but_limited_on_the_overview_and_in_the_list(browse, world, rosters, read):
@@ -97,7 +97,7 @@ def test_a_limited_organization_is_not_ready_but_limited_on_the_overview_and_in_
     overview, listed = read(browser.get(HARBOR)), read(browser.get("/organizations"))
 
     for page in (overview, listed):
-        assert "Limited since 31 Mar 2026" in page.text
+        assert "Limited since Mar 31, 2026" in page.text
         assert "Ready" not in page.text
     # The last roster before the end is old for ever, and that is right.
     assert "Roster is old" not in overview.text
@@ -111,7 +111,7 @@ def test_without_a_roster_up_to_the_end_each_page_says_which_one_is_wanted(deleg
 
     page = read(delegate.get(f"{HARBOR}{path}"))
 
-    assert "on or before 31 Mar 2026, when participation ended" in page.text
+    assert "that CMS created on or before Mar 31, 2026, when participation ended" in page.text
     assert "2 attributed" not in page.text
     assert "this month’s roster" not in page.text
 
@@ -123,14 +123,14 @@ def test_and_so_does_the_answer_to_whoever_starts_an_export_all_the_same(delegat
     page = delegate.post(f"{HARBOR}/exports/new", {"scope": "patient", "resource_types": ["Patient"]})
 
     assert page.status_code == 400
-    assert "Load a roster that CMS made on or before 31 Mar 2026" in read(page).text
+    assert "Load a roster that CMS created on or before Mar 31, 2026" in read(page).text
     assert not Job.objects.exists()
 
 
 def test_the_upload_page_says_that_a_later_roster_is_not_used(delegate, world, read):
     limit(world.harbor)
 
-    assert "A later one is kept and shown, but not used." in read(delegate.get(f"{HARBOR}/attribution/new")).text
+    assert "You can load a later one, but exports won’t use it." in read(delegate.get(f"{HARBOR}/attribution/new")).text
 
 
 # --- Denied -----------------------------------------------------------------------------------------------------------
@@ -165,8 +165,8 @@ def test_the_page_of_a_denied_client_says_why_it_cannot_sign_in(delegate, world,
 
     page = read(delegate.get(pages_about_a_client[2]))
 
-    assert "It cannot sign in while Harbor Care Alliance is denied access" in page.text
-    assert "It has never signed in" not in page.text
+    assert "This client can’t sign in while Harbor Care Alliance is denied access" in page.text
+    assert "This client has never signed in" not in page.text
 
 
 def test_the_list_of_organizations_and_a_revoked_client_say_what_is_so(browse, world, read):

@@ -57,7 +57,7 @@ def test_the_list_asks_the_database_as_often_for_many_organizations_as_for_two(b
 def test_whoever_has_no_organization_is_told_what_to_do(browse, world, read):
     page = read(browse(world.operator).get("/organizations"))
 
-    assert "You belong to no organization yet" in page.text
+    assert "You aren’t a team member of any organization yet" in page.text
     assert "Go to the administration" in page.text
 
 
@@ -78,7 +78,7 @@ def test_the_overview_of_a_new_organization_is_a_list_of_things_to_do(delegate, 
         "No export",
         "Create a client",
         "Load a roster",
-        "Run your first export",
+        "Start your first export",
     ):
         assert words in page.text
 
@@ -101,7 +101,7 @@ def test_the_overview_of_one_that_is_set_up_says_so(delegate, world, read):
     page = read(delegate.get("/organizations/A9994"))
 
     assert page.text.count("Done: ") == 3
-    assert "The secret of ETL expires in 90 days" in page.text
+    assert "The secret for ETL expires in 90 days" in page.text
     assert "3 attributed beneficiaries" in page.text
     assert "Ready" in page.text
 
@@ -112,10 +112,10 @@ def test_the_overview_warns_of_a_secret_that_ends_and_of_an_old_roster(delegate,
 
     page = read(delegate.get("/organizations/A9994"))
 
-    assert "The secret of ETL expired" in page.text
-    assert "Replace a secret that expires" in page.text
+    assert "The secret for ETL expired" in page.text
+    assert "Rotate a secret that expires" in page.text
     assert "Roster is old" in page.text
-    assert "CMS made the current one 60 days ago" in page.text
+    assert "CMS created the current roster 60 days ago" in page.text
 
 
 def test_a_client_whose_secrets_are_all_revoked_has_none(delegate, world, read):
@@ -130,7 +130,7 @@ def test_a_client_whose_secrets_are_all_revoked_has_none(delegate, world, read):
 def test_a_colleague_is_told_who_creates_clients(colleague, read):
     page = read(colleague.get("/organizations/A9994"))
 
-    assert "a person with the role Credential Delegate manages credentials" in page.text
+    assert "To manage API credentials, you need the role Credential Delegate." in page.text
 
 
 def test_a_denied_organization_is_told_so_on_every_page(delegate, world, read):
@@ -138,5 +138,5 @@ def test_a_denied_organization_is_told_so_on_every_page(delegate, world, read):
 
     for path in ("", "/credentials", "/attribution", "/exports"):
         page = delegate.get(f"/organizations/A9994{path}")
-        assert "may not be given claims at present" in read(page).text
+        assert "can’t get claims right now" in read(page).text
         assert "/new" not in page.content.decode()

@@ -35,7 +35,7 @@ def test_a_good_file_is_published_and_its_numbers_are_shown(delegate, world, peo
     page = read(response)
     assert response.redirect_chain[-1][0] == f"{ATTRIBUTION}/{roster.pk}"
     assert (roster.beneficiary_count, roster.joined_count, roster.left_count) == (4, 1, 1)
-    for words in ("Roster published", "People 4", "Joined 1", "Left 1", roster.file_name, str(world.delegate)):
+    for words in ("Roster published", "Beneficiaries 4", "Joined 1", "Left 1", roster.file_name, str(world.delegate)):
         assert words in page.text
     assert roster.received_from == world.delegate
     assert AuditEvent.objects.filter(action=audit.Action.ROSTER_PUBLISHED, user=world.delegate).count() == 2
@@ -47,8 +47,8 @@ def test_the_attribution_page_shows_the_current_roster_and_those_before(delegate
 
     page = read(delegate.get(ATTRIBUTION))
 
-    assert "Current roster People 3 Joined 0 Left 2" in page.text
-    assert "Made by CMS 1 Nov 2026, 10:00 UTC" in page.text
+    assert "Current roster Beneficiaries 3 Joined 0 Left 2" in page.text
+    assert "Created by CMS Nov 1, 2026, 10:00 UTC" in page.text
     for timestamp in (OCTOBER, NOVEMBER):
         assert synthetic.cclf_archive_name("A9994", 2026, timestamp) in page.text
 
@@ -61,7 +61,13 @@ def test_a_bad_file_is_refused_with_the_place_and_the_reason_and_changes_nothing
     roster = RosterFile.objects.get()
     page = read(response)
     assert roster.status == RosterFile.Status.REFUSED
-    for words in ("Roster refused", "Nothing has changed", "What is wrong", "What to do", roster.problems[0]["reason"]):
+    for words in (
+        "Roster refused",
+        "Nothing was changed",
+        "Problems found",
+        "What to do",
+        roster.problems[0]["reason"],
+    ):
         assert words in page.text
     assert not RosterEntry.objects.exists()
 

@@ -1,5 +1,6 @@
 """Every page of an organization, for everyone who may come."""
 
+import copy
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from credentials.people.invitations import invite
 from exports.models import Job
 from portal.pages import urls as site_urls
 from tests.credentials.tokens.signing import ec_key, jwk, key_set
+from tests.world import World
 
 PAGES = {
     "overview": "",
@@ -60,9 +62,10 @@ GATED = {
 WITHOUT_TITLE = {"audit-csv", "audit-ndjson", "export-progress"}
 
 
-@pytest.fixture
-def address(world):
-    """The URL of a page of Harbor, by its name."""
+@pytest.fixture(scope="module")
+def one_of_each(kept) -> tuple[World, dict[str, object]]:
+    """A world in which Harbor has one of everything, and how these are named in URLs."""
+    world = World()
     roster = world.roster(world.harbor, world.beneficiaries(1))
     job = Job.objects.create(
         organization=world.harbor,
@@ -77,7 +80,7 @@ def address(world):
     key = add_keys(client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)[0]
     set_key_set_url(client, "https://keys.harbor.example/jwks.json", by=world.delegate)
     invitation = invite(world.harbor, email="new@harbor.example", role="credential_delegate", by=world.delegate)
-    known = {
+    return world, {
         "invitation": invitation.pk,
         "member": Membership.objects.get(user=world.colleague).pk,
         "client": client.client_id,
@@ -86,7 +89,17 @@ def address(world):
         "roster": roster.pk,
         "job": job.pk,
     }
-    return lambda name: "/organizations/A9994" + PAGES[name].format(**known)
+
+
+@pytest.fixture
+def world(db, one_of_each) -> World:
+    return copy.deepcopy(one_of_each[0])
+
+
+@pytest.fixture
+def address(world, one_of_each):
+    """The URL of a page of Harbor, by its name."""
+    return lambda name: "/organizations/A9994" + PAGES[name].format(**one_of_each[1])
 
 
 def test_every_page_of_an_organization_is_among_those_tried_here():
@@ -113,7 +126,7 @@ def test_a_colleague_sees_all_but_what_changes_credentials(colleague, address, r
 
     assert response.status_code == (403 if name in FOR_MANAGERS else 200)
     if name in FOR_MANAGERS:
-        assert "a person with the role Credential Delegate manages credentials" in read(response).text
+        assert "To manage API credentials, you need the role Credential Delegate." in read(response).text
 
 
 @pytest.mark.parametrize("name", PAGES)

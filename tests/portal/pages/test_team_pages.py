@@ -27,7 +27,7 @@ EMAIL = "new@harbor.example"
 NEW_PASSWORD = "three small boats at dawn"
 LINK = re.compile(r"http://localhost:8000(/invitation\?link=\S+)")
 JOIN = {"name": "New Person", "password1": NEW_PASSWORD, "responsibility": "taken"}
-OVER = "This link opens nothing"
+OVER = "This link is no longer valid"
 
 
 def invite(browser: Browser, email: str = EMAIL, **fields):
@@ -68,20 +68,20 @@ def test_it_shows_members_and_open_invitations(delegate, world, link, read):
 
     assert f"{world.delegate} (you)" in page
     assert "colleague@harbor.example" in page
-    assert "does not manage credentials" in page
+    assert "doesn’t manage API credentials" in page
     assert EMAIL in page
     assert "Sent" in page
     assert "custodian@mesa.example" not in page
 
 
 def test_without_invitations_it_says_so(delegate, read):
-    assert "No invitation is open." in read(delegate.get(TEAM)).text
+    assert "There are no open invitations." in read(delegate.get(TEAM)).text
 
 
 def test_who_does_not_manage_credentials_reads_and_changes_nothing(colleague, world, link):
     page = colleague.get(TEAM).content.decode()
 
-    assert "You can see this page and cannot change it." in html.unescape(page)
+    assert "You can view this page, but you can’t change it." in html.unescape(page)
     assert "/remove" not in page
     assert "/resend" not in page
     assert f"{TEAM}/invite" not in page
@@ -89,15 +89,15 @@ def test_who_does_not_manage_credentials_reads_and_changes_nothing(colleague, wo
 
 def test_a_second_step_counts_and_recovery_codes_alone_do_not(delegate, world):
     def answers() -> list[str]:
-        return re.findall(r'data-label="Second step">(\w+)<', delegate.get(TEAM).content.decode())
+        return re.findall(r'data-label="Two-factor authentication">(\w+)<', delegate.get(TEAM).content.decode())
 
     before = answers()
     Authenticator.objects.create(user=world.colleague, type=Authenticator.Type.RECOVERY_CODES, data={})
     with_codes = answers()
     give_app(world.delegate)
 
-    assert before == with_codes == ["No", "No"]
-    assert sorted(answers()) == ["No", "Yes"]
+    assert before == with_codes == ["Off", "Off"]
+    assert sorted(answers()) == ["Off", "On"]
 
 
 def test_it_asks_the_database_the_same_however_many_there_are(delegate, world, django_assert_max_num_queries):
@@ -114,9 +114,9 @@ def test_a_person_is_invited_and_gets_a_mail(delegate, world, mails, read):
     answer = invite(delegate, "New@harbor.example", name="New Person")
 
     assert answer["Location"] == TEAM
-    assert "New@harbor.example is invited." in read(delegate.get(TEAM)).text
+    assert "We’re sending an invitation to New@harbor.example." in read(delegate.get(TEAM)).text
     (mail,) = mails
-    assert mail.subject == "You are invited to Harbor Care Alliance (A9994)"
+    assert mail.subject == "You are invited to join Harbor Care Alliance (A9994)"
     assert mail.to == ["New Person <New@harbor.example>"]
     assert "as Credential Delegate" in mail.body
     assert LINK.search(mail.body)
@@ -136,11 +136,11 @@ def test_the_broker_is_told_nothing_of_it(delegate, monkeypatch):
 @pytest.mark.parametrize(
     ("email", "words"),
     [
-        ("", "Enter the person’s e-mail address."),
-        ("nobody", "This is not an e-mail address."),
-        ("new@harbor.example\r\nBcc: all@x.example", "This is not an e-mail address."),
-        ("colleague@HARBOR.example", "is a member of Harbor Care Alliance already."),
-        ("taken@harbor.example", "is invited already."),
+        ("", "Enter their email address."),
+        ("nobody", "Enter a valid email address"),
+        ("new@harbor.example\r\nBcc: all@x.example", "Enter a valid email address"),
+        ("colleague@HARBOR.example", "is already a team member of Harbor Care Alliance."),
+        ("taken@harbor.example", "is already invited."),
     ],
 )
 def test_a_mistake_is_told_at_the_field(delegate, mails, read, email, words):
@@ -196,7 +196,7 @@ def test_while_the_mail_server_is_away_the_invitation_waits(delegate, mails, mon
     answer = invite(delegate)
 
     assert answer.status_code == 302
-    assert "Could not be sent yet" in read(delegate.get(TEAM)).text
+    assert "Not sent" in read(delegate.get(TEAM)).text
 
 
 # --- The link -------------------------------------------------------------------------------------------------------
@@ -367,9 +367,9 @@ def test_then_the_person_signs_in_and_is_asked_for_a_second_step(visitor, link):
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
-        ({"responsibility": ""}, "Check this box to join."),
-        ({"responsibility": []}, "Check this box to join."),
-        ({"responsibility": "no"}, "Check this box to join."),
+        ({"responsibility": ""}, "To join, check this box."),
+        ({"responsibility": []}, "To join, check this box."),
+        ({"responsibility": "no"}, "To join, check this box."),
         ({"name": ""}, "Enter your name."),
         ({"password1": "short"}, "15"),
         ({"password1": EMAIL}, "similar"),
@@ -418,7 +418,7 @@ def test_somebody_else_who_is_signed_in_cannot_accept(browse, world, link, read)
 
     assert page.status_code == posted.status_code == 403
     text = read(page).text
-    assert "You are signed in as custodian@mesa.example" in text
+    assert "You’re signed in as custodian@mesa.example" in text
     assert EMAIL not in text
     assert "Harbor" not in text
     assert not is_member("custodian@mesa.example")

@@ -83,7 +83,7 @@ def test_who_may_call_and_with_which_keys_is_delicate_too(sleepy, world, read, p
     assert [str(address) for address in client.addresses.all()] == ["8.8.8.8"]
     assert not client.keys.exists()
     assert not client.key_sets.exists()
-    assert "what you had sent was not carried out" in form.text
+    assert "your changes weren’t saved yet" in form.text
     assert [form.by_id[f"id_{name}"].get("value") for name in typed] == list(typed.values())
     assert "4711" not in form.text
 
@@ -95,7 +95,7 @@ def test_a_form_that_was_interrupted_comes_again_with_what_was_typed(sleepy, rea
 
     page = read(form)
     assert before == 0
-    assert "what you had sent was not carried out" in page.text
+    assert "your changes weren’t saved yet" in page.text
     assert [page.by_id[f"id_{name}"].get("value") for name in TYPED] == list(TYPED.values())
     assert not Client.objects.exists()
     assert sleepy.post(NEW, TYPED).status_code == 302
@@ -129,7 +129,7 @@ def test_a_wrong_password_leads_nowhere(sleepy, read):
     response = sleepy.post("/sign-in/again", {"password": "wrong", "next": NEW})
 
     assert response.status_code == 400
-    assert "This is not your password." in read(response).errors_of("id_password")
+    assert "This isn’t your password." in read(response).errors_of("id_password")
     assert sleepy.get(NEW).status_code == 302
 
 
@@ -195,7 +195,7 @@ def test_whoever_has_nothing_to_show_signs_in_again(world, sleepy, read):
     response = browser.post(NEW, TYPED, follow=True)
 
     assert response.redirect_chain[-1][0] == f"/sign-in?next={NEW}"
-    assert "What you had sent was not carried out." in read(response).text
+    assert "Your changes weren’t saved." in read(response).text
     assert auth.SESSION_KEY not in browser.session
     assert not Client.objects.exists()
 

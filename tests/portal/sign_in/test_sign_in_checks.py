@@ -24,13 +24,13 @@ def test_good_settings_are_met_with_silence(production):
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        ([{**GOOD, "issuer": ""}], "login-gov lacks issuer"),
-        ([{"name": "X"}], "an entry without id lacks client_id"),
-        ([{**GOOD, "id": "login.gov"}], "has other characters than small letters"),
-        ([{**GOOD, "issuer": "http://secure.login.gov/"}], "does not begin with https://"),
-        ([{**GOOD, "secret": "x"}], "has secret, which means nothing"),
-        ([{**GOOD, "private_key_file": "/nowhere/key.pem"}], "is not at /nowhere/key.pem"),
-        ([GOOD, GOOD], "the id login-gov stands there twice"),
+        ([{**GOOD, "issuer": ""}], "login-gov is missing issuer"),
+        ([{"name": "X"}], "an entry without id is missing client_id"),
+        ([{**GOOD, "id": "login.gov"}], "has characters other than lowercase letters"),
+        ([{**GOOD, "issuer": "http://secure.login.gov/"}], "doesn't start with https://"),
+        ([{**GOOD, "secret": "x"}], "has an unknown field, secret"),
+        ([{**GOOD, "private_key_file": "/nowhere/key.pem"}], "doesn't exist: /nowhere/key.pem"),
+        ([GOOD, GOOD], "the id login-gov is used twice"),
     ],
 )
 def test_what_is_wrong_with_a_provider_is_said(production, entries, words):

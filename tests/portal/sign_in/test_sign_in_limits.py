@@ -33,7 +33,10 @@ def test_after_ten_tries_even_the_right_password_has_to_wait(read):
     response = browser.post("/sign-in", GOOD)
 
     assert response.status_code == 400
-    assert re.search(r"Too many tries\. Wait \d minutes? and try again\. With a passkey you can", read(response).text)
+    assert re.search(
+        r"Too many attempts\. Wait \d minutes? and try again\. You can still sign in with a passkey",
+        read(response).text,
+    )
     assert not is_in(browser)
 
 
@@ -112,7 +115,7 @@ def test_an_unknown_address_is_limited_just_the_same(read):
     page = read(Browser(REMOTE_ADDR=OFFICE).post("/sign-in", {**BAD, "login": "nobody@harbor.example"}))
 
     assert known == unknown
-    assert "Too many tries." in page.text
+    assert "Too many attempts." in page.text
 
 
 def test_an_attack_leaves_a_few_lines_in_the_trail():
@@ -130,7 +133,7 @@ def test_the_page_itself_cannot_be_asked_without_end(settings, read):
     response = Browser(REMOTE_ADDR=HOME).post("/sign-in", GOOD)
 
     assert response.status_code == 429
-    assert "Too many tries" in read(response).text
+    assert "Too many attempts" in read(response).text
 
 
 def test_x_forwarded_for_of_a_stranger_makes_no_new_address():

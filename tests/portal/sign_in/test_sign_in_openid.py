@@ -21,7 +21,7 @@ from credentials.models import AuditEvent, Membership, Organization, Role, User
 from credentials.people import invitations
 from credentials.trail.audit import Action
 from portal.sign_in import mail_addresses
-from portal.sign_in.openid_connect import Adapter, Provider
+from portal.sign_in.openid_connect import Adapter, OpenIdProvider
 from tests.authenticators import code
 from tests.journeys.conftest import free_port
 from tests.portal.sign_in.test_sign_in_second_step import set_up_app
@@ -66,7 +66,7 @@ def configured(settings, issuer, world):
         entry = {"id": "test-idp", "name": "Test IdP", "issuer": issuer, "client_id": "claimsgate", **entry}
         settings.SOCIALACCOUNT_PROVIDERS = {
             "openid_connect": {
-                "provider_class": "portal.sign_in.openid_connect.Provider",
+                "provider_class": "portal.sign_in.openid_connect.OpenIdProvider",
                 "APPS": [
                     {
                         "provider_id": entry["id"],
@@ -249,7 +249,7 @@ def test_an_address_that_is_not_verified_opens_nothing(visitor, account, read, v
     response = come_in(visitor)
 
     assert response["Location"] == "/sign-in"
-    assert "Test IdP does not say that your e-mail address is verified." in read(visitor.get("/sign-in")).text
+    assert "Your email address isn’t verified at Test IdP." in read(visitor.get("/sign-in")).text
     assert not is_in(visitor)
     assert not SocialAccount.objects.exists()
 
@@ -260,7 +260,7 @@ def test_a_stranger_gets_no_account(visitor, account, read):
 
     come_in(visitor, "stranger")
 
-    assert "nobody with this address may sign in here" in read(visitor.get("/sign-in")).text
+    assert "no Claimsgate account uses it" in read(visitor.get("/sign-in")).text
     assert not is_in(visitor)
     assert User.objects.count() == before
     assert not SocialAccount.objects.exists()
@@ -293,7 +293,7 @@ def test_calling_it_off_at_the_provider_leads_back_in_words(visitor, read):
 
     visitor.get(with_query(urlsplit(answer.headers["Location"])._replace(scheme="", netloc="").geturl(), state=state))
 
-    assert "Test IdP did not sign you in: it was called off there." in read(visitor.get("/sign-in")).text
+    assert "You weren’t signed in, because that was cancelled at Test IdP." in read(visitor.get("/sign-in")).text
     assert not is_in(visitor)
 
 
@@ -304,7 +304,7 @@ def test_a_provider_that_does_not_answer_is_no_mistake_of_ours(configured, read)
     response = visitor.get(START)
 
     assert response["Location"] == "/sign-in"
-    assert "Signing in through Test IdP did not work." in read(visitor.get("/sign-in")).text
+    assert "We couldn’t sign you in with Test IdP." in read(visitor.get("/sign-in")).text
 
 
 # --- Second step and links --------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_a_password_that_nobody_has_confirmed_is_taken_away(visitor, account, ma
     assert visitor.get("/account").status_code == 200
     assert mail_addresses.is_verified(newcomer)
     assert not newcomer.has_usable_password()
-    assert mails[-1].subject == "Claimsgate: You signed in with Test IdP"
+    assert mails[-1].subject == "Claimsgate: Your Test IdP account was linked"
 
 
 def test_a_confirmed_password_stays(visitor, world):
@@ -356,7 +356,7 @@ def test_a_confirmed_password_stays(visitor, world):
 
 
 def assert_refused(visitor: Browser, read) -> None:
-    assert "Signing in through Test IdP did not work." in read(visitor.get("/sign-in")).text
+    assert "We couldn’t sign you in with Test IdP." in read(visitor.get("/sign-in")).text
     assert not is_in(visitor)
     assert not SocialAccount.objects.exists()
 
@@ -544,4 +544,4 @@ def test_a_private_key_can_stand_for_the_secret(configured, monkeypatch, tmp_pat
 def test_the_same_subject_of_another_issuer_is_another_person():
     one, two = ({"iss": f"https://{name}.example", "sub": SUBJECT} for name in ("one", "two"))
 
-    assert Provider.extract_uid(None, one) != Provider.extract_uid(None, two)
+    assert OpenIdProvider.extract_uid(None, one) != OpenIdProvider.extract_uid(None, two)

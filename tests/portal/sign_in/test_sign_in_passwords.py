@@ -35,7 +35,7 @@ def test_a_forgotten_password_is_set_anew_by_mail(visitor, world, mails, read):
     form = visitor.get(opened["Location"])
     done = visitor.post(opened["Location"], {"password1": NEW})
 
-    assert "If somebody here has this address" in read(asked).text
+    assert "If there’s an account with this email address" in read(asked).text
     assert mails[0].to == ["delegate@harbor.example"]
     assert opened["Location"] == "/sign-in/new-password"
     assert "Set your password" in read(form).text
@@ -98,7 +98,7 @@ def test_a_link_works_once(visitor, world, mails, read):
     again = visitor.post("/sign-in/new-password", {"password1": "somebody else's password"})
 
     assert again.status_code == 410
-    assert "This link does not work any more" in read(again).text
+    assert "This link is no longer valid" in read(again).text
     world.delegate.refresh_from_db()
     assert world.delegate.check_password(NEW)
 
@@ -153,7 +153,7 @@ def test_setting_it_by_mail_signs_out_everywhere_and_is_told_and_written_down(vi
     visitor.post("/sign-in/new-password", {"password1": NEW})
 
     assert delegate.get("/account").status_code == 302
-    assert mails[-1].subject == "Claimsgate: Your password was set by mail"
+    assert mails[-1].subject == "Claimsgate: Your password was reset"
     event = AuditEvent.objects.get(action=Action.PASSWORD_CHANGED)
     assert (event.user, event.organization, event.detail["by_means_of"]) == (world.delegate, world.harbor, "mail")
 
@@ -203,7 +203,7 @@ def test_nothing_is_said_of_how_a_password_is_composed(delegate, world, password
 def test_the_old_password_is_asked_for(delegate, world, read):
     response = delegate.post("/account/password", {"oldpassword": "wrong", "password1": NEW})
 
-    assert "This is not your current password." in read(response).errors_of("id_oldpassword")
+    assert "This isn’t your current password." in read(response).errors_of("id_oldpassword")
     world.delegate.refresh_from_db()
     assert world.delegate.check_password(PASSWORD)
 

@@ -83,9 +83,11 @@ def test_nothing_of_the_organization_opens_before_it_is_set_up(newcomer, world, 
 def test_the_page_says_who_asks_and_what_to_choose_from(newcomer, read):
     page = read(newcomer.get("/organizations/A9994", follow=True))
 
-    assert "Harbor Care Alliance asks everyone who may manage credentials for a second step" in page.text
+    assert (
+        "Harbor Care Alliance requires two-factor authentication for everyone who manages API credentials" in page.text
+    )
     assert "Set up a passkey" in page.text
-    assert "Set up an app" in page.text
+    assert "Set up an authenticator app" in page.text
 
 
 def test_whoever_does_not_manage_credentials_is_not_asked(world):
@@ -110,7 +112,7 @@ def test_in_the_list_a_closed_organization_says_only_that(newcomer, world, read)
 
     page = read(newcomer.get("/organizations"))
 
-    assert "Harbor Care Alliance A9994 Medicare Shared Savings Program Credential Delegate Closed" in page.text
+    assert "Harbor Care Alliance A9994 Medicare Shared Savings Program Credential Delegate Locked" in page.text
     assert page.text.count("Setup needed") == 1  # Mesa's
 
 
@@ -136,7 +138,7 @@ def test_an_app_is_set_up_and_the_way_goes_on_where_one_was_going(newcomer, worl
     assert 'src="data:image/svg+xml;base64,' in page.content.decode()
     assert "Save your recovery codes" in read(codes).text
     assert len(re.findall(r"<li><code>\d{8}</code></li>", codes.content.decode())) == 10
-    assert 'href="/organizations/A9994/exports">I have saved them' in codes.content.decode()
+    assert 'href="/organizations/A9994/exports">I’ve saved the codes' in codes.content.decode()
     assert newcomer.get("/organizations/A9994/exports").status_code == 200
 
 
@@ -245,7 +247,7 @@ def test_one_can_start_over_with_another_account(newcomer, visitor, read):
 
     visitor.post("/sign-out")
 
-    assert "E-mail address" in read(visitor.get("/sign-in")).text
+    assert "Email address" in read(visitor.get("/sign-in")).text
 
 
 def test_keys_are_sealed_in_the_database(newcomer, settings):
@@ -297,7 +299,7 @@ def test_a_recovery_code_works_once(newcomer, visitor, world, read):
     refused = again.post("/sign-in/second-step", {"code": codes[0]})
 
     assert is_in(visitor)
-    assert "You used a recovery code; 9 are left." in read(came_in).text
+    assert "You used a recovery code. You have 9 left." in read(came_in).text
     assert refused.status_code == 400
     assert not is_in(again)
 
@@ -365,7 +367,7 @@ def test_without_finger_face_or_pin_it_does_not_sign_in_alone(newcomer, visitor,
     sign_in_by(passkey, visitor)
 
     assert not is_in(visitor)
-    assert "can open your account alone" not in read(newcomer.get("/account")).text
+    assert "can replace your password" not in read(newcomer.get("/account")).text
 
 
 def test_an_answer_cannot_be_used_again(newcomer, visitor):
@@ -414,7 +416,7 @@ def test_nonsense_instead_of_an_answer_is_refused_in_words(visitor, read, answer
 
     response = visitor.post("/sign-in/passkey", {"credential": answer}, follow=True)
 
-    assert "The passkey was not accepted." in read(response).text
+    assert "The passkey wasn’t accepted." in read(response).text
     assert not is_in(visitor)
 
 
@@ -467,7 +469,7 @@ def test_removing_the_last_one_says_what_follows(newcomer, read):
     question = read(newcomer.get(f"{APP}/remove"))
     newcomer.post(f"{APP}/remove")
 
-    assert "Nothing of Harbor Care Alliance opens until you have set up another one." in question.text
+    assert "You can’t open Harbor Care Alliance until you set up another method." in question.text
     assert not Authenticator.objects.exists()
 
 
@@ -485,7 +487,7 @@ def test_an_operator_helps_who_has_lost_it(newcomer, visitor, world, client, mai
     assert visitor.get("/organizations/A9994")["Location"].startswith("/account/second-step")
     event = AuditEvent.objects.get(action=Action.SECOND_FACTOR_REMOVED)
     assert (event.user, event.detail["by"]) == (world.delegate, "operator@gate.example")
-    assert mails[-1].subject == "Claimsgate: Your second step was taken away"
+    assert mails[-1].subject == "Claimsgate: Your two-factor authentication was removed"
 
 
 def test_the_command_does_the_same(newcomer, world, capsys):
@@ -494,7 +496,10 @@ def test_the_command_does_the_same(newcomer, world, capsys):
     call_command("remove_second_factor", "Delegate@harbor.example")
 
     assert not Authenticator.objects.exists()
-    for email, words in (("nobody@harbor.example", "Nobody has"), ("delegate@harbor.example", "no second step")):
+    for email, words in (
+        ("nobody@harbor.example", "No user has"),
+        ("delegate@harbor.example", "no two-factor authentication"),
+    ):
         with pytest.raises(CommandError, match=words):
             call_command("remove_second_factor", email)
 
@@ -533,7 +538,7 @@ def test_an_operator_needs_a_second_step(operators_need_it, world, read):
     response = operator.get("/admin/credentials/user/", follow=True)
 
     assert response.redirect_chain[-1][0] == "/account/second-step?next=%2Fadmin%2Fcredentials%2Fuser%2F"
-    assert "Operators need one before the administration opens." in read(response).text
+    assert "Operators need it to open the administration." in read(response).text
     set_up_app(operator)
     assert operator.get("/admin/credentials/user/").status_code == 200
 
@@ -542,7 +547,7 @@ def test_for_others_it_does_not_open_whatever_they_have(operators_need_it, deleg
     response = delegate.get("/admin/", follow=True)
 
     assert response.status_code == 403
-    assert "The administration is for operators." in read(response).text
+    assert "Only operators can open the administration." in read(response).text
 
 
 def test_the_administration_signs_out_and_changes_passwords_as_the_portal_does(client, world):

@@ -42,7 +42,7 @@ def test_an_idle_session_ends_on_the_server(delegate, after, read, world):
 
     assert still
     assert over["Location"] == "/sign-in?next=/organizations/A9994"
-    assert "nothing came from you for 30 minutes" in read(delegate.get(over["Location"])).text
+    assert "you weren’t active for 30 minutes" in read(delegate.get(over["Location"])).text
     assert not is_in(thief)
     assert not UserSession.objects.filter(user=world.delegate).exists()
     assert AuditEvent.objects.get(action=Action.SESSIONS_ENDED).detail == {"reason": "idle"}
@@ -56,7 +56,7 @@ def test_a_busy_session_ends_after_twelve_hours(delegate, after, read):
 
     over = delegate.get("/account", follow=True)
 
-    assert "12 hours after signing in you have to do it again" in read(over).text
+    assert "you have to sign in again after 12 hours" in read(over).text
 
 
 def test_what_a_page_asks_by_itself_keeps_no_session_alive(delegate, after):
@@ -75,7 +75,7 @@ def test_a_form_that_came_too_late_says_that_it_was_not_carried_out(delegate, af
         "/organizations/A9994/credentials/new", {"name": "Mine", "address_1": "9.9.9.9"}, follow=True
     )
 
-    assert "What you had sent last was not carried out." in read(response).text
+    assert "Your last changes weren’t saved." in read(response).text
     assert not world.harbor.clients.exists()
 
 
@@ -142,7 +142,7 @@ def test_ones_sessions_are_listed_in_words(world, read):
     assert "Firefox on Windows 8.8.4.4" in page.text
     assert "9.9.9.9" in page.text
     assert "1.1.1.1" not in page.text
-    assert page.text.count("You are here") == 1
+    assert page.text.count("This browser") == 1
     assert browser.session.session_key not in browser.get("/account/sessions").content.decode()
 
 
@@ -153,7 +153,7 @@ def test_one_of_them_is_signed_out(delegate, browse, world):
     delegate.post(f"/account/sessions/{ended.pk}/end")
 
     assert (is_in(delegate), is_in(other), is_in(third)) == (True, False, True)
-    assert AuditEvent.objects.get(action=Action.SESSIONS_ENDED).detail == {"reason": "by the person", "count": 1}
+    assert AuditEvent.objects.get(action=Action.SESSIONS_ENDED).detail == {"reason": "by the user", "count": 1}
 
 
 def test_all_others_are_signed_out(delegate, browse, world):
@@ -217,8 +217,8 @@ def test_what_is_over_is_forgotten(delegate, browse, world):
         ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605 Version/18.5 Safari/605", "Safari on a Mac"),
         ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) CriOS/138.0 Safari/604.1", "Chrome on iPhone"),
         ("Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/138.0 Mobile Safari/537.36", "Chrome on Android"),
-        ("curl/8.14", "A browser that says nothing about itself"),
-        ("", "A browser that says nothing about itself"),
+        ("curl/8.14", "Unknown browser"),
+        ("", "Unknown browser"),
     ],
 )
 def test_browsers_are_told_apart(user_agent, words):

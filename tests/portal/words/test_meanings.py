@@ -94,5 +94,5 @@ def test_an_imported_secret_that_was_not_tried_says_what_helps(world, delegate, 
 
     overview = read(delegate.get("/organizations/A9994/connection"))
 
-    assert "so the secret was not checked" in overview.text
-    assert "put it on the list and let the system call again" in overview.text
+    assert "so it wasn’t checked" in overview.text
+    assert "add it to the list and call again" in overview.text

@@ -17,9 +17,9 @@ def noon(monkeypatch):
 def test_a_time_is_told_in_utc_wherever_it_came_from():
     moment = dt.datetime(2026, 11, 21, 23, 5, tzinfo=EASTERN)
 
-    assert plain_words.utc(moment) == "22 Nov 2026, 04:05 UTC"
-    assert plain_words.day(moment) == "22 Nov 2026"
-    assert plain_words.day(dt.date(2026, 2, 1)) == "1 Feb 2026"
+    assert plain_words.utc(moment) == "Nov 22, 2026, 04:05 UTC"
+    assert plain_words.day(moment) == "Nov 22, 2026"
+    assert plain_words.day(dt.date(2026, 2, 1)) == "Feb 1, 2026"
 
 
 @pytest.mark.parametrize(

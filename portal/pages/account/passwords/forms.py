@@ -1,4 +1,4 @@
-"""The forms in which people set passwords. One field is enough: it can be shown (static/js/reveal.js)."""
+"""The forms to set a password. They have one field, since the password can be shown (static/js/reveal.js)."""
 
 from typing import Any
 
@@ -11,23 +11,20 @@ from credentials.models import User
 from portal.pages.rendering import UswdsRenderer
 from portal.sign_in import tasks
 
-CHOOSING_HELP = (
-    "At least 15 characters. Four or five words that have nothing to do with each other are easy to remember; "
-    "a password manager makes good ones, too."
-)
+CHOOSING_HELP = "At least 15 characters. Use 4 or 5 unrelated words, or let your password manager create one."
 
 
 class ForgottenPasswordForm(forms.Form):
-    """Asks nothing of the database, so that neither the answer nor the time it takes tells who has an account."""
+    """Doesn't query the database, so neither the response nor its time reveals who has an account."""
 
     default_renderer = UswdsRenderer
 
     email = forms.EmailField(
-        label="E-mail address",
+        label="Email address",
         widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
         error_messages={
-            "required": "Enter your e-mail address.",
-            "invalid": "This is not an e-mail address. An example: name@organization.org.",
+            "required": "Enter your email address.",
+            "invalid": "Enter a valid email address, for example name@organization.org.",
         },
     )
 
@@ -46,7 +43,7 @@ def new_password_field(label: str) -> forms.CharField:
 
 
 class FirstPasswordForm(forms.Form):
-    """A new password for a person, without the old one: whoever comes here has proven something else."""
+    """A new password without the old one, for a user who has been verified in another way."""
 
     default_renderer = UswdsRenderer
 

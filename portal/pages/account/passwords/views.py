@@ -1,4 +1,4 @@
-"""Setting a password: a forgotten one by mail, a known one by changing it."""
+"""Set a forgotten password by email, or change a known one."""
 
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ LONGEST_KEY = 13  # digits of the largest primary key in base 36
 
 @method_decorator(never_cache, name="dispatch")
 class ForgottenPassword(RefusedForms, account.PasswordResetView):
-    """Asks for the address. What follows is the same whether or not somebody has it."""
+    """Asks for the email address. The response is the same whether or not an account has it."""
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -40,7 +40,7 @@ class ForgottenPasswordDone(account.PasswordResetDoneView):
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("password1")
 def new_password(request: HttpRequest) -> HttpResponse:
-    """Where the link of the mail leads. The link goes into the session at once, so that no address bar shows it."""
+    """The page behind the emailed link. The link is moved to the session, out of the browser's location bar."""
     if "link" in request.GET:
         request.session[LINK] = request.GET["link"]
         return HttpResponseRedirect(request.path)
@@ -51,7 +51,7 @@ def new_password(request: HttpRequest) -> HttpResponse:
         form = FirstPasswordForm(request.POST or None, user=user)
         if form.is_valid():
             form.save()
-            # Whoever reads the person's mail is the person, as far as we can know.
+            # Whoever can read the user's email counts as the user.
             mail_addresses.note_verified(user)
             ended = sessions.end(sessions.every(user))
             personal_events.record(
@@ -59,7 +59,7 @@ def new_password(request: HttpRequest) -> HttpResponse:
             )
             get_adapter().send_notification_mail("account/email/password_reset", user)
             del request.session[LINK]
-            messages.success(request, "Your password is set. Sign in with it.")
+            messages.success(request, "Your password was set. Sign in with it.")
             return HttpResponseRedirect(reverse("account_login"))
     context = {"form": form, "person": user}
     return render(request, "account/password_reset_from_key.html", context, status=400 if form.errors else 200)
@@ -75,7 +75,7 @@ class ChangePassword(RefusedForms, account.PasswordChangeView):
 
 
 class SetPassword(RefusedForms, account.PasswordSetView):
-    """A first password, for whoever has come in another way."""
+    """A first password for a user who signed in another way."""
 
     def form_valid(self, form: Any) -> HttpResponse:
         return _change(self.request, lambda: super(SetPassword, self).form_valid(form))
@@ -85,11 +85,11 @@ class SetPassword(RefusedForms, account.PasswordSetView):
 
 
 def _change(request: HttpRequest, act: Any) -> HttpResponse:
-    """The password is changed, all other sessions end, and this one goes on under another id."""
+    """Change the password, end all other sessions, and give this one a new ID."""
     user, old_key = cast("User", request.user), request.session.session_key
     with transaction.atomic():
         if personal_events.lock(user).password != user.password:
-            messages.warning(request, "Your password was changed a moment ago. It was not changed again.")
+            messages.warning(request, "Your password was changed a moment ago. It wasn’t changed again.")
             return HttpResponseRedirect(reverse("mfa_index"))
         response: HttpResponse = act()
         sessions.follow(request, old_key)
@@ -101,7 +101,7 @@ def _change(request: HttpRequest, act: Any) -> HttpResponse:
 
 
 def _person(link: str) -> User | None:
-    """Whose password the link may set, for as long as it may: an hour, once, and not after a sign-in."""
+    """Return the user whose password the link can set, or None: it works once, for 1 hour, until the next sign-in."""
     key, _, token = link.partition("-")
     if not key or len(key) > LONGEST_KEY:
         return None

@@ -1,4 +1,4 @@
-"""The forms of the door: e-mail address and password, and the password again."""
+"""The sign-in forms: email address and password, and the password again."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from portal.pages.rendering import UswdsRenderer
 
 
 class SignInForm(LoginForm):
-    """E-mail and password. Whatever is wrong, the answer is the same, so that it tells nobody who has an account."""
+    """Email address and password. The error is always the same, so it doesn't reveal who has an account."""
 
     default_renderer = UswdsRenderer
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         login, password = self.fields["login"], self.fields["password"]
-        login.label = "E-mail address"
+        login.label = "Email address"
         login.widget = forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True, "maxlength": 254})
         login.error_messages |= {
-            "required": "Enter your e-mail address.",
-            "invalid": "This is not an e-mail address. An example: name@organization.org.",
+            "required": "Enter your email address.",
+            "invalid": "Enter a valid email address, for example name@organization.org.",
         }
         password.help_text = ""
         password.widget.attrs.pop("placeholder", None)

@@ -1,4 +1,4 @@
-"""The door: sign in, its second step, sign out, and showing once more who one is."""
+"""Sign in, the verification step, sign out, and confirming it's you."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -23,7 +23,7 @@ from portal.sign_in import personal_events
 
 
 class RefusedForms:
-    """A form with mistakes is answered with 400, as everywhere in the portal."""
+    """Answers an invalid form with 400, as everywhere in the portal."""
 
     def form_invalid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_invalid(form)  # type: ignore[misc]  # of the view that this is mixed into
@@ -32,13 +32,13 @@ class RefusedForms:
 
 
 class ActsOnGet:
-    """A page whose GET does something: it asks a passkey, or uses up what is shown once. So HEAD is refused."""
+    """A page whose GET has an effect, such as a passkey challenge or codes shown once. So HEAD isn't allowed."""
 
     http_method_names: Sequence[str] = ("get", "post", "options")
 
 
 class SignIn(RefusedForms, account.LoginView):
-    """E-mail and password, a passkey, or a provider; `next` is followed within this site only."""
+    """Email address and password, a passkey, or a provider. `next` works only within this site."""
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         providers = get_provider_adapter().list_providers(self.request)
@@ -47,7 +47,7 @@ class SignIn(RefusedForms, account.LoginView):
 
 @method_decorator(never_cache, name="dispatch")
 class PasskeySignIn(ActsOnGet, webauthn.LoginWebAuthnView):
-    """GET gives the browser what it asks the passkey for; POST brings the answer."""
+    """GET returns the passkey challenge. POST takes the response."""
 
     def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:  # noqa: ARG002  # Django's signature
         return JsonResponse(begin_authentication(user=None))
@@ -61,13 +61,13 @@ class PasskeySignIn(ActsOnGet, webauthn.LoginWebAuthnView):
 
 
 class SignOut(account.LogoutView):
-    """Ends the session; by POST only. It also lets go of a sign-in that is half done."""
+    """Ends the session, only by POST. Also drops a sign-in that isn't complete."""
 
     http_method_names = ["post"]
 
 
 class SecondStep(ActsOnGet, mfa.AuthenticateView):
-    """After the password: a code or a passkey."""
+    """The verification step after the password: a code or a passkey."""
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         user = self.stage.login.user
@@ -87,8 +87,8 @@ class SecondStep(ActsOnGet, mfa.AuthenticateView):
             left = len(authenticator.wrap().get_unused_codes())
             messages.warning(
                 self.request,
-                f"You used a recovery code; {left} {'is' if left == 1 else 'are'} left. "
-                "Set up your authenticator app anew if you have lost it, under “Your account”.",
+                f"You used a recovery code. You have {left} left. "
+                "If you lost your device, go to “Your account” and set up two-factor authentication again.",
             )
         return response
 
@@ -101,19 +101,19 @@ class SecondStep(ActsOnGet, mfa.AuthenticateView):
 
 @method_decorator(never_cache, name="dispatch")
 class CheckYourMail(account.EmailVerificationSentView):
-    """After the first sign-in ever: a mail with a link is on its way."""
+    """Shown after the very first sign-in, when an email with a link was sent."""
 
 
 @method_decorator(never_cache, name="dispatch")
 class ConfirmAddress(ActsOnGet, account.ConfirmEmailView):
-    """Where that link leads. A button confirms, since some mail servers follow every link by themselves."""
+    """The page behind that link. The user confirms with a button, since some mail servers follow every link."""
 
     def get_object(self, queryset: Any = None) -> Any:
         self.kwargs["key"] = self.request.GET.get("key", "")
         confirmation = super().get_object(queryset)
         address = confirmation.email_address
         if address.email != address.user.email.lower():
-            raise Http404("The person has another address now.")
+            raise Http404("The user's email address has changed.")
         return confirmation
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class ConfirmAddress(ActsOnGet, account.ConfirmEmailView):
         return {**super().get_context_data(**named), "waits_here": waits_here}
 
 
-# --- Once more ------------------------------------------------------------------------------------------------------
+# --- Confirm it's you -----------------------------------------------------------------------------------------------
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -139,7 +139,7 @@ class CodeAgain(RefusedForms, mfa.ReauthenticateView):
 @method_decorator(never_cache, name="dispatch")
 class PasskeyAgain(ActsOnGet, webauthn.ReauthenticateWebAuthnView):
     def form_invalid(self, form: Any) -> HttpResponse:
-        """The same page once more, with what was wrong."""
+        """Shows the same page again with the error."""
         for error in form.errors.get("credential", []):
             messages.error(self.request, error)
         return HttpResponseRedirect(self.passthrough_next_url(self.request.path))

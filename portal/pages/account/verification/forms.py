@@ -1,4 +1,4 @@
-"""The forms of the second step: codes, authenticator apps, passkeys, recovery codes."""
+"""The forms of two-factor authentication: codes, authenticator apps, passkeys, recovery codes."""
 
 import struct
 from typing import Any, cast
@@ -22,13 +22,13 @@ from django.core.cache import cache
 from portal.pages.rendering import UswdsRenderer
 
 NAME_LENGTH = 64
-PASSKEY_REFUSED = "The passkey was not accepted. Try again, or use another way to sign in."
+PASSKEY_REFUSED = "The passkey wasn’t accepted. Try again, or sign in another way."
 CODE_ATTRIBUTES = {"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false", "maxlength": 16}
 STEP_SECONDS = 30
 
 
 class _Codes(forms.Form):
-    """What forms that take a code of an authenticator app have in common."""
+    """The base of forms that take a code."""
 
     default_renderer = UswdsRenderer
 
@@ -42,7 +42,7 @@ class _Codes(forms.Form):
         code.error_messages |= {"required": "Enter the code."}
 
     def clean_code(self) -> str:
-        """Each code counts once, for as long as it would be accepted."""
+        """Return the code. Each code is accepted only once."""
         code = cast("str", super().clean_code())  # type: ignore[misc]  # of the form that this is mixed into
         steps = 2 * settings.MFA_TOTP_TOLERANCE + 1
         characters = "".join(filter(str.isalnum, code)).lower()  # as allauth compares them
@@ -52,7 +52,7 @@ class _Codes(forms.Form):
 
 
 class CodeForm(_Codes, AuthenticateForm):
-    """The second step of signing in: a code of the app, or a recovery code."""
+    """The verification step at sign-in: a code from the app, or a recovery code."""
 
 
 class CodeAgainForm(_Codes, ReauthenticateForm):
@@ -72,7 +72,7 @@ class NewRecoveryCodesForm(GenerateRecoveryCodesForm):
 
 
 class _Passkeys(forms.Form):
-    """What forms that take a passkey's answer have in common. static/js/passkeys.js fills in the hidden field."""
+    """The base of forms that take a passkey's response. static/js/passkeys.js fills in the hidden field."""
 
     default_renderer = UswdsRenderer
 
@@ -97,14 +97,14 @@ class PasskeySignInForm(_Passkeys, LoginWebAuthnForm):
 
 
 class NewPasskeyForm(_Passkeys, AddWebAuthnForm):
-    """A new passkey. It may sign in alone if it can ask for a finger, a face or a PIN; the browser sees to that."""
+    """A new passkey. It can replace the password if the device can check a fingerprint, face, or PIN."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         del self.fields["passwordless"]
         name = self.fields["name"]
         name.label = "Name"
-        name.help_text = "By which you will know it again, for example “Work laptop” or “Blue key”."
+        name.help_text = "A name that helps you recognize it, for example “Work laptop” or “Blue key”."
         cast("forms.CharField", name).max_length = NAME_LENGTH
         name.widget.attrs = {"autocomplete": "off", "maxlength": NAME_LENGTH}
 
@@ -120,11 +120,11 @@ class PasskeyNameForm(EditWebAuthnForm):
         name = self.fields["name"]
         name.label = "Name"
         name.widget.attrs = {"autocomplete": "off", "maxlength": NAME_LENGTH}
-        name.error_messages |= {"required": "Give the passkey a name."}
+        name.error_messages |= {"required": "Enter a name for the passkey."}
 
 
 def _in_our_words(check: Any) -> Any:
-    """Allauth speaks of codes and stumbles over answers that no browser gives."""
+    """Return `check()`, with allauth's errors in our words. Allauth also fails on responses that no browser sends."""
     try:
         return check()
     except forms.ValidationError as error:

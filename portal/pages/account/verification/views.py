@@ -1,4 +1,4 @@
-"""Second steps of one's own: set up, look at, remove."""
+"""The user's own verification methods: set up, view, remove."""
 
 from typing import Any, cast
 
@@ -29,7 +29,7 @@ from portal.sign_in import personal_events, second_factor, sessions
 @require_GET
 @login_required
 def second_step(request: HttpRequest) -> HttpResponse:
-    """Who is asked for a second step comes here: to set one up, or to show the one there is; then on to `next`."""
+    """Sends the user to set up a verification method or to complete the verification step, then to `next`."""
     going_to = get_next_redirect_url(request) or reverse("mfa_index")
     user = cast("User", request.user)
     if second_factor.is_shown(request):
@@ -42,9 +42,9 @@ def second_step(request: HttpRequest) -> HttpResponse:
 
 
 class OneAtATime:
-    """An act on the second steps of a person, which is done if they are still as they were when the request came.
+    """A change of the user's verification methods, made only if they haven't changed since the request arrived.
 
-    Of several such requests at once, one is carried out; `note` writes it down.
+    Of several requests at the same time, only one takes effect; `note` records it.
     """
 
     request: HttpRequest
@@ -57,7 +57,9 @@ class OneAtATime:
         with transaction.atomic():
             personal_events.lock(cast("User", self.request.user))
             if _second_steps(self.request) != self._before:
-                messages.warning(self.request, "Your two-factor authentication has just changed. Look at it again.")
+                messages.warning(
+                    self.request, "Your two-factor authentication just changed. Check it before you change it again."
+                )
                 return redirect("mfa_index")
             response: HttpResponse = super().form_valid(form)  # type: ignore[misc]  # a view's
             self.note()
@@ -68,7 +70,7 @@ class OneAtATime:
 
 
 class NewApp(ActsOnGet, OneAtATime, RefusedForms, totp.ActivateTOTPView):
-    """A QR code for an authenticator app, its key in letters, and the app's first code."""
+    """A QR code for an authenticator app, the key as text, and the app's first code."""
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         context = super().get_context_data(**named)
@@ -118,7 +120,7 @@ class RemovePasskey(OneAtATime, webauthn.RemoveWebAuthnView):
 
 
 class RecoveryCodes(ActsOnGet, recovery_codes.ViewRecoveryCodesView):
-    """The codes, once; afterwards only how many are left."""
+    """Shows the codes once. After that, shows only how many are left."""
 
     def get_context_data(self, **named: Any) -> dict[str, Any]:
         context = super().get_context_data(**named)
@@ -138,13 +140,13 @@ class NewRecoveryCodes(OneAtATime, RefusedForms, recovery_codes.GenerateRecovery
 
 
 def _second_steps(request: HttpRequest) -> list[Any]:
-    """What the person has, but for when it was last used."""
+    """Return the user's authenticators, without their last use."""
     found = Authenticator.objects.filter(user=request.user.pk).order_by("pk")
     return list(found.values_list("pk", "data"))
 
 
 def _note_added(request: HttpRequest, added: Authenticator) -> None:
-    """Whoever has set it up has shown it; sessions elsewhere have not, and end."""
+    """Setting up a method counts as verification in this session. All other sessions end."""
     user = cast("User", request.user)
     record_authentication(request, user, "mfa", id=added.pk, type=added.type, reauthenticated=True)
     sessions.rotate(request)
@@ -161,14 +163,14 @@ def _note_removed(request: HttpRequest, kind: str) -> None:
 
 
 def _after(request: HttpRequest, *, made_codes: bool) -> str:
-    """Where it goes on when a second step is set up: by way of the recovery codes, if these are the first."""
+    """Return the next URL after setup: the recovery codes first, if they were just created."""
     if made_codes:
         return passthrough_next_redirect_url(request, reverse("mfa_view_recovery_codes"), "next")
     return get_next_redirect_url(request) or reverse("mfa_index")
 
 
 def _what_is_left(request: HttpRequest, authenticator: Authenticator) -> dict[str, Any]:
-    """What the person should know before removing it."""
+    """Return whether this is the last method, and which organizations require one."""
     user = cast("User", request.user)
     others = Authenticator.objects.filter(user=user).exclude(pk=authenticator.pk)
     is_last = not others.exclude(type=Authenticator.Type.RECOVERY_CODES).exists()

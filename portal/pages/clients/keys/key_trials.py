@@ -1,4 +1,4 @@
-"""Fetches the keys at a URL once, so that whoever registers it sees what Claimsgate would see."""
+"""Fetches the keys at a URL once, so that the user sees what Claimsgate sees before saving it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from credentials.access import limits
 from credentials.clients import jwks, key_registration, keys
 from credentials.models import Client
 
-# In one window of time. Each try makes this server call another.
+# In one window of time. Each test makes this server call another one.
 TRIES_AT_MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """A key of the set: what it is called and what it is, or why it cannot be used."""
+    """A key of the set: its ID and the key, or why it can't be used."""
 
     kid: str
     key: keys.PublicKey | None
@@ -23,7 +23,7 @@ class FoundKey:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of it: keys, or the problem."""
+    """The result: the keys, or the problem."""
 
     url: str
     found: tuple[FoundKey, ...] = ()
@@ -35,7 +35,7 @@ class Trial:
 
 
 def try_url(url: str, client: Client) -> Trial:
-    """Call `url` for `client`; after too many tries in one organization, do not. Hold no transaction open."""
+    """Fetch `url` for `client`, unless the organization has tested too often. Don't hold a transaction open."""
     tries = limits.Budget(f"portal.key_trials:{client.organization_id}", TRIES_AT_MOST)
     if excess := limits.spend([tries]):
         return Trial(url, problem=excess.message)

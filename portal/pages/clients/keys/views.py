@@ -1,4 +1,4 @@
-"""The public keys of a client: given by hand, fetched from a URL, ended; and what its developer does next."""
+"""The public keys of a client: add, fetch from a URL, revoke, and the next steps for its developer."""
 
 import uuid
 
@@ -59,7 +59,7 @@ def add_key(request: MemberRequest, client: Client) -> HttpResponse:
             form.add_error("pasted", str(refused))
         else:
             names = ", ".join(f"“{key.kid}”" for key in added)
-            messages.success(request, f"“{client.name}” may sign with {names} from now on.")
+            messages.success(request, f"“{client.name}” can now sign in with {names}.")
             return redirect("portal:client-keys", request.organization.entity_id, client.client_id)
     context = {"client": client, "form": form, "make_keys": snippets.MAKE_KEYS, "bits": keys.RSA_BITS_RECOMMENDED}
     return render(request, "portal/clients/key_add.html", context, status=400 if form.errors else 200)
@@ -70,7 +70,7 @@ def add_key(request: MemberRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @changes_client
 def edit_key_set(request: MemberRequest, client: Client) -> HttpResponse:
-    """The URL of the client's keys: tried, or saved."""
+    """Tests or saves the client's key set URL."""
     key_set = _key_set(client)
     form = KeySetForm(
         request.POST if request.method == "POST" else None,
@@ -82,7 +82,7 @@ def edit_key_set(request: MemberRequest, client: Client) -> HttpResponse:
         url = form.cleaned_data["url"]
         if "try" not in request.POST:
             key_registration.set_key_set_url(client, url, by=request.user, request=request)
-            messages.success(request, f"The keys of “{client.name}” are fetched from {url} from now on.")
+            messages.success(request, f"The key set URL was saved. We’ll fetch the keys of “{client.name}” from {url}.")
             return redirect("portal:client-keys", request.organization.entity_id, client.client_id)
         trial = key_trials.try_url(url, client)
     context = {"client": client, "form": form, "key_set": key_set, "trial": trial}
@@ -93,11 +93,11 @@ def edit_key_set(request: MemberRequest, client: Client) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @changes_client
 def revoke_key_set(request: MemberRequest, client: Client) -> HttpResponse:
-    """An end to fetching keys from the client's URL."""
+    """Stops fetching keys from the client's URL."""
     key_set = _key_set(client)
     if request.method == "POST":
         if key_registration.set_key_set_url(client, "", by=request.user, request=request):
-            messages.success(request, f"No keys of “{client.name}” are fetched any more.")
+            messages.success(request, f"We no longer fetch keys for “{client.name}”.")
         return redirect("portal:client-keys", request.organization.entity_id, client.client_id)
     if key_set is None:
         return redirect("portal:client-keys", request.organization.entity_id, client.client_id)
@@ -111,7 +111,9 @@ def revoke_key(request: MemberRequest, client: Client, key_id: int) -> HttpRespo
     key = key_of(client, key_id)
     if request.method == "POST":
         key_registration.revoke_key(key, by=request.user, request=request)
-        messages.success(request, f"The key “{key.name}” is revoked, and so are the access tokens it has bought.")
+        messages.success(
+            request, f"The key “{key.name}” was revoked. The key and its access tokens are no longer valid."
+        )
         return redirect("portal:client-keys", request.organization.entity_id, client.client_id)
     return render(request, "portal/clients/key_revoke.html", {"client": client, "key": key})
 

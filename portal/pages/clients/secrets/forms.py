@@ -1,4 +1,4 @@
-"""What is asked when a secret is replaced or ended."""
+"""The questions when a secret is rotated or revoked."""
 
 from typing import Any
 
@@ -11,42 +11,43 @@ from portal.pages.rendering import UswdsRenderer
 OVERLAPS = {
     Overlap.THREE_DAYS: Choice(
         "Keep it for 72 hours (recommended)",
-        "Your system goes on as it is until somebody has put the new secret in. Long enough for a weekend.",
+        "Your system keeps running until you add the new secret to it. Long enough for a weekend.",
     ),
-    Overlap.DAY: Choice("Keep it for 24 hours", "When you will put the new secret in today."),
+    Overlap.DAY: Choice("Keep it for 24 hours", "Choose this if you’ll add the new secret to your system today."),
     Overlap.NONE: Choice(
-        "End the old secret now: it may have leaked",
-        "Its access tokens end with it. Your system can fetch nothing until it has the new secret.",
+        "Revoke it now",
+        "Choose this if the secret may have leaked. Its access tokens are no longer valid either. Your system can’t "
+        "download anything until it has the new secret.",
     ),
 }
 KEEP, CANCEL = "keep", "cancel"
 
 
 class RotationForm(forms.Form):
-    """For how long the old secret lives on. `can_overlap` is false when there are two already."""
+    """How long the old secret stays valid."""
 
     default_renderer = UswdsRenderer
 
     overlap = forms.TypedChoiceField(
-        label="What shall become of the old secret?",
+        label="What should happen to the old secret?",
         coerce=lambda hours: Overlap(int(hours)),
         choices=[(str(overlap.value), choice) for overlap, choice in OVERLAPS.items()],
         initial=str(Overlap.THREE_DAYS.value),
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose what shall become of the old secret."},
+        error_messages={"required": "Choose what should happen to the old secret."},
     )
 
 
 class EndingForm(forms.Form):
-    """What shall become of the exports that a client has started."""
+    """What should happen to the exports that a client started."""
 
     default_renderer = UswdsRenderer
 
     exports = forms.ChoiceField(
-        label="What shall become of the exports that it has started?",
+        label="What should happen to its running exports?",
         choices=[
-            (KEEP, Choice("They go on", "Your other clients, and you, can fetch their files.")),
-            (CANCEL, Choice("They are cancelled", "When you do not know who started them. They stop at once.")),
+            (KEEP, Choice("Keep running", "You and your other clients can download the files.")),
+            (CANCEL, Choice("Cancel them", "Choose this if you don’t know who started them. They stop immediately.")),
         ],
         initial=KEEP,
         required=False,
@@ -57,7 +58,7 @@ class EndingForm(forms.Form):
         super().__init__(*arguments, **options)
         if running:
             runs = "1 is running now" if running == 1 else f"{running} are running now"
-            self.fields["exports"].help_text = f"{runs}. Files that are ready can be fetched in either case."
+            self.fields["exports"].help_text = f"{runs}. You can download finished files either way."
 
     @property
     def cancels_exports(self) -> bool:

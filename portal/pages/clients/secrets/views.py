@@ -1,4 +1,4 @@
-"""The secrets of a client: shown once, replaced, ended."""
+"""The secrets of a client: shown once, rotated, revoked."""
 
 import uuid
 from typing import Any
@@ -28,7 +28,7 @@ from portal.words.times import count_of
 @require_GET
 @sensitive_variables("secret")
 def client_secret(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
-    """Shows a new secret, in the browser that had it made and once."""
+    """Shows a new secret once, only in the browser that created it."""
     found = client_of(request, client_id)
     secret = handover.take(request, found)
     context: dict[str, Any] = {"client": found, "secret": secret}
@@ -52,7 +52,7 @@ def client_secret(request: MemberRequest, client_id: uuid.UUID) -> HttpResponse:
 @sensitive_variables("secret")
 @changes_client
 def rotate(request: MemberRequest, client: Client) -> HttpResponse:
-    """A new secret in place of the old one. While two are valid, only an emergency makes a third, and ends both."""
+    """Rotates the secret. While two are valid, the only option is to revoke both and create a third."""
     form = RotationForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
@@ -60,8 +60,11 @@ def rotate(request: MemberRequest, client: Client) -> HttpResponse:
                 client, overlap=form.cleaned_data["overlap"], by=request.user, request=request
             )
         except issuing.TwoSecretsError:
-            # Somebody else was quicker, or the form was sent twice: the page now shows both.
-            messages.warning(request, f"Nothing was changed: “{client.name}” has two valid secrets already.")
+            # Someone else was faster, or the form was sent twice: the page now shows both secrets.
+            messages.warning(
+                request,
+                f"Nothing was changed. “{client.name}” already has two valid secrets. Revoke one of them first.",
+            )
             return redirect("portal:client-rotate", request.organization.entity_id, client.client_id)
         response = redirect("portal:client-secret", request.organization.entity_id, client.client_id)
         handover.leave(request, response, client, secret)
@@ -89,7 +92,7 @@ def revoke_secret(request: MemberRequest, client: Client, secret_id: int) -> Htt
         cancelled = ending.revoke_secret(secret, cancels_exports=form.cancels_exports, by=request.user, request=request)
         messages.success(
             request,
-            f"The secret …{secret.hint} is revoked, and so are its access tokens."
+            f"The secret …{secret.hint} was revoked. The secret and its access tokens are no longer valid."
             + (f" {count_of(cancelled, 'export')} cancelled." if cancelled else ""),
         )
         return redirect("portal:client", request.organization.entity_id, client.client_id)

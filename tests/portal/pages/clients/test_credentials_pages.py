@@ -50,7 +50,7 @@ def test_the_secret_is_shown_once(delegate, created, read):
     assert issuing.secret_digest(secret) == bytes(Client.objects.get().secrets.get().digest)
     for response in (again, once_more):
         assert not SECRET.search(response.content.decode())
-        assert "This secret has been shown already" in read(response).text
+        assert "This secret was already shown" in read(response).text
     assert Client.objects.count() == Client.objects.get().secrets.count() == 1
 
 
@@ -109,7 +109,7 @@ def test_each_problem_stands_at_its_field(delegate, read):
     page = read(response)
     assert response.status_code == 400
     assert page.title.startswith("Error: ")
-    assert page.errors_of("id_name") == "Error: Give the client a name."
+    assert page.errors_of("id_name") == "Error: Enter a name for the client."
     assert "10.0.0.1 is a private IP address" in page.errors_of("id_address_1")
     assert "8.8.8.0/24 is a range" in page.errors_of("id_address_5")
     assert "aria-invalid" not in page.by_id["id_address_3"]
@@ -158,7 +158,7 @@ def test_addresses_are_changed(delegate, world, read):
 
     assert [form.by_id[f"id_address_{slot}"].get("value") for slot in (1, 2, 3)] == ["8.8.8.8", "9.9.9.9", None]
     assert {str(address) for address in client.addresses.all()} == {"8.8.8.8", "1.1.1.1"}
-    assert "The addresses of “ETL” are saved." in read(response).text
+    assert "The IP allow list of “ETL” was saved." in read(response).text
     assert AuditEvent.objects.get(action=audit.Action.ADDRESSES_CHANGED).user == world.delegate
 
 
@@ -189,11 +189,11 @@ def test_revoking_asks_first_and_says_what_it_does(delegate, world, read):
     before = Client.objects.get().revoked_at
     response = delegate.post(where, follow=True)
 
-    assert "stop working at once" in asked.text
-    assert "cannot be undone" in asked.text
+    assert "are no longer valid from the next request on" in asked.text
+    assert "can’t undo this" in asked.text
     assert before is None
     assert Client.objects.get().revoked_at is not None
-    assert "“ETL” is revoked" in read(response).text
+    assert "“ETL” was revoked" in read(response).text
     assert AuditEvent.objects.get(action=audit.Action.CLIENT_REVOKED).user == world.delegate
 
 
@@ -225,7 +225,7 @@ def test_the_list_says_in_words_all_that_is_known_of_a_client(delegate, world, r
 
     page = read(delegate.get(CREDENTIALS))
 
-    for words in ("ETL", client.client_id, "Active", "in 90 days", "2 of 8", "22 Nov 2026, 14:05 UTC", "from 8.8.8.8"):
+    for words in ("ETL", client.client_id, "Active", "in 90 days", "2 of 8", "Nov 22, 2026, 14:05 UTC", "from 8.8.8.8"):
         assert words in page.text
 
 
@@ -262,7 +262,7 @@ def test_a_colleague_sees_the_list_and_who_may_change_it(colleague, world, read)
     listed, detail = colleague.get(CREDENTIALS), colleague.get(f"{CREDENTIALS}/{client.client_id}")
 
     for response in (listed, detail):
-        assert "You can see this page and cannot change it." in read(response).text
+        assert "You can view this page, but you can’t change it." in read(response).text
         for verb in ("/new", "/addresses", "/revoke"):
             assert verb not in response.content.decode()
 
@@ -274,5 +274,5 @@ def test_forms_from_elsewhere_are_refused(world):
     response = browser.post(f"{CREDENTIALS}/new", {"name": "W", "address_1": "8.8.8.8"})
 
     assert response.status_code == 403
-    assert "This form is out of date" in response.content.decode()
+    assert "This form is no longer valid" in response.content.decode()
     assert not Client.objects.exists()

@@ -72,7 +72,7 @@ def test_revoking_a_secret_asks_first_and_says_when_it_was_last_used(delegate, a
 
     assert f"Revoke the secret …{secret.hint}?" in asked.text
     assert "It was last used" in asked.text
-    assert "It is the only one: ETL cannot sign in until you make a new secret" in asked.text
+    assert "This is the only secret. ETL can’t sign in until you create a new secret" in asked.text
     assert ClientSecret.objects.get().revoked_at is None
 
 
@@ -82,7 +82,7 @@ def test_a_secret_is_revoked_with_its_tokens(delegate, api, where, read):
 
     response = delegate.post(f"{where}/secrets/{secret.pk}/revoke", follow=True)
 
-    assert f"The secret …{secret.hint} is revoked" in read(response).text
+    assert f"The secret …{secret.hint} was revoked" in read(response).text
     assert api.ask_for_token().status_code == 401
     assert api.get("/api/v2/jobs/1").status_code == 401
     assert AuditEvent.objects.get(action=Action.SECRET_REVOKED).user.email == "delegate@harbor.example"
@@ -95,8 +95,8 @@ def test_the_old_secret_of_an_overlap_can_be_ended_before_its_time(delegate, wor
     asked = read(delegate.get(f"{where}/secrets/{old.pk}/revoke"))
     delegate.post(f"{where}/secrets/{old.pk}/revoke")
 
-    assert f"End the old secret …{old.hint} now?" in asked.text
-    assert "It has never been used: the system may not have it yet." in asked.text
+    assert f"Revoke the old secret …{old.hint} now?" in asked.text
+    assert "It has never been used: your system may not have it yet." in asked.text
     assert [api.ask_for_token(secret=each).status_code for each in (api.secret, new)] == [401, 200]
 
 
@@ -157,8 +157,8 @@ def test_if_an_export_cannot_be_cancelled_the_client_is_not_revoked_either(deleg
 def test_without_running_exports_nothing_is_asked_about_them(delegate, where, read):
     page = read(delegate.get(f"{where}/revoke"))
 
-    assert "No export of ETL is running." in page.text
-    assert "What shall become of the exports" not in page.text
+    assert "ETL has no running exports." in page.text
+    assert "What should happen to its running exports" not in page.text
 
 
 def test_an_answer_that_was_not_offered_revokes_nothing(delegate, where):

@@ -36,9 +36,13 @@ def test_the_page_asks_what_shall_become_of_the_old_secret_and_recommends_72_hou
 
     page = read(response)
     assert api.secret[-4:] in page.text
-    for words in ("Keep it for 72 hours (recommended)", "Keep it for 24 hours", "it may have leaked"):
+    for words in ("Keep it for 72 hours (recommended)", "Keep it for 24 hours", "the secret may have leaked"):
         assert words in page.text
-    for words in ("nothing stops", "its access tokens end, too", "Exports go on in any case"):
+    for words in (
+        "Downloads and exports aren’t interrupted",
+        "its access tokens are no longer valid either",
+        "Running exports continue either way",
+    ):
         assert words in page.text
     assert re.search(r'value="72"[^>]*\bchecked', response.content.decode())
 
@@ -56,7 +60,7 @@ def test_with_an_overlap_both_secrets_work_and_the_page_says_until_when(delegate
     assert old.expires_at - timezone.now() < dt.timedelta(hours=hours)
     text = read(page).text
     assert f"…{old.hint} works until" in text
-    assert "End the old secret now" in text
+    assert "Revoke the old secret now" in text
     assert "no-store" in page["Cache-Control"]
     assert AuditEvent.objects.get(action=Action.SECRET_ROTATED).user.email == "delegate@harbor.example"
 
@@ -67,7 +71,7 @@ def test_without_an_overlap_the_old_secret_and_its_tokens_end(delegate, api, whe
     response = delegate.post(f"{where}/rotate", {"overlap": "0"})
     page = delegate.get(response["Location"])
 
-    assert "Nothing older works any more" in read(page).text
+    assert "No longer valid" in read(page).text
     assert api.ask_for_token().status_code == 401
     assert api.get("/api/v2/jobs/1").status_code == 401
     assert api.ask_for_token(secret=SECRET.search(page.content.decode())[0]).status_code == 200
@@ -80,7 +84,7 @@ def test_coming_back_to_the_page_never_makes_another_secret(delegate, where, rea
 
     assert SECRET.search(first.content.decode())
     assert not SECRET.search(again.content.decode())
-    assert "This secret has been shown already" in read(again).text
+    assert "This secret was already shown" in read(again).text
     assert f"{where}/rotate" in again.content.decode()
     assert ClientSecret.objects.count() == 2
 
@@ -91,7 +95,7 @@ def test_sent_twice_the_second_changes_nothing_and_shows_both(delegate, where, r
     again = delegate.post(f"{where}/rotate", {"overlap": "24"}, follow=True)
 
     page = read(again)
-    assert "Nothing was changed: “ETL” has two valid secrets already." in page.text
+    assert "Nothing was changed. “ETL” already has two valid secrets." in page.text
     assert "ETL has two valid secrets" in page.text
     for secret in ClientSecret.objects.all():
         assert f"…{secret.hint}" in page.text
@@ -114,7 +118,7 @@ def test_a_client_whose_secret_has_expired_is_given_another_without_a_question(d
     asked = read(delegate.get(f"{where}/rotate"))
     new = shown(delegate, delegate.post(f"{where}/rotate", {"overlap": "0"}))
 
-    assert "It has no valid secret, so it cannot sign in." in asked.text
+    assert "This client has no valid secret, so it can’t sign in." in asked.text
     assert "72 hours" not in asked.text
     assert api.ask_for_token(secret=new).status_code == 200
 
@@ -135,7 +139,7 @@ def test_an_old_secret_that_would_end_sooner_keeps_its_end_and_the_page_says_so(
     asked = read(delegate.get(f"{where}/rotate"))
     delegate.post(f"{where}/rotate", {"overlap": "72"})
 
-    assert "A kept secret ends at its own time" in asked.text
+    assert "The old secret still expires on" in asked.text
     assert ClientSecret.objects.exclude(replaced_at=None).get().expires_at == soon
 
 
@@ -180,14 +184,14 @@ def test_the_clients_page_lists_every_secret_with_its_state(delegate, world, api
     assert "Being replaced" in page.text
     assert "Two secrets are valid." in page.text
     assert "by Person" in page.text
-    assert "End the old secret now" in page.text
+    assert "Revoke the old secret now" in page.text
 
 
 @pytest.mark.parametrize(
     ("ahead", "advice"),
     [
         (dt.timedelta(days=9), "Rotate it before"),
-        (dt.timedelta(days=-3), "It cannot sign in: its secret expired"),
+        (dt.timedelta(days=-3), "This client can’t sign in: its secret expired"),
     ],
 )
 def test_the_clients_page_says_what_to_do(delegate, where, read, ahead, advice):
@@ -216,7 +220,7 @@ def test_a_client_with_a_key_alone_is_active(delegate, world, api, where, read):
 
     assert "Active" in page.text
     assert "key ID k1" in page.text
-    assert "It has a key" in listed.text
+    assert "Uses a key" in listed.text
 
 
 def test_a_secret_that_was_imported_shows_no_characters(delegate, where, read):

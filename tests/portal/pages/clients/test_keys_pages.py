@@ -58,7 +58,7 @@ def test_a_public_key_is_added_in_every_form(delegate, client_of_harbor, where, 
     row = client_of_harbor.keys.get()
     assert (row.kid, row.created_by.email) == ("k1", "delegate@harbor.example")
     page = read(response)
-    assert "may sign with “k1” from now on" in page.text
+    assert "can now sign in with “k1”" in page.text
     assert row.thumbprint in page.text
     assert AuditEvent.objects.get(action=Action.KEY_ADDED).user == row.created_by
 
@@ -78,7 +78,7 @@ def test_a_private_key_is_refused_with_a_warning_and_is_nowhere_in_the_answer(de
 
     text = response.content.decode()
     assert response.status_code == 400
-    assert "That was a private key: do not use it any more" in read(response).text
+    assert "You pasted a private key. Stop using it." in read(response).text
     assert not any(
         part in text for part in secret.replace('"', "\n").splitlines() if len(part) > 30 and "-----" not in part
     )
@@ -126,10 +126,10 @@ def test_revoking_a_key_asks_first(delegate, world, client_of_harbor, where, rea
     before = ClientKey.objects.get().revoked_at
     response = delegate.post(f"{where}/{key.pk}/revoke", follow=True)
 
-    assert "Revoke the key Old?" in asked.text
+    assert "Revoke key Old?" in asked.text
     assert before is None
     assert ClientKey.objects.get().revoked_at is not None
-    assert "The key “Old” is revoked" in read(response).text
+    assert "The key “Old” was revoked" in read(response).text
     assert delegate.post(f"{where}/{key.pk}/revoke").status_code == 404
 
 
@@ -148,11 +148,11 @@ def test_a_url_is_saved_changed_and_taken_back(delegate, client_of_harbor, where
     asked = read(delegate.get(f"{where}/url/revoke"))
     ended = delegate.post(f"{where}/url/revoke", follow=True)
 
-    assert f"fetched from {URL} from now on" in read(saved).text
-    assert f"fetched from {URL}?2 from now on" in read(changed).text
-    assert "the tokens that were bought with keys of the present one end" not in asked.text
-    assert "Stop fetching keys from a URL?" in asked.text
-    assert "No keys of “ETL” are fetched any more." in read(ended).text
+    assert f"fetch the keys of “ETL” from {URL}." in read(saved).text
+    assert f"fetch the keys of “ETL” from {URL}?2." in read(changed).text
+    assert "access tokens from keys at the current URL are no longer valid" not in asked.text
+    assert "Stop fetching keys for " in asked.text
+    assert "We no longer fetch keys for “ETL”." in read(ended).text
     assert not client_of_harbor.key_sets.live().exists()
     assert [event.user.email for event in AuditEvent.objects.filter(action=Action.KEY_SET_URL_CHANGED)] == [
         "delegate@harbor.example"
@@ -175,7 +175,7 @@ def test_trying_a_url_shows_its_keys_and_saves_nothing(delegate, where, read, he
 
     page = read(response)
     assert response.status_code == 200
-    assert "3 keys found, 2 can be used" in page.text
+    assert "3 keys found, 2 usable" in page.text
     assert "good: ES384, 384 bits" in page.text
     assert "weak: RS384, 2048 bits. RSA with 2048 bits works. We recommend 3072 bits or an EC key." in page.text
     assert "other: This type of key is not supported." in page.text
@@ -253,7 +253,7 @@ def test_a_colleague_sees_the_keys_and_no_way_to_change_them(colleague, world, c
     response = colleague.get(where)
 
     assert "Warehouse" in read(response).text
-    assert "You can see this page and cannot change it." in read(response).text
+    assert "You can view this page, but you can’t change it." in read(response).text
     for path in ("/new", "/url", "/revoke"):
         assert f"{where}{path}" not in response.content.decode()
 

@@ -1,9 +1,12 @@
 """Sandboxes that are made in a moment, and what the store has of them, for the tests of `make_sandbox`."""
 
+import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import psutil
+from django.core.management import call_command
+from django.db import transaction
 
 from credentials.models import Program
 from exports.claims import splice
@@ -34,6 +37,32 @@ PARTIAL = Size(
 SIZES = (TINY, PARTIAL)
 
 PATIENCE_SECONDS = 60
+
+
+def make(*arguments: str) -> str:
+    """What the command writes; it works in this process unless it is told otherwise."""
+    output = io.StringIO()
+    call_command("make_sandbox", "--processes", "1", *arguments, sizes=SIZES, stdout=output)
+    return output.getvalue()
+
+
+def interrupt_after(count: int) -> Callable[[], None]:
+    """What Ctrl-C does when so many loads are done."""
+    rest = iter(range(count - 1))
+
+    def on_load() -> None:
+        if next(rest, None) is None:
+            raise KeyboardInterrupt
+
+    return on_load
+
+
+def made_elsewhere(act):
+    """What `act` returns; what it did to the database is undone."""
+    with transaction.atomic():
+        found = act()
+        transaction.set_rollback(True)
+    return found
 
 
 def stored() -> list[tuple]:
