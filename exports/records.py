@@ -1,8 +1,8 @@
-"""Facts about a beneficiary and the claims paid for them, in no API version's shape. Pure.
+"""Facts about a beneficiary and their claims, independent of an API version. Pure.
 
-Sources make them; the builders in exports/fhir render them, each version from the facts and never from another
-version. Codes are as CMS stores them (ICD codes without dots, NDCs of eleven digits), amounts are dollars, and what a
-source does not know is None or left out.
+Sources make them. The builders in exports/fhir render them, each version from the facts and never from another version.
+Codes are as CMS stores them (ICD codes without dots, NDCs of eleven digits), amounts are dollars, and unknown facts are
+None or left out.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ class PartDPlan:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentMonth:
-    """What held in a month."""
+    """The enrollment in one month."""
 
     dual_status: str  # NA: not a dual; 00: not enrolled in Medicare
     buy_in: str  # 0 none, 1 Part A, 2 Part B, 3 both; A, B, C the same with a state's buy-in
@@ -34,7 +34,7 @@ class EnrollmentMonth:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceYear:
-    """The latest year of enrollment that is known, month by month from January."""
+    """The latest known year of enrollment, month by month from January."""
 
     year: int
     months: tuple[EnrollmentMonth, ...]
@@ -134,8 +134,8 @@ class ClaimLine:
 class Claim:
     """A claim as it was adjudicated.
 
-    `recorded_date` is the day on which the national claims history had it, a Friday; a load brings the claims that
-    were recorded since the load before. Claims that replace each other share a `group_id`, and the last is final.
+    `recorded_date` is the day when the national claims history got it, a Friday. A load has the claims recorded since
+    the load before. Claims that replace each other share a `group_id`, and the last is final.
     """
 
     kind: ClaimKind
@@ -250,7 +250,7 @@ class ProfessionalClaim(Claim):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PharmacyClaim(Claim):
-    """A fill of a prescription: a claim that is its own single line."""
+    """A fill of a prescription: a claim that is its own only line."""
 
     prescription_number: str
     plan: PartDPlan
@@ -280,7 +280,7 @@ class PharmacyClaim(Claim):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialLine:
-    """A line of a claim that has not been priced yet."""
+    """A line of a claim that is not priced yet."""
 
     number: int
     hcpcs: Coded | None
@@ -289,9 +289,9 @@ class PartialLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialClaim:
-    """A claim as far as it has come: only its last state is known.
+    """A claim in processing: only its last state is known.
 
-    What becomes of it in the national claims history has another id and the same control number.
+    In the national claims history it has another id and the same control number.
     """
 
     claim_id: int  # negative: synthetic
@@ -332,7 +332,7 @@ class PartialInstitutionalClaim(PartialClaim):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialServiceLine(PartialLine):
-    """`diagnoses` are places in the claim's list, counted from one."""
+    """`diagnoses` are positions in the claim's list, counted from one."""
 
     from_date: dt.date
     through_date: dt.date
@@ -353,7 +353,7 @@ class PartialProfessionalClaim(PartialClaim):
 
 @dataclass(frozen=True, slots=True)
 class BeneficiaryRecord:
-    """All that a source says of a beneficiary."""
+    """Everything that a source has about a beneficiary."""
 
     person: Person
     coverage: tuple[CoveragePeriod, ...]
@@ -362,16 +362,16 @@ class BeneficiaryRecord:
 
     @property
     def disclosable_claims(self) -> tuple[Claim, ...]:
-        """What may leave the house: 42 CFR Part 2 keeps back every claim about substance use disorder."""
+        """Return the claims that can be disclosed: 42 CFR Part 2 forbids those about substance use disorder."""
         return tuple(claim for claim in self.claims if not claim.is_samhsa)
 
     @property
     def disclosable_partial_claims(self) -> tuple[PartialClaim, ...]:
-        """The same of the partially adjudicated ones."""
+        """Return the partially adjudicated claims that can be disclosed."""
         return tuple(claim for claim in self.partial_claims if not claim.is_samhsa)
 
     @property
     def withheld_count(self) -> int:
-        """How many claims are kept back, of both sorts."""
+        """Return how many claims are withheld, of both kinds."""
         adjudicated, partial = sum(c.is_samhsa for c in self.claims), sum(c.is_samhsa for c in self.partial_claims)
         return adjudicated + partial

@@ -1,4 +1,4 @@
-"""The words of the facts in records.py: parts, kinds, code systems, roles and amounts of money. Pure."""
+"""The terms for the facts in records.py: parts, kinds, code systems, roles and amounts of money. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Part(StrEnum):
 
 
 class ClaimKind(StrEnum):
-    """The kinds of claims, under the words that their ids begin with. Another kind is another member here."""
+    """The kinds of claims, with the words that their ids begin with. Another kind is another member here."""
 
     INPATIENT = "inpatient"
     OUTPATIENT = "outpatient"
@@ -25,7 +25,7 @@ class ClaimKind(StrEnum):
 
 
 class CodeSystem(StrEnum):
-    """Where a clinical code comes from; the same digits mean different things in different systems."""
+    """Where a clinical code is from. The same digits have different meanings in different systems."""
 
     ICD_9_CM = "icd-9-cm"
     ICD_9_PROCEDURE = "icd-9-procedure"
@@ -36,7 +36,7 @@ class CodeSystem(StrEnum):
 
 
 class CareRole(StrEnum):
-    """What a provider did on a claim, in CARIN's words of release 1."""
+    """A provider's role on a claim, in CARIN's words of release 1."""
 
     ATTENDING = "attending"
     OPERATING = "operating"
@@ -48,7 +48,7 @@ class CareRole(StrEnum):
 
 
 class DiagnosisType(StrEnum):
-    """What a diagnosis is on its claim, in CARIN's words."""
+    """A diagnosis's role on its claim, in CARIN's words."""
 
     ADMITTING = "admitting"
     EXTERNAL_CAUSE = "externalcauseofinjury"
@@ -59,7 +59,7 @@ class DiagnosisType(StrEnum):
 
 
 class Amount(StrEnum):
-    """Amounts of money, under their names in the Chronic Conditions Warehouse."""
+    """Amounts of money, with their names in the Chronic Conditions Warehouse."""
 
     # Institutional claims
     CLAIM_CHARGE = "clm_tot_chrg_amt"
@@ -136,7 +136,7 @@ Amounts = Mapping[Amount, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """A code and what it says in a few words of our own."""
+    """A code and its meaning, in a few words of our own."""
 
     code: str
     display: str = ""

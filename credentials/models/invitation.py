@@ -21,18 +21,18 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         return self.filter(organization=organization)
 
     def open(self) -> "InvitationQuerySet":
-        """Neither accepted nor withdrawn; those included whose time is over, since they can be sent again."""
+        """Invitations neither accepted nor withdrawn. Expired ones are included: they can be sent again."""
         return self.filter(accepted_at=None, withdrawn_at=None)
 
     def due(self, now: dt.datetime) -> "InvitationQuerySet":
-        """Those whose mail has not been sent yet, and may be tried now."""
+        """Invitations whose email has not been sent yet and can be tried now."""
         return self.open().filter(sent_at=None, expires_at__gt=now, next_attempt_at__lte=now)
 
 
 class Invitation(models.Model):
-    """That a person may join an organization. The link is not kept: it is signed when the mail is written.
+    """An invitation of a user to an organization. The link is not stored: it is signed when the email is written.
 
-    What is known of the person goes when the invitation is over: the membership knows whoever has joined.
+    The user's data is deleted when the invitation is over. Users who joined have a membership.
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invitations")
@@ -88,5 +88,5 @@ class Invitation(models.Model):
         return self.expires_at <= timezone.now()
 
     def is_for(self, email: str) -> bool:
-        """Whether it was sent to this address. Addresses of invitations are ASCII, so case is the only difference."""
+        """Return whether it was sent to this email address. These are ASCII, so only the case can differ."""
         return bool(self.email) and self.email.lower() == email.lower()

@@ -1,4 +1,4 @@
-"""Claims that never were, of people who do not exist: the same seed and person give the same, everywhere. Pure."""
+"""Synthetic claims of synthetic beneficiaries. The same seed and beneficiary give the same claims everywhere. Pure."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def beneficiary_record(
 
 
 def _claims(history: History, years: range) -> Iterator[Claim]:
-    """All claims of calendar years; a year is always made as a whole, whatever part of it is wanted."""
+    """Return all claims of calendar years. A year is always made as a whole, whatever part of it is needed."""
     earlier = inpatient.stays(history, years.start - 1)
     for year in years:
         now = inpatient.stays(history, year)

@@ -1,4 +1,4 @@
-"""How what happened becomes claims: in the order of days, processed some weeks later, now and then corrected. Pure."""
+"""Turns events into claims: in the order of days, processed some weeks later, sometimes corrected. Pure."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ CORRECTED_SHARE = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that will be billed: on which day, and how, given what has been paid that year before."""
+    """Something that will be billed: on which day, and how, given the payments earlier in that year."""
 
     day: dt.date
     bill: Callable[[Ledger], Claim]
@@ -30,7 +30,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """When a claim was processed, and when the national claims history had it: on the Friday that followed."""
+    """Return when a claim was processed, and when the national claims history got it: on the following Friday."""
 
     processed_date: dt.date
     recorded_date: dt.date
@@ -42,7 +42,7 @@ class Processing:
 
 
 def claims_of(history: History, ledger: Ledger, events: list[Event]) -> Iterator[Claim]:
-    """The claims of a calendar year's events, each flagged where it is about substance use disorder."""
+    """Return the claims of a calendar year's events, flagged if they are about substance use disorder."""
     for event in sorted(events, key=lambda event: event.day):
         claim = event.bill(ledger)
         if samhsa.is_samhsa(claim):
@@ -51,7 +51,7 @@ def claims_of(history: History, ledger: Ledger, events: list[Event]) -> Iterator
 
 
 def _corrected(history: History, claim: Claim) -> Iterator[Claim]:
-    """The claim; for a few, another of its group that it replaced, which is cancelled on the day it is processed."""
+    """Return the claim; for a few, also the one of its group that it replaced, cancelled on the day it is processed."""
     draw = None if isinstance(claim, PharmacyClaim) else history.draw("correction", claim.claim_id)
     if draw is None or draw.chance >= CORRECTED_SHARE:
         yield claim
@@ -69,7 +69,7 @@ def _corrected(history: History, claim: Claim) -> Iterator[Claim]:
 
 
 def diagnoses(principal: str, others: list[str], *, rest: DiagnosisType) -> tuple[Diagnosis, ...]:
-    """A principal diagnosis and the others, each code once."""
+    """Return a principal diagnosis and the others, each code once."""
     codes = dict.fromkeys([principal, *others])
     return tuple(
         Diagnosis(

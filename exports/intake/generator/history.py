@@ -27,18 +27,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What chance has in store for one thing, whatever else happens: its numbers and a source of choices."""
+    """The random numbers of one thing, independent of all others: its numbers and a source of choices."""
 
     digest: bytes
 
     def random(self, purpose: str = "") -> Random:
-        """The choices for a purpose, from the first."""
+        """Return a new source of choices for a purpose."""
         seed = hashlib.sha256(self.digest + purpose.encode()).digest() if purpose else self.digest
         return Random(int.from_bytes(seed[16:24]))  # noqa: S311  # seeded randomness is the point here
 
     @property
     def chance(self) -> float:
-        """A number from 0 to 1, for a single decision: a whole source of choices is dearer."""
+        """Return a number from 0 to 1 for a single decision. This is cheaper than a source of choices."""
         return int.from_bytes(self.digest[24:]) / 2**64
 
     @property
@@ -65,7 +65,7 @@ def pick(random: Random, options: Sequence[T], weights: Sequence[float]) -> T:
 
 
 def poisson(random: Random, mean: float) -> int:
-    """How often something happens that happens `mean` times on average (Knuth's method, for small means)."""
+    """Return how often something happens that happens `mean` times on average."""
     limit, product, count = math.exp(-mean), random.random(), 0
     while product > limit:
         product *= random.random()
@@ -75,7 +75,7 @@ def poisson(random: Random, mean: float) -> int:
 
 @dataclass(frozen=True)
 class Treatment:
-    """A drug that a person takes for good, and who prescribes it."""
+    """A drug that a beneficiary takes permanently, and who prescribes it."""
 
     drug: Drug
     prescriber: Provider
@@ -83,18 +83,18 @@ class Treatment:
 
 @dataclass(frozen=True)
 class History:
-    """A person under a seed. The same two give the same history in every process."""
+    """A synthetic beneficiary of a seed. The same two always give the same history."""
 
     person: SyntheticPerson
     seed: int
 
     def draw(self, *what: str | int) -> Draw:
-        """The chances of one thing, named by `what`: they do not depend on anything else that is drawn."""
+        """Return the random numbers of one thing, named by `what`. They do not depend on any others."""
         name = "|".join(map(str, (GENERATOR, self.seed, self.person.mbi, *what)))
         return Draw(hashlib.sha256(name.encode()).digest())
 
     def is_covered(self, part: Part, day: dt.date) -> bool:
-        """Whether the person lives and has the part of Medicare."""
+        """Return whether the beneficiary is alive and has the part of Medicare."""
         start = self.start_date(part)
         died = self.person.death_date
         return start is not None and start <= day and (died is None or day <= died)
@@ -135,7 +135,7 @@ class History:
 
     @cached_property
     def treatments(self) -> tuple[Treatment, ...]:
-        """The drugs taken for the conditions."""
+        """The drugs for the conditions."""
         random = self.draw("drugs").random()
         classes = {name: condition for condition in self.conditions for name in condition.drugs}
         count = min(len(classes), pick(random, (1, 2, 3), (50, 35, 15)))
@@ -147,13 +147,13 @@ class History:
         return tuple(found)
 
     def clinician(self, specialty: str) -> Provider:
-        """The person's own doctor of a specialty, the same at each visit."""
+        """Return the beneficiary's own doctor of a specialty, the same at each visit."""
         number = self.draw("clinician", specialty).digest[0] % providers.CLINICIANS_OF_A_SPECIALTY
         return providers.clinician(self.person.state, self.person.state_fips, specialty, number)
 
     @cached_property
     def physician(self) -> Provider:
-        """Who sees the person first."""
+        """Return the primary doctor."""
         return self.clinician(pick(self.draw("physician").random(), ("11", "08", "50"), (50, 35, 15)))
 
     @cached_property
@@ -185,5 +185,5 @@ class History:
 
     @cached_property
     def price_level(self) -> Decimal:
-        """How dear the state is."""
+        """Return how expensive the state is."""
         return Decimal(92 + int(self.person.state_fips) * 7 % 21) / 100

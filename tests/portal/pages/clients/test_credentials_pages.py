@@ -139,7 +139,7 @@ def test_a_name_is_refused_while_another_client_has_it(delegate, world, read):
 
     response = delegate.post(f"{CREDENTIALS}/new", {"name": "Warehouse", "address_1": "8.8.8.8"})
 
-    assert "has a client named “Warehouse” already" in read(response).errors_of("id_name")
+    assert "already has a client named “Warehouse”" in read(response).errors_of("id_name")
     assert Client.objects.count() == 1
 
 

@@ -105,7 +105,7 @@ def test_a_key_id_that_is_taken_is_told_at_the_field(delegate, where, read):
 
     response = add(delegate, where, key_set(jwk(rsa_key(), "k1")))
 
-    assert "has a key with the key id “k1” already" in read(response).errors_of("id_pasted")
+    assert "already has a key with the key ID “k1”" in read(response).errors_of("id_pasted")
     assert ClientKey.objects.count() == 1
 
 
@@ -178,7 +178,7 @@ def test_trying_a_url_shows_its_keys_and_saves_nothing(delegate, where, read, he
     assert "3 keys found, 2 usable" in page.text
     assert "good: ES384, 384 bits" in page.text
     assert "weak: RS384, 2048 bits. RSA with 2048 bits works. We recommend 3072 bits or an EC key." in page.text
-    assert "other: This is a key of another kind." in page.text
+    assert "other: This type of key is not supported." in page.text
     assert page.by_id["id_url"]["value"] == here.url()
     assert here.requests == ["/jwks.json"]
     assert not ClientKeySet.objects.exists()
