@@ -1,6 +1,8 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
+from portal import celery  # noqa: F401  # loaded with Django, so every task belongs to this application
+
 
 class PortalConfig(AppConfig):
     name = "portal"
