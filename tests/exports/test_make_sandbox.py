@@ -173,7 +173,7 @@ def test_a_run_that_finds_everything_there_changes_nothing_and_says_so(db):
 
     again = make("tiny")
 
-    assert "There already, so nothing was done for it: tiny\n" in again
+    assert "Already complete, nothing to do: tiny\n" in again
     assert stored() == before
     assert RosterFile.objects.count() == 1
 
