@@ -285,7 +285,7 @@ def test_a_database_that_goes_away_is_said_in_words_and_nothing_stays_behind(tra
 
 
 def test_a_process_that_was_ended_from_outside_is_said_in_words():
-    words = "ended from outside.* use fewer --processes.* To continue, run the same command again"
+    words = "was killed.* Use fewer --processes.* To continue, run the same command again"
 
     with pytest.raises(CommandError, match=words), make_sandbox._ending_in_words():
         raise BrokenExecutor
@@ -349,7 +349,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_work(db, monkeypatch):
 
     told = make("tiny")
 
-    assert re.match(r"This takes about 1\.\d MB, and the disk of \S+ has 500\.0 kB left\. Make room", told)
+    assert re.match(r"This needs about 1\.\d MB, but the disk of \S+ has 500\.0 kB left\. Free up space", told)
     assert "This takes" not in make("tiny")
 
 
