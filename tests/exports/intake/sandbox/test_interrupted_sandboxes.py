@@ -58,7 +58,7 @@ def test_a_run_that_finds_everything_there_changes_nothing_and_says_so(db):
 
     again = make("tiny")
 
-    assert "There already, so nothing was done for it: tiny\n" in again
+    assert "Already complete, nothing to do: tiny\n" in again
     assert stored() == before
     assert RosterFile.objects.count() == 1
 
@@ -170,7 +170,7 @@ def test_a_database_that_goes_away_is_said_in_words_and_nothing_stays_behind(tra
 
 
 def test_a_process_that_was_ended_from_outside_is_said_in_words():
-    words = "ended from outside.* use fewer --processes.* To continue, run the same command again"
+    words = "was killed.* Use fewer --processes.* To continue, run the same command again"
 
     with pytest.raises(CommandError, match=words), make_sandbox._ending_in_words():
         raise BrokenExecutor

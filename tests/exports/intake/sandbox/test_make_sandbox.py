@@ -183,7 +183,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_work(db, monkeypatch):
 
     told = make("tiny")
 
-    assert re.match(r"This takes about 1\.\d MB, and the disk of \S+ has 500\.0 kB left\. Make room", told)
+    assert re.match(r"This needs about 1\.\d MB, but the disk of \S+ has 500\.0 kB left\. Free up space", told)
     assert "This takes" not in make("tiny")
 
 
