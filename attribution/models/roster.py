@@ -46,7 +46,7 @@ class RosterFile(models.Model):
     file_name = models.CharField(max_length=255)
     sha256 = models.CharField("SHA-256", max_length=64)
     performance_year = models.PositiveSmallIntegerField()
-    file_timestamp = models.DateTimeField(help_text="When CMS made the file, from its name.")
+    file_timestamp = models.DateTimeField(help_text="When CMS created the file, according to its name.")
     received_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True)
     received_from = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")

@@ -33,7 +33,7 @@ class AccessToken(AbstractAccessToken):
     source_refresh_token = None
     id_token = None
     resource = ()
-    token = models.TextField(default="", editable=False, help_text="Always empty: the token itself is not kept.")
+    token = models.TextField(default="", editable=False, help_text="Always empty. The token itself is not stored.")
     token_checksum = models.CharField(max_length=64, unique=True, editable=False)
     application = models.ForeignKey(
         Client, on_delete=models.CASCADE, related_name="access_tokens", verbose_name="client"

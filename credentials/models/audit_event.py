@@ -32,7 +32,7 @@ class AuditEvent(models.Model):
     types = models.JSONField(
         default=dict,
         db_default=models.Value({}, models.JSONField()),
-        help_text="What of the detail is no plain text, by its place (a JSON Pointer). See credentials/trail/audit.py.",
+        help_text="Which values of the detail are not plain text, by JSON Pointer. See credentials/trail/audit.py.",
     )
 
     objects = AuditEventQuerySet.as_manager()

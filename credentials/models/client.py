@@ -88,7 +88,7 @@ class Client(AbstractApplication):
     last_used_at = models.DateTimeField(null=True, editable=False)
     last_used_address = models.GenericIPAddressField(null=True, unpack_ipv4=True, editable=False)
     failed_attempts = models.PositiveIntegerField(
-        default=0, editable=False, help_text="How many calls with this client's id or token were refused, ever."
+        default=0, editable=False, help_text="How many calls with this client's ID or token were ever refused."
     )
     last_failed_at = models.DateTimeField(null=True, editable=False)
     last_failed_address = models.GenericIPAddressField(null=True, unpack_ipv4=True, editable=False)
@@ -102,7 +102,7 @@ class Client(AbstractApplication):
                 fields=["organization", "name"],
                 condition=Q(revoked_at=None),
                 name="client_name_once",
-                violation_error_message="The organization has a client of this name already.",
+                violation_error_message="The organization already has a client with this name.",
             )
         ]
 
@@ -158,16 +158,16 @@ class ClientSecret(models.Model):
         max_length=300,
         blank=True,
         editable=False,
-        help_text="The slow hash that the SSAS had of it; its first use here puts the digest in its place.",
+        help_text="The SSAS's slow hash. At the first use, the digest replaces it.",
     )
     hint = models.CharField(
-        max_length=4, blank=True, editable=False, help_text="The secret's last four characters, once they are known."
+        max_length=4, blank=True, editable=False, help_text="The secret's last four characters, if known."
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     expires_at = models.DateTimeField()
     replaced_at = models.DateTimeField(
-        null=True, editable=False, help_text="When a newer secret took its place; it then ends with the overlap."
+        null=True, editable=False, help_text="When a newer secret replaced it. It expires at the end of the overlap."
     )
     revoked_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(null=True, editable=False)
@@ -208,7 +208,7 @@ class AllowedAddress(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
-        verbose_name_plural = "allowed addresses"
+        verbose_name_plural = "allowed IP addresses"
         ordering = ["slot"]
         constraints = [
             models.UniqueConstraint(fields=["client", "slot"], name="address_slot_once"),

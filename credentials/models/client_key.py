@@ -27,7 +27,7 @@ class ClientKey(models.Model):
     kid = models.CharField("key ID", max_length=200)
     algorithm = models.CharField(max_length=8, choices=Algorithm.choices, editable=False)
     bits = models.PositiveSmallIntegerField(editable=False)
-    jwk = models.JSONField("JWK", editable=False, help_text="The members that make the public key, and no others.")
+    jwk = models.JSONField("JWK", editable=False, help_text="Only the members that make up the public key.")
     thumbprint = models.CharField(max_length=43, editable=False, help_text="The JWK thumbprint (RFC 7638, SHA-256).")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")

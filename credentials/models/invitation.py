@@ -36,16 +36,19 @@ class Invitation(models.Model):
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invitations")
-    email = models.EmailField("e-mail address", blank=True)
+    email = models.EmailField("email address", blank=True)
     name = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=24, choices=Role.choices)
     nonce = models.CharField(
-        max_length=43, default=new_nonce, editable=False, help_text="Stands in the link; sent again, it is another."
+        max_length=43,
+        default=new_nonce,
+        editable=False,
+        help_text="Part of the link. Sending the invitation again changes it.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     expires_at = models.DateTimeField(editable=False)
-    sent_at = models.DateTimeField(null=True, editable=False, help_text="When the mail server took the mail.")
+    sent_at = models.DateTimeField(null=True, editable=False, help_text="When the mail server accepted the email.")
     attempts = models.PositiveIntegerField(default=0, editable=False)
     next_attempt_at = models.DateTimeField(default=timezone.now, editable=False)
     last_error = models.CharField(max_length=200, blank=True, editable=False)
@@ -64,7 +67,7 @@ class Invitation(models.Model):
                 Lower("email"),
                 condition=Q(accepted_at=None, withdrawn_at=None),
                 name="invitation_open_once",
-                violation_error_message="This address has an open invitation to the organization already.",
+                violation_error_message="This email address already has an open invitation to the organization.",
             ),
             models.CheckConstraint(
                 condition=Q(accepted_at=None) | Q(withdrawn_at=None), name="invitation_ends_in_one_way"

@@ -34,15 +34,15 @@ class Notice(models.Model):
         SECRET_ROTATED = "secret_rotated"  # noqa: S105  # the name of a message
 
     kind = models.CharField(max_length=24, choices=Kind.choices)
-    subject = models.CharField(max_length=64, help_text="The event or the moment that it is about.")
+    subject = models.CharField(max_length=64, help_text="The event or the time that it is about.")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
     client = models.ForeignKey(Client, on_delete=models.CASCADE, null=True, related_name="+")
     secret = models.ForeignKey(ClientSecret, on_delete=models.CASCADE, null=True, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    facts = models.JSONField(default=dict, help_text="What the message tells, as it was at the time. No secret.")
+    facts = models.JSONField(default=dict, help_text="What the message says, as it was at the time. Never a secret.")
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
-    withdrawn_at = models.DateTimeField(null=True, help_text="When it had become pointless before it could be sent.")
+    withdrawn_at = models.DateTimeField(null=True, help_text="When it was no longer useful, before it was sent.")
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=timezone.now)
     last_error = models.CharField(max_length=200, blank=True)

@@ -74,7 +74,7 @@ class Organization(models.Model):
         max_length=12,
         unique=True,
         validators=[RegexValidator(r"^[A-Z]{1,6}-?\d{3,6}$", "An entity id is letters and digits, for example A9994.")],
-        help_text="The id that CMS gave the entity, for example A9994.",
+        help_text="The ID that CMS assigned to the entity, for example A9994.",
     )
     name = models.CharField(max_length=200)
     program = models.CharField(max_length=8, choices=Program.choices)
@@ -82,7 +82,7 @@ class Organization(models.Model):
     status_reason = models.CharField(max_length=200, blank=True, editable=False)
     status_changed_at = models.DateTimeField(null=True, editable=False)
     termination_date = models.DateField(
-        null=True, editable=False, help_text="When participation ended, of a limited organization."
+        null=True, editable=False, help_text="For a limited organization: when its participation ended."
     )
     attribution_strategy = models.CharField(
         max_length=10, choices=Strategy.choices, default=Strategy.HISTORICAL, editable=False
@@ -96,12 +96,12 @@ class Organization(models.Model):
     is_sandbox = models.BooleanField(
         "sandbox",
         default=False,
-        help_text="Holds synthetic data only. In the embedded demo, its clients may call from this machine.",
+        help_text="Holds synthetic data only. In the demo, its clients can call from this machine.",
     )
     requires_second_factor = models.BooleanField(
-        "asks for a second step",
+        "requires two-factor authentication",
         default=True,
-        help_text="Whoever manages its credentials signs in with an authenticator app or a passkey, too.",
+        help_text="Team members who manage its API credentials must also use an authenticator app or a passkey.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -26,10 +26,10 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A user. Signs in with an email address. Memberships give the user rights, one for each organization."""
 
-    email = models.EmailField("e-mail address", unique=True)
+    email = models.EmailField("email address", unique=True)
     name = models.CharField(max_length=150, blank=True)
-    is_active = models.BooleanField("may sign in", default=True)
-    is_staff = models.BooleanField("operator", default=False, help_text="May use the operators' administration.")
+    is_active = models.BooleanField("can sign in", default=True)
+    is_staff = models.BooleanField("operator", default=False, help_text="Can use the administration.")
     joined_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -39,13 +39,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
-        verbose_name = "person"
-        verbose_name_plural = "people"
+        verbose_name = "user"
+        verbose_name_plural = "users"
         constraints = [
             models.UniqueConstraint(
                 Lower("email"),
                 name="user_email_once",
-                violation_error_message="A person has this e-mail address already.",
+                violation_error_message="Another user already has this email address.",
             )
         ]
 

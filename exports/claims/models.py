@@ -18,9 +18,15 @@ class Load(models.Model):
     resource_count = models.PositiveBigIntegerField(default=0)
     raw_length = models.PositiveBigIntegerField("bytes", default=0, help_text="NDJSON bytes before compression.")
     takes_back = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, related_name="taken_back_by", help_text="The load that it undoes."
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="taken_back_by",
+        help_text="The load that this one reverts.",
     )
-    closed_at = models.DateTimeField(null=True, help_text="When it was merged with older loads: it cannot be undone.")
+    closed_at = models.DateTimeField(
+        null=True, help_text="When it was merged with older loads. It can't be reverted since then."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -59,7 +65,9 @@ class Chunk(models.Model):
     resource_count = models.PositiveIntegerField()
     raw_length = models.PositiveIntegerField(help_text="Bytes of NDJSON before compression.")
     crc32 = models.BigIntegerField(help_text="CRC-32 of the NDJSON.")
-    segments = models.JSONField(null=True, help_text="What it was joined from, oldest first; None for one load.")
+    segments = models.JSONField(
+        null=True, help_text="The parts it was merged from, oldest first. None if it comes from one load."
+    )
     body = models.BinaryField()
 
     class Meta:
@@ -91,7 +99,7 @@ class Deletion(models.Model):
     service_dates = ArrayField(
         models.DateField(null=True),
         default=list,
-        help_text="The last day of service of each, null where there is none; empty where it was not kept.",
+        help_text="The last day of service of each resource, null if it has none. Empty if not stored.",
     )
 
     class Meta:

@@ -76,10 +76,15 @@ class Job(models.Model):
     roster = models.ForeignKey(RosterFile, on_delete=models.PROTECT, related_name="+")
     earlier_roster = models.ForeignKey(RosterFile, on_delete=models.PROTECT, null=True, related_name="+")
     has_newly_attributed = models.BooleanField(
-        default=False, help_text="Whoever is not on the earlier roster gets the whole history, whatever `_since` says."
+        default=False,
+        help_text="Beneficiaries not on the earlier roster come with their whole history, regardless of `_since`.",
     )
-    claims_from_date = models.DateField(null=True, help_text="Claims whose service ended before it are left out.")
-    claims_through_date = models.DateField(null=True, help_text="Claims whose service ended after it are left out.")
+    claims_from_date = models.DateField(
+        null=True, help_text="Claims whose service ended before this date are left out."
+    )
+    claims_through_date = models.DateField(
+        null=True, help_text="Claims whose service ended after this date are left out."
+    )
     as_of_load = models.ForeignKey(Load, on_delete=models.PROTECT, null=True, related_name="+")
     transaction_time = models.DateTimeField(null=True)
 
@@ -88,7 +93,7 @@ class Job(models.Model):
     plan_attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, help_text="When a worker was last told to plan it.")
     bytes_left = models.PositiveBigIntegerField(
-        db_default=0, help_text="Bytes of NDJSON to go through that are not in a file yet: which job is soonest done."
+        db_default=0, help_text="Bytes of NDJSON that are not in a file yet. Decides which job can be finished first."
     )
     created_at = models.DateTimeField(default=timezone.now)
     planned_at = models.DateTimeField(null=True)

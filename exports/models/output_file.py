@@ -25,7 +25,7 @@ class OutputFile(models.Model):
         "SHA-256",
         max_length=64,
         blank=True,
-        help_text="Of the bytes stored, in hexadecimal; empty until it is asked for.",
+        help_text="Of the stored bytes, in hexadecimal. Empty until someone asks for it.",
     )
     written_at = models.DateTimeField(default=timezone.now)
 

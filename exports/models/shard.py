@@ -40,7 +40,7 @@ class Shard(models.Model):
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="shards")
     number = models.PositiveIntegerField(help_text="Its place in the manifest.")
     kind = models.CharField(
-        max_length=7, choices=Kind.choices, default=Kind.OUTPUT, help_text="In which list of the manifest its file is."
+        max_length=7, choices=Kind.choices, default=Kind.OUTPUT, help_text="Which list of the manifest its file is in."
     )
     resource_type = models.CharField(max_length=32)
     population = models.CharField(max_length=16, choices=Population.choices)
@@ -48,15 +48,19 @@ class Shard(models.Model):
     first_beneficiary_id = models.BigIntegerField()
     last_beneficiary_id = models.BigIntegerField()
     resource_count = models.PositiveBigIntegerField()
-    raw_length = models.PositiveBigIntegerField(help_text="Bytes of NDJSON to go through: filters may leave less.")
+    raw_length = models.PositiveBigIntegerField(
+        help_text="Bytes of NDJSON to read. With filters, the file can be smaller."
+    )
     file_name = models.CharField(max_length=64, unique=True)
 
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     lease_holder = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
-    retry_at = models.DateTimeField(null=True, help_text="It failed, and nobody takes it before then.")
-    sent_at = models.DateTimeField(null=True, help_text="Not used any more: nobody is told of a shard.")
+    retry_at = models.DateTimeField(
+        null=True, help_text="The last attempt failed. No worker takes it before this time."
+    )
+    sent_at = models.DateTimeField(null=True, help_text="No longer used.")
     bytes_written = models.PositiveBigIntegerField(default=0)
     last_error = models.CharField(max_length=200, blank=True, help_text="What went wrong at the last attempt.")
 

@@ -24,7 +24,7 @@ def test_a_load_is_taken_back_by_its_number(world, capsys):
     load({mbi: [eob(1)]})
     wrong = load({mbi: [eob(1), eob(2)]}, source="november")
 
-    call_command("take_back_load", str(wrong.pk))
+    call_command("revert_load", str(wrong.pk))
 
     said = capsys.readouterr().out
     assert f"Load {wrong.pk} (november) was reverted by load {Load.objects.first().pk}" in said
@@ -33,14 +33,14 @@ def test_a_load_is_taken_back_by_its_number(world, capsys):
 
 def test_a_load_that_is_not_there_cannot_be_taken_back(world):
     with pytest.raises(CommandError, match=r"There is no load 7\. See the list of loads in the administration"):
-        call_command("take_back_load", "7")
+        call_command("revert_load", "7")
 
 
 def test_the_reason_is_told_why_a_load_cannot_be_taken_back(world):
     first, second = load({}), load({})
 
     with pytest.raises(CommandError, match=f"Load {second.pk} came after load {first.pk}"):
-        call_command("take_back_load", str(first.pk))
+        call_command("revert_load", str(first.pk))
 
     assert Load.objects.count() == 2
 

@@ -37,6 +37,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "revoke_operator_token": ("a1b2", *BY),
     "rotate_secret": ("0" * 32, "--overlap", "0", *BY),
     "set_organization_state": ("A9994", "active", *BY),
+    "revert_load": ("1",),
     "take_back_load": ("1",),
 }
 # It starts the services and migrates the database itself.
