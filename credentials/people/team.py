@@ -27,16 +27,14 @@ from credentials.models import (
     User,
 )
 from credentials.people import invitations
-from credentials.people.team_rules import TeamRefusedError, checked_role, enter
+from credentials.people.team_rules import (
+    TeamRefusedError,
+    check_is_not_last_manager,
+    check_is_not_own_role,
+    checked_role,
+    enter,
+)
 from credentials.trail import audit
-
-
-class LastManagerError(TeamRefusedError):
-    """Without this team member, no one would manage the organization's credentials."""
-
-
-class OwnRoleError(TeamRefusedError):
-    """A user can't change their own role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,7 @@ def change_role(
     organization = enter(membership.organization, by=by, as_operator=as_operator)
     membership = _locked(membership)
     wanted = checked_role(role, organization)
-    if membership.user == by and not membership.manages_credentials:
-        raise OwnRoleError("You can't change your own role. Ask another team member who manages API credentials.")
+    check_is_not_own_role(membership, by=by)
     before = membership.role
     if before == wanted:
         return False
@@ -124,12 +121,8 @@ def remove(
     organization = enter(membership.organization, by=by, as_operator=as_operator)
     membership = _locked(membership)
     person = membership.user
-    managing = Membership.objects.managing_credentials(organization)
-    if not as_operator and not managing.exclude(pk=membership.pk).exists():
-        raise LastManagerError(
-            f"{person} is the last team member who manages API credentials for {organization.name}. "
-            "Invite another one first, or ask the operators of Claimsgate."
-        )
+    if not as_operator:
+        check_is_not_last_manager(membership)
     made = made_by(person, organization)
     for invitation in made.invitations:
         invitations.withdraw_locked(invitation, by=by, request=request)

@@ -15,6 +15,14 @@ class RoleRefusedError(TeamRefusedError):
     """The organization's program doesn't have this role."""
 
 
+class OwnRoleError(TeamRefusedError):
+    """A user can't change their own role."""
+
+
+class LastManagerError(TeamRefusedError):
+    """Without this team member, no one would manage the organization's API credentials."""
+
+
 def enter(organization: Organization, *, by: User | None, as_operator: bool) -> Organization:
     """Return the current organization, locked, so that team changes run one after another.
 
@@ -35,3 +43,19 @@ def checked_role(role: str, organization: Organization) -> Role:
             return known
     names = ", ".join(known.label for known in organization.roles)
     raise RoleRefusedError(f"This program doesn’t have that role. Choose one of these roles: {names}.")
+
+
+def check_is_not_own_role(membership: Membership, *, by: User | None) -> None:
+    """A user who doesn't manage API credentials can't change their own role. Raises OwnRoleError."""
+    if membership.user == by and not membership.manages_credentials:
+        raise OwnRoleError("You can't change your own role. Ask another team member who manages API credentials.")
+
+
+def check_is_not_last_manager(membership: Membership) -> None:
+    """Someone must remain who manages the organization's API credentials. Raises LastManagerError."""
+    organization = membership.organization
+    if not Membership.objects.managing_credentials(organization).exclude(pk=membership.pk).exists():
+        raise LastManagerError(
+            f"{membership.user} is the last team member who manages API credentials for {organization.name}. "
+            "Invite another one first, or ask the operators of Claimsgate."
+        )

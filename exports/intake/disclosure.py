@@ -1,7 +1,7 @@
 """Decides whether a claim in JSON can be disclosed: the codes of 42 CFR Part 2, found in FHIR. Pure.
 
-The list and its time windows are in exports/intake/samhsa.py. This module knows where the codes are in a claim (STU3
-and R4), and under which URLs. A claim that can't be checked can't be disclosed: one with a code of an unknown system,
+The list and its time windows are in intake/substance_use.py. This module knows where the codes are in a claim (STU3 and
+R4), and under which URLs. A claim that can't be checked can't be disclosed: one with a code of an unknown system,
 or a diagnosis without a code.
 """
 
@@ -12,7 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from exports.fhir import systems
-from exports.intake.samhsa import is_listed
+from exports.intake.substance_use import is_listed
 from exports.vocabulary import CodeSystem
 
 _DRG_VARIABLE = f"{systems.VARIABLES}/clm_drg_cd"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
-from exports.intake import samhsa
+from exports.intake import substance_use as samhsa
 from exports.intake.generator.code_lists import CODES
 from exports.intake.generator.cost_sharing import Ledger
 from exports.intake.generator.history import History

@@ -5,7 +5,13 @@ import pytest
 from credentials.clients import issuing, key_registration
 from credentials.models import AuditEvent, Client, Invitation, Membership, Notice, Organization, Program, Role
 from credentials.people import invitations, team
-from credentials.people.team_rules import NotManagingError, RoleRefusedError, TeamRefusedError
+from credentials.people.team_rules import (
+    LastManagerError,
+    NotManagingError,
+    OwnRoleError,
+    RoleRefusedError,
+    TeamRefusedError,
+)
 from credentials.trail.audit import Action
 from tests.credentials.at_once import at_once
 from tests.credentials.tokens.signing import ec_key, jwk, key_set
@@ -72,7 +78,7 @@ def test_nobody_gives_rights_to_himself(world):
 
     with pytest.raises(NotManagingError):
         team.change_role(own, Role.CREDENTIAL_DELEGATE, by=world.colleague)
-    with pytest.raises(team.OwnRoleError):
+    with pytest.raises(OwnRoleError):
         team.change_role(own, Role.CREDENTIAL_DELEGATE, by=world.colleague, as_operator=True)
 
     own.refresh_from_db()
@@ -130,7 +136,7 @@ def test_the_last_one_who_manages_credentials_stays(world):
     last = member_of(world.harbor, world.delegate)
     MembershipFactory(organization=world.harbor, user__is_active=False)
 
-    with pytest.raises(team.LastManagerError, match="Invite another one first"):
+    with pytest.raises(LastManagerError, match="Invite another one first"):
         team.remove(last, revoke=True, by=world.delegate)
 
     assert is_member(world.harbor, world.delegate)
@@ -186,7 +192,7 @@ def test_three_who_all_leave_at_once_leave_one():
     answers = at_once(leave)
 
     assert sum(isinstance(answer, team.Made) for answer in answers) == 2
-    assert any(isinstance(answer, team.LastManagerError) for answer in answers)
+    assert any(isinstance(answer, LastManagerError) for answer in answers)
     assert Membership.objects.managing_credentials(world.harbor).count() == 1
 
 

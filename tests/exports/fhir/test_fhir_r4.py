@@ -13,7 +13,7 @@ from fhir.resources.R4B.patient import Patient
 
 from exports.fhir import r4, systems
 from exports.fhir.ndjson import line
-from exports.intake.samhsa import is_listed
+from exports.intake.substance_use import is_listed
 from exports.records import Claim
 from exports.vocabulary import ClaimKind, CodeSystem
 from tests.exports.fhir.reading import codes, nodes, rendered

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from exports.fhir import r4
-from exports.intake.samhsa import is_samhsa
+from exports.intake.substance_use import is_samhsa
 from exports.records import Diagnosis
 from exports.vocabulary import Coded
 from tests.exports.fhir.partial_claims import BOTH, MODELS, STAY, VISIT

@@ -9,7 +9,7 @@ from exports.fhir.ndjson import line as rendered
 from exports.fhir.r4.explanation_of_benefit import explanation_of_benefit
 from exports.intake.disclosure import Disclosure
 from exports.intake.resources import LineReader
-from exports.intake.samhsa import is_samhsa
+from exports.intake.substance_use import is_samhsa
 from exports.models import Chunk, Deletion, Load
 from tests.exports.made_up import LAST_UPDATED, record
 from tests.exports.ndjson import claim, claim_response, eob, line, load, patient, stored_ids, write

@@ -12,7 +12,7 @@ from exports.fhir import r4
 from exports.fhir.ndjson import line
 from exports.intake.generator.code_lists import CODES
 from exports.intake.generator.history import History
-from exports.intake.samhsa import is_samhsa
+from exports.intake.substance_use import is_samhsa
 from exports.records import InstitutionalClaim, PharmacyClaim, ProfessionalClaim
 from exports.vocabulary import CareRole, ClaimKind, Part
 from tests.exports.intake.eighty import PEOPLE, of_class

@@ -8,7 +8,7 @@ from exports.fhir.r4.partial import payment_system
 from exports.intake.generator import partially_adjudicated
 from exports.intake.generator.history import History
 from exports.intake.generator.partially_adjudicated import partial_claims
-from exports.intake.samhsa import is_samhsa
+from exports.intake.substance_use import is_samhsa
 from exports.records import (
     BeneficiaryRecord,
     Claim,

@@ -1,8 +1,9 @@
 """Decides which claims are about substance use disorder, and so under 42 CFR Part 2. Pure.
 
-The list is CMS's own (samhsa.json, from the code of its Beneficiary FHIR Data server, public domain). A code has a
-meaning only in its system: 291 is an alcohol-induced mental disorder in ICD-9-CM, and heart failure among the diagnosis
-related groups. And only in its time: group 522 was about drug abuse until October 2007 and is a hip replacement today.
+The list is CMS's own (substance_use.json, from the code of its Beneficiary FHIR Data server, public domain). A code
+has a meaning only in its system: 291 is an alcohol-induced mental disorder in ICD-9-CM, and heart failure among the
+diagnosis related groups. And only in its time: group 522 was about drug abuse until October 2007 and is a hip
+replacement today.
 """
 
 import datetime as dt
@@ -49,7 +50,7 @@ def _normalized(code: str) -> str:
 
 def _read() -> dict[str, dict[str, list[_Window]]]:
     """System -> code -> when it is listed."""
-    entries = msgspec.json.decode(files(__package__).joinpath("samhsa.json").read_bytes(), type=list[_Entry])
+    entries = msgspec.json.decode(files(__package__).joinpath("substance_use.json").read_bytes(), type=list[_Entry])
     listed: dict[str, dict[str, list[_Window]]] = {system.value: {} for system in CodeSystem}
     for entry in entries:
         codes = listed[_ALIASES.get(entry.system, entry.system)]

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from exports.intake.samhsa import is_listed, is_samhsa
+from exports.intake.substance_use import is_listed, is_samhsa
 from exports.records import Diagnosis
 from exports.vocabulary import ClaimKind, Coded, CodeSystem, DiagnosisType
 from tests.exports.made_up import record
