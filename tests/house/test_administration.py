@@ -148,7 +148,8 @@ def test_an_operator_makes_an_organization_and_invites_its_first_person(operator
 
     assert made.status_code == invited.status_code == 302
     assert (
-        "Nobody was invited. This program doesn’t have that role. Choose one of these roles" in refused.content.decode()
+        "No invitation was sent. This program doesn’t have that role. Choose one of these roles"
+        in refused.content.decode()
     )
     assert before == 1
     assert "is already invited" in again.content.decode()

@@ -89,7 +89,7 @@ def test_another_organization_can_invite_the_same_address(world):
 
 
 def test_who_is_a_member_is_not_invited(world):
-    with pytest.raises(invitations.AlreadyMemberError, match="is a member of Harbor Care Alliance already"):
+    with pytest.raises(invitations.AlreadyMemberError, match="is already a team member of Harbor Care Alliance"):
         invite(world, "Colleague@harbor.example")
 
     assert not Invitation.objects.exists()

@@ -189,7 +189,7 @@ def test_trying_a_url_that_does_not_answer_rightly_says_what_is_wrong(delegate, 
 
     page = read(delegate.post(f"{where}/url", {"url": here.url(), "try": "yes"}))
 
-    assert "The keys could not be fetched" in page.text
+    assert "We couldn’t fetch the keys" in page.text
     assert "returned status 503" in page.text
 
 
