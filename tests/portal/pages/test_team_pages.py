@@ -19,7 +19,7 @@ from exports.models import Job
 from portal.mail import tasks
 from portal.pages.team import views
 from portal.sign_in import mail_addresses
-from tests.journeys.visitor import give_app
+from tests.journeys.browser.visitor import give_app
 from tests.world import PASSWORD, MembershipFactory, UserFactory, sign_in
 
 TEAM = "/organizations/A9994/team"

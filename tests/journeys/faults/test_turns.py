@@ -12,7 +12,7 @@ import pytest
 
 from exports.models import Job
 from portal.laptop.processes import EVERYTHING_ELSE
-from tests.journeys.installation import Installation, Worker, refreshed, wait_until
+from tests.journeys.processes.installation import Installation, Worker, refreshed, wait_until
 
 pytestmark = pytest.mark.journey
 

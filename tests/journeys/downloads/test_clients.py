@@ -27,7 +27,7 @@ from exports.models import Job
 from exports.pipeline import expire
 from tests.exports.finished import finished_job, lines, spliced
 from tests.journeys.conftest import required_program
-from tests.journeys.installation import wait_until
+from tests.journeys.processes.installation import wait_until
 from tests.world import HOME_ADDRESS, World
 
 pytestmark = pytest.mark.journey

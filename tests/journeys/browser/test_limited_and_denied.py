@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from credentials.models import Organization
-from tests.journeys.visitor import Visitor, give_app
+from tests.journeys.browser.visitor import Visitor, give_app
 from tests.world import World
 
 pytestmark = [pytest.mark.journey, pytest.mark.debian]

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from credentials.models import Client, Membership
 from tests.authenticators import code
-from tests.journeys.visitor import Visitor, give_app
+from tests.journeys.browser.visitor import Visitor, give_app
 from tests.ports import free_port
 from tests.world import World
 

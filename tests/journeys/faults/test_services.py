@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.journeys.installation import FOR_EVER, Installation, Worker, wait_until
+from tests.journeys.processes.installation import FOR_EVER, Installation, Worker, wait_until
 
 pytestmark = pytest.mark.journey
 

@@ -12,7 +12,7 @@ from credentials.models import Client
 from exports.intake.sandbox import load_synthetic_claims
 from exports.models import Job
 from tests.authenticators import code
-from tests.journeys.visitor import PATIENCE_MILLISECONDS, Visitor, give_app
+from tests.journeys.browser.visitor import PATIENCE_MILLISECONDS, Visitor, give_app
 from tests.world import PASSWORD, World
 
 pytestmark = [pytest.mark.journey, pytest.mark.debian]

@@ -11,7 +11,7 @@ from credentials.models import User
 from tests.authenticators import code
 from tests.world import PASSWORD
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
+REPOSITORY = Path(__file__).resolve().parent.parent.parent.parent
 AXE = REPOSITORY / "node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDTHS = (320, 1280)

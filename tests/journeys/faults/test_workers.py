@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from exports.models import Job, Shard
 from exports.pipeline.recover import recover
 from tests.journeys.conftest import required_program
-from tests.journeys.installation import FOR_EVER, refreshed, wait_until, waiting_for
+from tests.journeys.processes.installation import FOR_EVER, refreshed, wait_until, waiting_for
 
 pytestmark = pytest.mark.journey
 

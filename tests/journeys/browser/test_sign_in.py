@@ -12,8 +12,8 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.authenticators import code
+from tests.journeys.browser.visitor import Visitor
 from tests.journeys.conftest import free_port
-from tests.journeys.visitor import Visitor
 from tests.world import PASSWORD, World
 
 pytestmark = [pytest.mark.journey, pytest.mark.debian]

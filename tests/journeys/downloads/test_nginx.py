@@ -22,8 +22,8 @@ from exports.models import Job
 from tests.attribution.archives import NAME, zipped
 from tests.exports.finished import finished_job, lines, spliced
 from tests.journeys.conftest import PROXY_NETWORK, required_program
-from tests.journeys.installation import wait_until
 from tests.journeys.person import Person
+from tests.journeys.processes.installation import wait_until
 from tests.nginx import Nginx, nginx
 from tests.ports import free_port
 from tests.world import HOME_ADDRESS, OTHER_ADDRESS, World

@@ -16,7 +16,7 @@ from django.db import connection, connections
 
 from portal.laptop import embedded_postgres
 from tests.journeys.conftest import PROXY_NETWORK
-from tests.journeys.installation import EXPORT, Installation, refreshed, wait_until
+from tests.journeys.processes.installation import EXPORT, Installation, refreshed, wait_until
 from tests.ports import free_port
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS
 
@@ -52,7 +52,9 @@ def small_site(django_db_setup, django_db_blocker, transactional_db) -> Iterator
     ):
         folder = Path(name)
         folder.chmod(0o755)
-        it = Installation(folder, port=free_port(), proxies=PROXY_NETWORK, settings="tests.journeys.impatient")
+        it = Installation(
+            folder, port=free_port(), proxies=PROXY_NETWORK, settings="tests.journeys.processes.impatient"
+        )
         with it.running(), it.as_database():
             yield it
 

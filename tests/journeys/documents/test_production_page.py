@@ -22,8 +22,8 @@ from portal.laptop import embedded_valkey
 from tests.attribution.archives import MBIS, NAME, archive
 from tests.exports.ndjson import eob, patient
 from tests.journeys.conftest import required_program
+from tests.journeys.documents.production_page import PAGE, Block, Service, Shell, blocks, changed, substitutions
 from tests.journeys.person import Person
-from tests.journeys.production_page import PAGE, Block, Service, Shell, blocks, changed, substitutions
 from tests.ports import free_port
 from tests.postgres import Postgres
 from tests.services import REPOSITORY

@@ -24,9 +24,9 @@ from portal.mail import tasks
 from tests.authenticators import code
 from tests.credentials.tokens.signing import Signer, private_pem
 from tests.exports.store import load, patient
-from tests.journeys import leaks
-from tests.journeys.installation import wait_until
+from tests.journeys.attacks import leaks
 from tests.journeys.person import Person
+from tests.journeys.processes.installation import wait_until
 from tests.portal.mail.test_emails import Mailbox
 from tests.ports import free_port
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, PASSWORD, World

@@ -19,7 +19,7 @@ from django.conf import settings
 from portal.laptop import processes
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.journeys.preloaded"])
+_FORKS.set_forkserver_preload(["tests.journeys.processes.preloaded"])
 
 
 class _Child:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from portal.celery import app
-from tests.journeys.installation import wait_until
+from tests.journeys.processes.installation import wait_until
 
 pytestmark = pytest.mark.journey
 

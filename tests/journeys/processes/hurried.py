@@ -5,7 +5,7 @@ import datetime as dt
 from portal.settings import *  # noqa: F403
 from portal.settings import CELERY_BEAT_SCHEDULE, env
 
-CELERY_INCLUDE = ["tests.journeys.pace"]
+CELERY_INCLUDE = ["tests.journeys.processes.pace"]
 CELERY_BEAT_SCHEDULE["recover exports"]["schedule"] = dt.timedelta(seconds=env.float("TEST_RECOVERY_SECONDS"))
 CELERY_BEAT_SCHEDULE["expire exports"]["schedule"] = dt.timedelta(seconds=1)
 # Whole minutes in a deployment, which no test can wait for.

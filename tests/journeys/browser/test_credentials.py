@@ -13,7 +13,7 @@ from credentials.clients import key_registration
 from credentials.models import AuditEvent, Client, ClientSecret
 from credentials.trail import audit
 from tests.credentials.tokens.signing import ec_key, jwk, key_set, private_pem, public_pem
-from tests.journeys.visitor import Visitor
+from tests.journeys.browser.visitor import Visitor
 from tests.world import World, sign_in
 
 pytestmark = [pytest.mark.journey, pytest.mark.debian]

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from exports.models import Job, Shard
 from portal.laptop.processes import EVERYTHING_ELSE
 from tests.exports.store import load, patient
-from tests.journeys.installation import FOR_EVER, Installation, refreshed, wait_until, waiting_for
+from tests.journeys.processes.installation import FOR_EVER, Installation, refreshed, wait_until, waiting_for
 from tests.world import OrganizationFactory
 
 pytestmark = pytest.mark.journey

@@ -242,7 +242,7 @@ class Installation:
         folder = self.folder / "workers" / str(next(self._numbers))
         settings = {
             **self._environment,
-            "DJANGO_SETTINGS_MODULE": "tests.journeys.hurried",
+            "DJANGO_SETTINGS_MODULE": "tests.journeys.processes.hurried",
             "TEST_RECOVERY_SECONDS": "0.5",
             "TEST_TASK_SECONDS": "600",
             "EXPORTS_DIR": str(self.exports),
