@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, sync_playwright
 from portal.laptop import processes
 from tests.credentials.clients.key_server import KeyServer, make_authority
 from tests.credentials.tokens.signing import ec_key, jwk, key_set
-from tests.journeys import forked
-from tests.journeys.installation import Installation, Worker
+from tests.journeys.processes import forked
+from tests.journeys.processes.installation import Installation, Worker
 from tests.pgbouncer import pgbouncer
 from tests.ports import free_port
 
@@ -34,7 +34,7 @@ class Running:
         self.base_url = f"http://localhost:{self.port}"
         self.environment = {
             "CLAIMSGATE_EMBEDDED": "on",
-            "DJANGO_SETTINGS_MODULE": "tests.journeys.served",
+            "DJANGO_SETTINGS_MODULE": "tests.journeys.processes.served",
             "DATABASE_URL": self.database_url(),
             "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
             "EXPORTS_DIR": str(folder / "exports"),

@@ -23,7 +23,7 @@ from credentials.clients import revocation
 from exports.intake.sandbox import load_synthetic_claims
 from exports.models import Job, Shard
 from tests.journeys.conftest import required_program
-from tests.journeys.installation import wait_until, waiting_for
+from tests.journeys.processes.installation import wait_until, waiting_for
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, World
 
 pytestmark = pytest.mark.journey

@@ -13,7 +13,7 @@ from credentials.trail.audit import Action
 from portal.sign_in import sessions
 from tests.authenticators import Passkey, code
 from tests.credentials.at_once import CALLERS, at_once
-from tests.portal.sign_in.test_sign_in_second_step import APP, PASSKEYS, options_of, set_up_app, set_up_passkey
+from tests.portal.sign_in.second_step.factors import APP, PASSKEYS, options_of, set_up_app, set_up_passkey
 from tests.world import PASSWORD, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -147,11 +147,13 @@ def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[
 NOWHERE = {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing", "SECRET_KEY": "only-for-this-test"}
 
 
-@pytest.mark.parametrize("option", [["--settings=tests.journeys.served"], ["--settings", "tests.journeys.served"]])
+@pytest.mark.parametrize(
+    "option", [["--settings=tests.journeys.processes.served"], ["--settings", "tests.journeys.processes.served"]]
+)
 def test_the_settings_that_an_option_names_are_those_that_count(option):
     told = manage("diffsettings", *option, **NOWHERE)
 
-    assert "SETTINGS_MODULE = 'tests.journeys.served'" in told.stdout
+    assert "SETTINGS_MODULE = 'tests.journeys.processes.served'" in told.stdout
     assert "MD5PasswordHasher" in told.stdout
 
 

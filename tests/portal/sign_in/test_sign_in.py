@@ -18,7 +18,7 @@ DELEGATE = {"login": "delegate@harbor.example", "password": PASSWORD}
 
 @pytest.fixture(autouse=True)
 def _without_a_second_step(world):
-    """What is about the second step stands in test_sign_in_second_step.py."""
+    """What is about the second step stands in second_step/."""
     Organization.objects.update(requires_second_factor=False)
 
 

@@ -11,7 +11,7 @@ from django.test import Client as Browser
 from credentials.clients import issuing
 from credentials.models import Client
 from tests.authenticators import Passkey, code
-from tests.portal.sign_in.test_sign_in_second_step import options_of, set_up_app, set_up_passkey
+from tests.portal.sign_in.second_step.factors import options_of, set_up_app, set_up_passkey
 from tests.world import PASSWORD, sign_in
 
 NEW = "/organizations/A9994/credentials/new"

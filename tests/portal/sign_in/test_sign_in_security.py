@@ -14,7 +14,7 @@ from credentials.models import User
 from portal.pages.account import urls as account_urls
 from portal.redaction import redact
 from tests.authenticators import code
-from tests.portal.sign_in.test_sign_in_second_step import set_up_app
+from tests.portal.sign_in.second_step.factors import set_up_app
 from tests.world import PASSWORD, sign_in
 
 PARAMETERS = {"pk": 1, "session_id": 1, "provider_id": "none"}
