@@ -117,7 +117,7 @@ def test_a_port_that_is_taken_is_said_at_once(data_folder):
         _, errors = refused.communicate(timeout=PATIENCE_SECONDS)
 
     assert refused.returncode == 1
-    assert f"port {port}" in errors
+    assert f"Port {port}" in errors
     assert "--port" in errors
     assert left_running(data_folder) == []
 
