@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from attribution.programs import MODELS, Model, model_of
+from credentials.programs import MODELS, Model, model_of
 
 _ARCHIVE = re.compile(
     r"(?P<environment>[PT])\.BCD\.(?P<entity_id>[A-Z0-9-]{1,12})\.ZC(?P<kind>[YR])(?P<year>[0-9]{2})"

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from attribution.filenames import KIND_LETTERS, Kind
 from attribution.identifiers import LETTERS
-from attribution.programs import model_of
+from credentials.programs import model_of
 
 
 @dataclass(frozen=True, slots=True)

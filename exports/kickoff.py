@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from functools import partial
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest
@@ -11,7 +12,6 @@ from django.utils import timezone
 
 from attribution import cohorts
 from attribution.models import RosterFile
-from attribution.programs import model_of
 from credentials.models import Client, Organization, User
 from credentials.trail import audit
 from exports import tasks
@@ -38,7 +38,7 @@ def kick_off(
     requested_by: User | None = None,
     request: HttpRequest | None = None,
 ) -> Job:
-    """Start an export for a client or for a user. Raises NoRosterError."""
+    """Start an export for a client or for a user. Raises NoRosterError and PermissionDenied."""
     bounds = organization.bounds()
     roster = cohorts.exported_roster(organization)
     if roster is None:
@@ -97,8 +97,10 @@ def cancel(
 
 def _first_service_date(organization: Organization) -> dt.date | None:
     """Return the earliest service date that the organization can see. Its model decides how far back that is."""
-    model = model_of(organization.entity_id)
-    return model.lookback.first_service_date(timezone.localdate()) if model and model.lookback else None
+    model = organization.model
+    if model is None:  # the gate has refused it before
+        raise PermissionDenied(organization.entity_id_problem())
+    return model.lookback.first_service_date(timezone.localdate()) if model.lookback else None
 
 
 def _newly_attributed(

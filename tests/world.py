@@ -28,11 +28,15 @@ OTHER_ADDRESS = "9.9.9.9"
 KICK_OFF_HEADERS = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
 
 
+# With which the entity IDs of a program begin.
+LETTERS = {Program.SSP: "A", Program.REACH: "D", Program.KCC: "C"}
+
+
 class OrganizationFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Organization
 
-    entity_id = factory.Sequence(lambda n: f"A{1000 + n}")
+    entity_id = factory.LazyAttributeSequence(lambda made, n: f"{LETTERS[made.program]}{1000 + n}")
     name = factory.Sequence(lambda n: f"Accountable Care {n}")
     program = Program.SSP
 

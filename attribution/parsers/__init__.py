@@ -4,6 +4,6 @@ from collections.abc import Mapping
 
 from attribution.parsers.base import Parser
 from attribution.parsers.cclf import open_archive
-from attribution.programs import FileKind
+from credentials.programs import FileKind
 
 PARSERS: Mapping[FileKind, Parser] = {FileKind.CCLF: open_archive}

@@ -37,6 +37,7 @@ class Reason(enum.StrEnum):
     KEY_SET_UNAVAILABLE = "key_set_unavailable"
     KEY_UNKNOWN = "key_unknown"
     ORGANIZATION_DENIED = "organization_denied"
+    ORGANIZATION_WITHOUT_PROGRAM = "organization_without_program"
     SECRET_EXPIRED = "secret_expired"  # noqa: S105  # the name of a reason
     SECRET_REPLACED = "secret_replaced"  # noqa: S105  # the name of a reason
     SECRET_REVOKED = "secret_revoked"  # noqa: S105  # the name of a reason

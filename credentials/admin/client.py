@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from credentials.access import gate
 from credentials.admin.ending import Ending, question
 from credentials.admin.look_only import LookOnly
 from credentials.clients import revocation, rotation
@@ -16,7 +17,6 @@ from credentials.models import (
     ClientKey,
     ClientKeySet,
     ClientSecret,
-    Organization,
 )
 from credentials.models.client import EXPIRES_SOON
 
@@ -100,7 +100,7 @@ class ClientAdmin(Ending, admin.ModelAdmin[Any]):
 
     @admin.display(description="state")
     def state(self, client: Client) -> str:
-        is_denied = client.organization.status == Organization.Status.DENIED
+        is_denied = gate.organization_refusal(client.organization) is not None
         return "Access denied" if is_denied and client.revoked_at is None else str(client.state.label)
 
     def end(self, thing: Client, request: HttpRequest) -> bool:

@@ -1,6 +1,7 @@
 import dataclasses
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.http import HttpRequest
@@ -21,8 +22,20 @@ class MembershipInline(LookOnly, admin.TabularInline[Membership, Organization]):
     fields = ["user", "role", "created_at"]
 
 
+class OrganizationForm(forms.ModelForm[Organization]):
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse an entity ID that can't belong to the program. An organization that has one already can be denied."""
+        cleaned = super().clean()
+        if not {"entity_id", "program"}.isdisjoint(self.changed_data) and not self.errors:
+            organization = Organization(entity_id=self.cleaned_data["entity_id"], program=self.cleaned_data["program"])
+            if problem := organization.entity_id_problem():
+                self.add_error("entity_id", problem)
+        return cleaned
+
+
 @admin.register(Organization)
 class OrganizationAdmin(admin.ModelAdmin[Organization]):
+    form = OrganizationForm
     list_display = ["entity_id", "name", "program", "status", "termination_date", "is_sandbox"]
     readonly_fields = ["termination_date"]
     list_filter = ["program", "status", "is_sandbox"]

@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from credentials import programs
 from credentials.models.user import User
 
 
@@ -123,6 +124,18 @@ class Organization(models.Model):
             raise ValidationError(
                 {"status": "To limit an organization, use “manage.py set_organization_state”: it asks for the date."}
             )
+
+    @property
+    def model(self) -> programs.Model | None:
+        """The model that the organization takes part in, by its program and entity ID. Without one it gets no data."""
+        return programs.model_for(self.program, self.entity_id)
+
+    def entity_id_problem(self) -> str | None:
+        """Return why the entity ID can't belong to the program; None if it can."""
+        if self.model:
+            return None
+        label = dict(Program.choices).get(self.program, self.program)
+        return f"{self.entity_id} isn’t an entity ID of {label}. Use one like {programs.entity_ids_of(self.program)}."
 
     def bounds(self) -> Bounds:
         """Return the last day for each kind of data. Only a limited organization has bounds."""

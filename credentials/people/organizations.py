@@ -60,6 +60,8 @@ def create_organization(
     except ValidationError as error:
         words = [f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items()]
         raise OrganizationRefusedError(" ".join(words)) from error
+    if problem := organization.entity_id_problem():
+        raise OrganizationRefusedError(f"entity_id: {problem}")
     try:
         with transaction.atomic():
             organization.save()

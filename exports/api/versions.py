@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from attribution.programs import model_of
+from credentials.programs import model_of
 
 # Only for organizations of some models.
 PARTIALLY_ADJUDICATED = frozenset({"Claim", "ClaimResponse"})

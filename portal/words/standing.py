@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from attribution import cohorts
 from attribution.models import RosterFile
+from credentials.access import gate
 from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Invitation, Organization
 from credentials.models.client import EXPIRES_SOON
 from exports.models import Job
@@ -211,7 +212,7 @@ class Standing:
 
     @property
     def is_denied(self) -> bool:
-        return self.organization.status == Organization.Status.DENIED
+        return gate.organization_refusal(self.organization) is not None
 
     @property
     def credentials(self) -> Status:

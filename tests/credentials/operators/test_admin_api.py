@@ -271,6 +271,7 @@ def test_an_organization_is_told_with_its_clients_in_few_queries(operator, world
     [
         ("post", ORGANIZATIONS, {"entity_id": "A9994", "name": "x", "program": "SSP"}, 400, "already exists"),
         ("post", ORGANIZATIONS, {"entity_id": "9", "name": "x", "program": "SSP"}, 400, "letters and digits"),
+        ("post", ORGANIZATIONS, {"entity_id": "A1234", "name": "x", "program": "REACH"}, 400, "entity ID of ACO REACH"),
         ("post", ORGANIZATIONS, {"entity_id": "K0042", "name": "x", "program": "XYZ"}, 400, "not a valid choice"),
         ("put", f"{HARBOR}/state", {"status": "limited"}, 400, "termination date"),
         ("put", f"{HARBOR}/state", {"status": "gone"}, 400, "not a valid choice"),

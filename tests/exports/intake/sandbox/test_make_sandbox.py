@@ -13,9 +13,9 @@ from django.db import connection
 from django.utils import timezone
 
 from attribution.models import RosterEntry, RosterFile
-from attribution.programs import model_of
 from credentials.clients.issuing import secret_digest
 from credentials.models import Client, ClientSecret, Organization
+from credentials.programs import model_of
 from exports.intake import sandbox
 from exports.models import Chunk, Load
 from portal.laptop import demo_content

@@ -90,3 +90,14 @@ MODELS = (
 def model_of(entity_id: str) -> Model | None:
     """Return the model whose entity IDs look like this one, or None."""
     return next((model for model in MODELS if model.entity_id_pattern.fullmatch(entity_id)), None)
+
+
+def model_for(program: str, entity_id: str) -> Model | None:
+    """Return the model of a program whose entity IDs look like this one. An organization without one gets no data."""
+    model = model_of(entity_id)
+    return model if model and model.program == program else None
+
+
+def entity_ids_of(program: str) -> str:
+    """Return what the entity IDs of a program look like, for messages: "C9990 or K9990"."""
+    return " or ".join(model.entity_id_example for model in MODELS if model.program == program)

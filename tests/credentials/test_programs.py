@@ -2,8 +2,8 @@ import datetime as dt
 
 import pytest
 
-from attribution.programs import MODELS, model_of
 from credentials.models import Program
+from credentials.programs import MODELS, model_of
 
 
 def test_every_program_of_the_product_has_a_model_and_no_model_another_program() -> None:

@@ -1,0 +1,104 @@
+"""Organizations whose entity ID is none of their program's: no rules say what they may get, so they get nothing."""
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.core.management import CommandError, call_command
+
+from credentials.models import AuditEvent, Client, Organization, Program
+from credentials.people import organizations
+from credentials.trail.audit import Action
+from exports import kickoff
+from exports.models import Job
+from tests.world import sign_in
+
+EXPORT, JOB, FILE = "/api/v2/Group/all/$export", "/api/v2/jobs/1", "/data/1/a.ndjson"
+
+
+@pytest.fixture(
+    params=[("A1234", Program.REACH), ("ABC123", Program.SSP), ("D9990", Program.SSP), ("C0001", "GUIDE")],
+    ids=lambda each: f"{each[0]}-{each[1]}",
+)
+def harbor(request, world) -> Organization:
+    """An organization of before, when nobody compared."""
+    entity_id, program = request.param
+    world.mesa.delete()
+    Organization.objects.filter(pk=world.harbor.pk).update(entity_id=entity_id, program=program)
+    return Organization.objects.get(pk=world.harbor.pk)
+
+
+def test_its_clients_get_no_token_and_are_told_why(world, harbor):
+    api = world.api_client()
+
+    response = api.ask_for_token()
+
+    assert response.status_code == 403
+    assert response.json()["error"] == "access_denied"
+    assert f"{harbor.entity_id} isn't an entity ID of its program" in response.json()["error_description"]
+    refused = AuditEvent.objects.for_organization(harbor).get(action=Action.TOKEN_REFUSED)
+    assert refused.detail["reason"] == "organization_without_program"
+
+
+@pytest.mark.parametrize("path", [EXPORT, JOB, FILE])
+def test_a_token_of_before_opens_nothing(world, path):
+    world.roster(world.harbor, world.beneficiaries(1))
+    api = world.api_client().sign_in()
+    Organization.objects.filter(pk=world.harbor.pk).update(program=Program.REACH)
+
+    response = api.kick_off(path)
+
+    assert response.status_code == 403
+    assert not Job.objects.exists()
+
+
+def test_nothing_is_exported_for_it_whoever_asks(world, harbor):
+    world.roster(world.harbor, world.beneficiaries(1))
+
+    with pytest.raises(PermissionDenied, match=harbor.entity_id):
+        kickoff.kick_off(
+            organization=harbor,
+            version=2,
+            scope=Job.Scope.GROUP_ALL,
+            resource_types=["Patient"],
+            since=None,
+            request_url="a test",
+            requested_by=world.delegate,
+        )
+
+    assert not Job.objects.exists()
+
+
+def test_its_team_keeps_its_pages_and_reads_that_access_is_denied(world, client):
+    api = world.api_client()
+    Organization.objects.filter(pk=world.harbor.pk).update(entity_id="ABC123")
+    sign_in(client, world.delegate)
+
+    overview = client.get("/organizations", follow=True)
+
+    assert Client.objects.filter(pk=api.client.pk).exists()
+    assert "Access denied" in overview.content.decode()
+
+
+def test_none_is_created_by_a_command(world):
+    with pytest.raises(CommandError, match=r"A1234 isn’t an entity ID of ACO REACH. Use one like D9990\."):
+        call_command("create_organization", "A1234", name="Mistyped", program="REACH", by=world.operator.email)
+
+    assert not Organization.objects.filter(entity_id="A1234").exists()
+
+
+def test_none_is_created_by_the_administration(world, client):
+    client.force_login(world.operator)
+    form = {"entity_id": "A1234", "name": "Mistyped", "program": "KCC", "status": "active"}
+
+    response = client.post("/admin/credentials/organization/add/", form)
+
+    assert "A1234 isn’t an entity ID of Kidney Care Choices. Use one like C9990 or K9990." in response.content.decode()
+    assert not Organization.objects.filter(entity_id="A1234").exists()
+
+
+def test_an_operator_can_deny_one_of_before(world, harbor):
+    state = organizations.OrganizationState(status=Organization.Status.DENIED, reason="Mistyped.")
+
+    assert organizations.set_state(harbor, state, by=world.operator)
+
+    harbor.refresh_from_db()
+    assert harbor.status == Organization.Status.DENIED
