@@ -11,7 +11,7 @@ from credentials.trail.audit import Action
 from exports.models import Job
 from tests.exports.api.calls import ADJUDICATED, ALL_TYPES, GROUP, PATIENT, kicked_off, outcome, unhurried
 from tests.exports.store import arrival, exported, load, patient, run
-from tests.world import KICK_OFF_HEADERS, ApiClient, OrganizationFactory
+from tests.world import KICK_OFF_HEADERS, ApiClient
 
 NOT_AN_INSTANT = "Invalid date format supplied in _since parameter.  Date must be in FHIR Instant format."
 NOT_PASSED_YET = "Invalid date format supplied in _since parameter. Date must be a date that has already passed"
@@ -110,17 +110,6 @@ def test_another_parameter_does_not_bring_them_either(partial, query):
 
     assert response.status_code in (202, 400)
     assert not [job for job in Job.objects.all() if {"Claim", "ClaimResponse"} & set(job.resource_types)]
-
-
-def test_whose_id_fits_no_model_may_have_adjudicated_claims_only(world):
-    stranger = OrganizationFactory(entity_id="ZZZ999")
-    world.roster(stranger, world.beneficiaries(1))
-    api = world.api_client(stranger).sign_in()
-
-    refused = api.kick_off(f"{GROUP}?_type=Claim")
-
-    assert outcome(refused) == "unauthorized resource type Claim"
-    assert kicked_off(api).resource_types == ADJUDICATED
 
 
 @pytest.mark.parametrize(
