@@ -142,14 +142,14 @@ def _meaning(reason: Reason) -> Meaning:  # noqa: C901, PLR0911, PLR0912  # a ta
                 "The key isn’t registered for this client.",
                 "Add the public key, or publish it at the client’s key set URL.",
             )
+        case Reason.ORGANIZATION_DENIED:
+            return Meaning(
+                "Your organization is denied access to claims.", "Ask the Claimsgate operators for the reason."
+            )
         case Reason.ORGANIZATION_WITHOUT_PROGRAM:
             return Meaning(
                 "Your organization’s entity ID doesn’t belong to its program.",
                 "Ask the Claimsgate operators to correct the entity ID or the program.",
-            )
-        case Reason.ORGANIZATION_DENIED:
-            return Meaning(
-                "Your organization is denied access to claims.", "Ask the Claimsgate operators for the reason."
             )
         case Reason.SECRET_EXPIRED:
             return Meaning("The client secret had expired.", "Rotate the secret and add the new one to your system.")
