@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    *env.list("EXTRA_APPS", default=[]),
 ]
 
 MIDDLEWARE = [
