@@ -41,6 +41,9 @@ class Kind(StrEnum):
 _KINDS = {"Y": Kind.CURRENT, "R": Kind.RUNOUT}
 KIND_LETTERS = {kind: letter for letter, kind in _KINDS.items()}
 
+# How the names of the files in an archive spell the organization, by program. Elsewhere it is D9990.ACO.
+_OWNERS = {"SSP": "BCD.{entity_id}"}
+
 
 class BadFileName(ValueError):  # noqa: N818  # named for what happened
     """The file name does not say whose roster it is. The message is for the user who sent the file."""
@@ -123,7 +126,7 @@ def member(file_name: str) -> MemberName:
 
 def differences(inside: MemberName, outside: ArchiveName) -> Iterator[str]:
     """Return how a file's name contradicts its archive, or None. Their times can differ by a second or so."""
-    owner = outside.model.owner_in_members(outside.entity_id)
+    owner = owner_in_members(outside.model.program, outside.entity_id)
     facts = (
         ("organization", inside.owner, owner),
         ("environment", inside.environment.name.lower(), outside.environment.name.lower()),
@@ -134,6 +137,11 @@ def differences(inside: MemberName, outside: ArchiveName) -> Iterator[str]:
     for what, here, there in facts:
         if here != there:
             yield f"The {what} in the name is {here}, but in the archive's name it is {there}."
+
+
+def owner_in_members(program: str, entity_id: str) -> str:
+    """Return, for example, BCD.A9994 or D9990.ACO."""
+    return _OWNERS.get(program, "{entity_id}.ACO").format(entity_id=entity_id)
 
 
 def without_folders(file_name: str) -> str:

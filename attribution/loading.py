@@ -235,7 +235,7 @@ _ADD_ENTRIES = """
 def _copy_rows(name: ArchiveName, file: BinaryIO, problems: ProblemList) -> int:
     """Fill incoming_row from the file, or find problems. Return how many lines only repeat an earlier one."""
     try:
-        roster = PARSERS[name.model.file_kind](file, name)
+        roster = PARSERS[name.model.roster_formats[0]](file, name)
     except UnreadableRoster as error:
         problems.add(error.problem)
         return 0

@@ -14,7 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from attribution.filenames import KIND_LETTERS, Kind
+from attribution.filenames import KIND_LETTERS, Kind, owner_in_members
 from attribution.identifiers import LETTERS
 from credentials.programs import model_of
 
@@ -246,7 +246,7 @@ def cclf_archive_name(
     if model is None:
         raise ValueError(f"No model has entity ids like {entity_id}.")
     moment = timestamp.astimezone(dt.UTC)
-    owner = model.owner_in_members(entity_id) if number else f"BCD.{entity_id}"
+    owner = owner_in_members(model.program, entity_id) if number else f"BCD.{entity_id}"
     letter = KIND_LETTERS[Kind(kind)]
     tenths = moment.microsecond // 100_000
     return f"T.{owner}.ZC{number}{letter}{performance_year % 100:02}.D{moment:%y%m%d}.T{moment:%H%M%S}{tenths}"

@@ -6,13 +6,6 @@ A program of the product (credentials.models.Program) can have several models: K
 import datetime as dt
 import re
 from dataclasses import dataclass
-from enum import StrEnum
-
-
-class FileKind(StrEnum):
-    """The format of a model's rosters."""
-
-    CCLF = "cclf"  # a zip archive; CCLF8 has the beneficiaries, CCLF0 their count
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +30,9 @@ class Model:
     program: str  # a value of credentials.models.Program
     entity_id_example: str
     entity_id_pattern: re.Pattern[str]
-    member_owner: str  # how the names of the files in an archive spell the organization
     lookback: Lookback | None
     has_partially_adjudicated: bool
-    file_kind: FileKind = FileKind.CCLF
-
-    def owner_in_members(self, entity_id: str) -> str:
-        """Return, for example, BCD.A9994 or D9990.ACO."""
-        return self.member_owner.format(entity_id=entity_id)
+    roster_formats: tuple[str, ...] = ("cclf",)  # codes of attribution/formats
 
 
 MODELS = (
@@ -53,7 +41,6 @@ MODELS = (
         program="SSP",
         entity_id_example="A9994",
         entity_id_pattern=re.compile("A[0-9]{4}"),
-        member_owner="BCD.{entity_id}",
         lookback=None,
         has_partially_adjudicated=False,
     ),
@@ -62,7 +49,6 @@ MODELS = (
         program="REACH",
         entity_id_example="D9990",
         entity_id_pattern=re.compile("D[0-9]{4}"),
-        member_owner="{entity_id}.ACO",
         lookback=Lookback(years=3, month=4, day=1),
         has_partially_adjudicated=True,
     ),
@@ -71,7 +57,6 @@ MODELS = (
         program="KCC",
         entity_id_example="C9990",
         entity_id_pattern=re.compile("C[0-9]{4}"),
-        member_owner="{entity_id}.ACO",
         lookback=Lookback(years=2, month=1, day=1),
         has_partially_adjudicated=False,
     ),
@@ -80,7 +65,6 @@ MODELS = (
         program="KCC",
         entity_id_example="K9990",
         entity_id_pattern=re.compile("K[0-9]{4}"),
-        member_owner="{entity_id}.ACO",
         lookback=Lookback(years=2, month=1, day=1),
         has_partially_adjudicated=False,
     ),

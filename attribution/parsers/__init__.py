@@ -4,6 +4,5 @@ from collections.abc import Mapping
 
 from attribution.parsers.base import Parser
 from attribution.parsers.cclf import open_archive
-from credentials.programs import FileKind
 
-PARSERS: Mapping[FileKind, Parser] = {FileKind.CCLF: open_archive}
+PARSERS: Mapping[str, Parser] = {"cclf": open_archive}

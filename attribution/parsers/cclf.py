@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from attribution.filenames import ArchiveName, BadFileName, differences, member, without_folders
+from attribution.filenames import ArchiveName, BadFileName, differences, member, owner_in_members, without_folders
 from attribution.identifiers import LENGTH
 from attribution.parsers.base import Row, UnreadableRoster
 from attribution.problems import Problem
@@ -109,7 +109,7 @@ def _members(archive: zipfile.ZipFile, name: ArchiveName) -> dict[str, zipfile.Z
         found[inside.number] = info
     for number in (COUNTS, BENEFICIARIES):
         if number not in found:
-            owner = name.model.owner_in_members(name.entity_id)
+            owner = owner_in_members(name.model.program, name.entity_id)
             looks = f"{name.environment}.{owner}.ZC{number}{name.text.split('.')[3][2:]}"
             raise _unreadable(
                 name.text,

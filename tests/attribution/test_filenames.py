@@ -107,3 +107,8 @@ def test_a_file_that_contradicts_its_archive_is_told_how(inside: str, what: str)
 
     assert len(differences) == 1
     assert what in differences[0]
+
+
+@pytest.mark.parametrize(("program", "owner"), [("SSP", "BCD.X9990"), ("REACH", "X9990.ACO"), ("KCC", "X9990.ACO")])
+def test_files_inside_an_archive_spell_the_organization_as_their_program_does(program: str, owner: str) -> None:
+    assert filenames.owner_in_members(program, "X9990") == owner

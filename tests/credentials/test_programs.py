@@ -31,11 +31,6 @@ def test_the_examples_are_of_their_model() -> None:
     assert all(model_of(model.entity_id_example) is model for model in MODELS)
 
 
-def test_files_inside_an_archive_spell_the_organization_as_their_program_does() -> None:
-    assert MODELS[0].owner_in_members("A9994") == "BCD.A9994"
-    assert MODELS[1].owner_in_members("D9990") == "D9990.ACO"
-
-
 @pytest.mark.parametrize(
     ("entity_id", "today", "expected"),
     [
