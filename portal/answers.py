@@ -80,7 +80,7 @@ def error(request: HttpRequest, status: int, message: str = "") -> HttpResponse 
     message = message or _WORDS.get(status, f"{status.phrase}.")
     match family_of(request.path_info):
         case Family.FHIR:
-            response = outcomes.response(_FHIR_CODES.get(status, "processing"), status, message)
+            response = outcomes.response(request, _FHIR_CODES.get(status, "processing"), status, message)
         case Family.OAUTH:
             told = {"error": _OAUTH_ERRORS.get(status, "invalid_request"), "error_description": message}
             response = JsonResponse(told, status=status)

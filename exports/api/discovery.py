@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from credentials.access import scopes
 from credentials.clients import keys
-from exports.api.versions import VERSIONS, ApiVersion
+from exports.versions import VERSIONS, ApiVersion
 
 
 @csrf_exempt  # so that another method gets 405, not 403

@@ -97,7 +97,7 @@ def _response(request: HttpRequest, file: OutputFile, saved_as: str) -> HttpResp
         represented = _Representation.of(file, is_gzip=takes_gzip(request.headers.get("Accept-Encoding", "")))
     except NotAcceptableError:
         diagnostics = "Accept-Encoding refuses both available codings: gzip and identity. Accept one of them."
-        return _varying(outcomes.response("not-supported", 406, diagnostics))
+        return _varying(outcomes.response(request, "not-supported", 406, diagnostics))
     if (status := _failed_precondition(request, represented)) is not None:
         return _with_validator(_bodiless(status), represented)
     try:

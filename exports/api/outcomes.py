@@ -1,18 +1,18 @@
-"""Turns errors into an OperationOutcome: the one place where the API answers errors."""
+"""Turns errors of the API into an OperationOutcome, as the version in the path writes it. Nothing else does this."""
 
 import logging
 from typing import Any
 
 import msgspec
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from exports.api.parameters import BadRequestError
-from exports.fhir import operation_outcome
 from exports.kickoff import NoRosterError
+from exports.versions import version_of
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +33,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         return None
     set_rollback()
     (code, status_code), diagnostics = meaning, _words(error)
-    response = Response(
-        operation_outcome.error(code, diagnostics), status=status_code, content_type="application/fhir+json"
-    )
+    body = version_of(context["request"].path_info).error(code, diagnostics)
+    response = Response(body, status=status_code, content_type="application/fhir+json")
     if isinstance(error, exceptions.APIException):
         if (challenge := getattr(error, "auth_header", None)) is not None:
             response["WWW-Authenticate"] = challenge
@@ -46,9 +45,9 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def response(code: str, status_code: int, diagnostics: str) -> HttpResponse:
+def response(request: HttpRequest, code: str, status_code: int, diagnostics: str) -> HttpResponse:
     """Return an OperationOutcome outside DRF's views."""
-    body = msgspec.json.encode(operation_outcome.error(code, diagnostics))
+    body = msgspec.json.encode(version_of(request.path_info).error(code, diagnostics))
     return HttpResponse(body, status=status_code, content_type="application/fhir+json")
 
 

@@ -12,8 +12,8 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from exports.api.versions import ApiVersion
 from exports.models import EARLIEST_SINCE
+from exports.versions import FILTERS, ApiVersion
 
 OUTPUT_FORMATS = ("application/fhir+ndjson", "application/ndjson", "ndjson")
 # What clients of other servers put into the query.
@@ -34,12 +34,11 @@ class Parameters:
     since: dt.datetime | None  # in UTC
 
 
-def parse(query: QueryDict, headers: Mapping[str, str]) -> Parameters:
+def parse(query: QueryDict, headers: Mapping[str, str], version: ApiVersion) -> Parameters:
     """Parse a kick-off's query and headers. Raises BadRequestError."""
     _check_for_secrets(query)
     _check_output_format(query)
-    if "_elements" in query:
-        raise BadRequestError("Invalid parameter: this server does not support the _elements parameter.")
+    _check_filters(query, version)
     if any(name.startswith("?") for name in query):
         raise BadRequestError("Invalid parameter: query parameters cannot start with ?")
     since = _since(query)
@@ -51,19 +50,18 @@ def parse(query: QueryDict, headers: Mapping[str, str]) -> Parameters:
     return Parameters(asked_types=asked_types, since=since)
 
 
-def resource_types(asked: Sequence[str], version: ApiVersion, *, entity_id: str) -> tuple[str, ...]:
+def resource_types(asked: Sequence[str], version: ApiVersion, *, offered: Sequence[str]) -> tuple[str, ...]:
     """Return the requested types, if the organization has access to all; all its types, if none was requested.
 
     Raises BadRequestError for the first type that the version does not have or that is not for the organization.
     """
-    offered = version.offered_to(entity_id)
     for resource_type in asked:
         if resource_type not in version.resource_types:
             supported = ", ".join(version.resource_types)
             raise BadRequestError(f"invalid resource type {resource_type}. Supported types [{supported}]")
         if resource_type not in offered:
             raise BadRequestError(f"unauthorized resource type {resource_type}")
-    return tuple(asked) or offered
+    return tuple(asked or offered)
 
 
 def _check_for_secrets(query: QueryDict) -> None:
@@ -81,6 +79,17 @@ def _check_output_format(query: QueryDict) -> None:
     given = query.get("_outputFormat")
     if given is not None and given.replace(" ", "+") not in OUTPUT_FORMATS:
         raise BadRequestError(f"_outputFormat parameter must be one of [{' '.join(OUTPUT_FORMATS)}]")
+
+
+def _check_filters(query: QueryDict, version: ApiVersion) -> None:
+    """Refuse a filter that the version does not have: its export would have more than the client wants."""
+    if "_elements" in query:
+        raise BadRequestError("Invalid parameter: this server does not support the _elements parameter.")
+    for name in sorted(FILTERS - version.filters):
+        if name in query:
+            raise BadRequestError(
+                f"Invalid parameter: version {version.number} of this API does not support the {name} parameter."
+            )
 
 
 def _since(query: QueryDict) -> dt.datetime | None:

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from exports.api import discovery, views
-from exports.api.versions import VERSIONS
+from exports.versions import VERSIONS
 
 _version_urls = [
     path("Patient/$export", views.ExportView.as_view(), name="patient-export"),

@@ -21,9 +21,8 @@ from exports.api.manifest import manifest
 from exports.api.outcomes import FailedJobError, GoneError
 from exports.api.parameters import BadRequestError, parse, resource_types
 from exports.api.renderers import FhirJsonRenderer, OneRepresentation
-from exports.api.versions import ApiVersion
-from exports.fhir.capability_statement import capability_statement
 from exports.models import Job
+from exports.versions import ApiVersion
 
 FILE_NAME = re.compile(r"[0-9a-f-]{36}\.ndjson")
 GROUPS = {"all": Job.Scope.GROUP_ALL}
@@ -53,11 +52,12 @@ class ExportView(GateView):
     http_method_names = ("get", "options")
 
     def get(self, request: Request, version: ApiVersion, group_id: str | None = None) -> Response:
-        parameters = parse(request.query_params, request.headers)
+        parameters = parse(request.query_params, request.headers, version)
         if group_id is not None and group_id not in GROUPS:
             raise BadRequestError("Invalid group ID")
         organization = self.client.organization
-        types = resource_types(parameters.asked_types, version, entity_id=organization.entity_id)
+        offered = version.resource_types_for(organization.model)
+        types = resource_types(parameters.asked_types, version, offered=offered)
         job = kickoff.kick_off(
             organization=organization,
             client=self.client,
@@ -109,7 +109,7 @@ class MetadataView(GateView):
     permission_classes = ()
 
     def get(self, request: Request, version: ApiVersion) -> Response:
-        statement = capability_statement(
+        statement = version.capability_statement(
             base_url=request.build_absolute_uri("/").rstrip("/"),
             token_url=request.build_absolute_uri(reverse("credentials:token")),
             fhir_version=version.fhir_version,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from exports.claims import splice
 from exports.claims.splice import Body
-from exports.fhir.lines import service_date
+from exports.fhir.common.lines import service_date
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from attribution.models import Mbi
 from exports.claims import splice
 from exports.claims.chunks import Segment, segments_of, write_chunks
 from exports.claims.models import Chunk, Deletion, Load, PatientIdentity
-from exports.fhir.lines import SERVICE_DATED, service_date
+from exports.fhir.common.lines import SERVICE_DATED, service_date
 
 # Any number, the same for every loader: loads run one after the other, in the order of their ids.
 _LOADS_LOCK = 0x4C4F4144

@@ -9,7 +9,7 @@ from exports.claims import splice
 from exports.claims.chunks import segments_of
 from exports.claims.loader import Arrival, loading, lock_loads, pack, resource_id
 from exports.claims.models import Chunk, Load
-from exports.fhir.lines import service_date
+from exports.fhir.common.lines import service_date
 
 
 class CannotTakeBackError(ValueError):

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from exports.fhir import systems
+from exports.fhir.common import systems
 from exports.intake.substance_use import is_listed
 from exports.vocabulary import CodeSystem
 

@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
-from exports.api.versions import ApiVersion
 from exports.claims.loader import Arrival, Loading, loading, pack
 from exports.claims.models import Deletion, Load
 from exports.intake import incoming, reading
@@ -21,11 +20,12 @@ from exports.intake.problems import Place, Problem, ProblemList
 from exports.intake.reading import BrokenFileError, ClaimFile, NothingToLoadError
 from exports.intake.resources import BadResourceError, IncomingResource, LineReader
 from exports.intake.spool import Spool
+from exports.versions import ApiVersion
 
 # What is being done, how many more bytes of it are done, and how many there are.
 OnProgress = Callable[[str, int, int], None]
 SOURCE_LENGTH = 200
-# The response to a claim has the claim's id; see exports/fhir/r4/partial.py.
+# The response to a claim has the claim's id; see exports/fhir/v2/partial.py.
 _GOES_WITH = {"Claim": ("Claim", "ClaimResponse")}
 
 

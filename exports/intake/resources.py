@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import msgspec
 
 from attribution import identifiers
-from exports.fhir import systems
-from exports.fhir.lines import service_date
+from exports.fhir.common import systems
+from exports.fhir.common.lines import service_date
 from exports.intake import ambiguity
 from exports.intake.disclosure import Disclosure, JudgedClaim, judge
 

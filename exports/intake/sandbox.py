@@ -17,14 +17,14 @@ from attribution.loading import load_roster
 from attribution.models import RosterFile
 from attribution.synthetic import SyntheticPerson
 from credentials.models import Organization, Program
-from exports.api.versions import V2
 from exports.claims.loader import Arrival, Packed, loading, pack
 from exports.claims.models import Load
-from exports.fhir import r4
-from exports.fhir.ndjson import line
+from exports.fhir import v2
+from exports.fhir.common.ndjson import line
 from exports.intake.generator import beneficiary_record
 from exports.intake.parallel import InOrder
 from exports.records import BeneficiaryRecord
+from exports.versions import V2
 
 # All sandboxes take their beneficiaries from one endless series, each from its own start, so no one is in two of them.
 SEED = 20
@@ -275,7 +275,7 @@ def load_synthetic_claims(
 
 def arrivals(record: BeneficiaryRecord, *, last_updated: dt.datetime) -> Iterator[Arrival]:
     """Return the rendered resources of one beneficiary, ready for the loader."""
-    for resource in r4.resources(record, last_updated=last_updated):
+    for resource in v2.render(record, last_updated=last_updated):
         yield Arrival(resource.resource_type, resource.id, line(resource.body), resource.service_date)
 
 

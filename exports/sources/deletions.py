@@ -13,7 +13,7 @@ from exports.claims import splice
 from exports.claims.cutting import ServiceDates
 from exports.claims.loader import resource_id
 from exports.claims.models import Chunk, Deletion
-from exports.fhir.lines import SERVICE_DATED
+from exports.fhir.common.lines import SERVICE_DATED
 from exports.sources.base import EVERYBODY, Piece, Selection, SourcePart
 
 # Beneficiaries that are read together.

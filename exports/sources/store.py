@@ -10,7 +10,7 @@ from psycopg import Copy, errors
 
 from exports.claims.chunks import newer
 from exports.claims.splice import Body
-from exports.fhir.lines import SERVICE_DATED
+from exports.fhir.common.lines import SERVICE_DATED
 from exports.sources.base import EVERYBODY, Piece, Selection, SourcePart
 
 # PostgreSQL's binary COPY: a signature with two empty words, then rows. A row is its number of fields and, for each

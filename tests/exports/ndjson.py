@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from exports.claims import splice
-from exports.fhir import systems
+from exports.fhir.common import systems
 from exports.models import Chunk, Load
 from portal.redaction import redact
 

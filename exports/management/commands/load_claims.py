@@ -8,11 +8,11 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from exports.api.versions import V2, VERSIONS, ApiVersion
 from exports.claims.loader import PatientOfAnotherError
 from exports.intake.loading import SOURCE_LENGTH, OnProgress, Outcome, RefusedError, load_files
 from exports.intake.reading import NothingToLoadError
 from exports.intake.spool import SpoolFullError
+from exports.versions import DEFAULT, VERSIONS, ApiVersion
 
 
 class Command(BaseCommand):
@@ -26,9 +26,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--api-version",
             type=int,
-            default=V2.number,
+            default=DEFAULT.number,
             metavar="N",
-            help=f"the API version of the resources (default: {V2.number})",
+            help=f"the API version of the resources (default: {DEFAULT.number})",
         )
         parser.add_argument(
             "--source", default="", metavar="TEXT", help="where the claims come from (default: the names of the files)"
@@ -61,9 +61,8 @@ class Command(BaseCommand):
 
 
 def _version(number: int) -> ApiVersion:
-    for version in VERSIONS:
-        if version.number == number:
-            return version
+    if version := VERSIONS.get(number):
+        return version
     known = ", ".join(str(version.number) for version in VERSIONS)
     raise CommandError(f"There is no API version {number}. Use --api-version with one of: {known}.")
 

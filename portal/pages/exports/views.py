@@ -15,8 +15,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from attribution import cohorts
 from exports import kickoff
 from exports.api import downloads
-from exports.api.versions import V2
 from exports.models import Job, OutputFile, Shard
+from exports.versions import DEFAULT
 from portal.pages.exports.forms import INPUT_FORMAT, ExportForm
 from portal.pages.scoping import MemberRequest, member_required
 from portal.words import standing
@@ -36,13 +36,13 @@ def exports(request: MemberRequest) -> HttpResponse:
 @member_required(gated=True)
 @require_http_methods(["GET", "POST"])
 def start_export(request: MemberRequest) -> HttpResponse:
-    offered = V2.offered_to(request.organization.entity_id)
+    offered = DEFAULT.resource_types_for(request.organization.model)
     form = ExportForm(request.POST if request.method == "POST" else None, resource_types=offered)
     if form.is_valid():
         try:
             job = kickoff.kick_off(
                 organization=request.organization,
-                version=V2.number,
+                version=DEFAULT.number,
                 scope=Job.Scope(form.cleaned_data["scope"]),
                 resource_types=form.cleaned_data["resource_types"],
                 since=form.cleaned_data["since"],
@@ -134,7 +134,7 @@ def _job_context(job: Job) -> dict[str, Any]:
 
 def _api_url(request: MemberRequest, asked: dict[str, Any]) -> str:
     """Return the API URL that starts the same export."""
-    name = f"api-v{V2.number}"
+    name = f"api-v{DEFAULT.number}"
     whole_group = asked["scope"] == Job.Scope.GROUP_ALL
     address = reverse(f"{name}:group-export", args=["all"]) if whole_group else reverse(f"{name}:patient-export")
     query = {"_type": ",".join(asked["resource_types"])}

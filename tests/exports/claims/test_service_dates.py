@@ -10,7 +10,7 @@ from django.core.files.storage import storages
 
 from exports import storage
 from exports.claims import splice
-from exports.fhir.lines import SERVICE_DATED, service_date
+from exports.fhir.common.lines import SERVICE_DATED, service_date
 from exports.intake.sandbox import arrivals
 from exports.models import Chunk, Job
 from tests.exports import made_up

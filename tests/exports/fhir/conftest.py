@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from exports.fhir import r4
-from exports.fhir.ndjson import line
+from exports.fhir import v2
+from exports.fhir.common.ndjson import line
 from exports.records import BeneficiaryRecord
 from exports.vocabulary import ClaimKind
 from tests.exports.made_up import LAST_UPDATED, record
@@ -21,7 +21,7 @@ def records() -> list[BeneficiaryRecord]:
 
 @pytest.fixture(scope="module")
 def lines(records) -> list[bytes]:
-    return [line(resource.body) for each in records for resource in r4.resources(each, last_updated=LAST_UPDATED)]
+    return [line(resource.body) for each in records for resource in v2.render(each, last_updated=LAST_UPDATED)]
 
 
 @pytest.fixture(scope="module")

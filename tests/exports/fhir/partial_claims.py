@@ -9,8 +9,9 @@ import pytest
 from fhir.resources.R4B.claim import Claim
 from fhir.resources.R4B.claimresponse import ClaimResponse
 
-from exports.fhir import r4, systems
-from exports.fhir.ndjson import line
+from exports.fhir import v2
+from exports.fhir.common import systems
+from exports.fhir.common.ndjson import line
 from exports.records import (
     BeneficiaryRecord,
     Diagnosis,
@@ -97,7 +98,7 @@ BOTH = pytest.mark.parametrize("billed", [STAY, VISIT], ids=["FISS", "MCS"])
 
 def rendered(known: BeneficiaryRecord, *billed: PartialClaim) -> dict[str, dict]:
     """The last Claim and the last ClaimResponse of a person with these claims, as a client reads them."""
-    resources = r4.resources(replace(known, partial_claims=billed), last_updated=LAST_UPDATED)
+    resources = v2.render(replace(known, partial_claims=billed), last_updated=LAST_UPDATED)
     return {each.resource_type: json.loads(line(each.body), parse_float=Decimal) for each in resources}
 
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from exports.fhir import r4
-from exports.fhir.ndjson import line
+from exports.fhir import v2
+from exports.fhir.common.ndjson import line
 from exports.records import BeneficiaryRecord
 from tests.exports.made_up import LAST_UPDATED
 
 
 def rendered(each: BeneficiaryRecord, **changes) -> dict:
     """The last resource of a record, as a client reads it."""
-    *_, last = r4.resources(replace(each, **changes), last_updated=LAST_UPDATED)
+    *_, last = v2.render(replace(each, **changes), last_updated=LAST_UPDATED)
     return json.loads(line(last.body), parse_float=Decimal)
 
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from attribution.models import Beneficiary, Mbi
 from exports.claims.loader import Loading
-from exports.fhir.lines import service_date
+from exports.fhir.common.lines import service_date
 from exports.intake.sandbox import arrivals
 from exports.models import Chunk, Job, Load, PatientIdentity
 from tests.exports import store

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from exports.fhir import systems
-from exports.fhir.lines import service_date
+from exports.fhir.common import systems
+from exports.fhir.common.lines import service_date
 from exports.intake.ambiguity import is_ambiguous, repeated_names
 from exports.intake.resources import BadResourceError, LineReader
 from exports.models import Load

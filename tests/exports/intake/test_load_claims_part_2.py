@@ -4,9 +4,10 @@ import datetime as dt
 
 import pytest
 
-from exports.fhir import r4, systems
-from exports.fhir.ndjson import line as rendered
-from exports.fhir.r4.explanation_of_benefit import explanation_of_benefit
+from exports.fhir import v2
+from exports.fhir.common import systems
+from exports.fhir.common.ndjson import line as rendered
+from exports.fhir.v2.explanation_of_benefit import explanation_of_benefit
 from exports.intake.disclosure import Disclosure
 from exports.intake.resources import LineReader
 from exports.intake.substance_use import is_samhsa
@@ -150,7 +151,7 @@ def test_claims_that_we_render_are_judged_as_their_facts_are():
 
 def test_what_we_export_is_free():
     for number in range(10):
-        for resource in r4.resources(record(number), last_updated=LAST_UPDATED):
+        for resource in v2.render(record(number), last_updated=LAST_UPDATED):
             read = LineReader([resource.resource_type]).read(rendered(resource.body))
 
             assert read.disclosure == Disclosure.FREE or resource.resource_type == "ClaimResponse"

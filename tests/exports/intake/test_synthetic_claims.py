@@ -8,8 +8,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from exports.fhir import r4
-from exports.fhir.ndjson import line
+from exports.fhir import v2
+from exports.fhir.common.ndjson import line
 from exports.intake.generator.code_lists import CODES
 from exports.intake.generator.history import History
 from exports.intake.substance_use import is_samhsa
@@ -28,7 +28,7 @@ def digest(numbers) -> str:
     """The SHA-256 of all that some people's records become."""
     found = hashlib.sha256()
     for number in numbers:
-        for resource in r4.resources(record(number), last_updated=LAST_UPDATED):
+        for resource in v2.render(record(number), last_updated=LAST_UPDATED):
             found.update(line(resource.body))
     return found.hexdigest()
 

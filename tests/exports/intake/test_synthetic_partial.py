@@ -3,8 +3,8 @@ from collections import Counter
 
 import pytest
 
-from exports.fhir import r4
-from exports.fhir.r4.partial import payment_system
+from exports.fhir import v2
+from exports.fhir.v2.partial import payment_system
 from exports.intake.generator import partially_adjudicated
 from exports.intake.generator.history import History
 from exports.intake.generator.partially_adjudicated import partial_claims
@@ -290,7 +290,7 @@ def test_sensitive_claims_are_flagged_and_none_is_rendered():
         each = record(number, start_date=dt.date(2026, 9, 1), with_partial_claims=True)
         sensitive = {claim.claim_id for claim in each.partial_claims if claim.is_samhsa}
         assert all(claim.is_samhsa for claim in each.partial_claims if is_samhsa(claim))
-        ids = {resource.id for resource in r4.resources(each, last_updated=LAST_UPDATED)}
+        ids = {resource.id for resource in v2.render(each, last_updated=LAST_UPDATED)}
         assert ids.isdisjoint(f"{letter}-{claim_id}" for claim_id in sensitive for letter in "fm")
         flagged += len(sensitive)
 

@@ -7,10 +7,10 @@ insurance that the standard requires, and modifiers are in their order.
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
-from exports.fhir import systems
-from exports.fhir.r4 import information, partial
-from exports.fhir.r4.coverage import coverage_id
-from exports.fhir.r4.elements import (
+from exports.fhir.common import systems
+from exports.fhir.v2 import information, partial
+from exports.fhir.v2.coverage import coverage_id
+from exports.fhir.v2.elements import (
     NO_SERVICE,
     NPI_TYPE,
     Element,

@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-from exports.fhir import systems
-from exports.fhir.r4.elements import Element, coding, concept, extension, extensions, instant, period, present, variable
+from exports.fhir.common import systems
+from exports.fhir.v2.elements import Element, coding, concept, extension, extensions, instant, period, present, variable
 from exports.records import CoveragePeriod, Person, ReferenceYear
 from exports.vocabulary import Part
 

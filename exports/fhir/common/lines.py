@@ -5,7 +5,7 @@ import re
 
 import msgspec
 
-from exports.fhir import systems
+from exports.fhir.common import systems
 
 # The types whose resources have a service date, so that a bound on it applies to them.
 SERVICE_DATED = frozenset({"Claim", "ClaimResponse", "ExplanationOfBenefit"})

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from exports.fhir import systems
-from exports.fhir.r4 import information
-from exports.fhir.r4.amounts import PAYMENT_STATUS, adjudications, benefit_balance, denial_reason, payment_type, used
-from exports.fhir.r4.clinical import diagnoses, performing_team
-from exports.fhir.r4.elements import (
+from exports.fhir.common import systems
+from exports.fhir.v2 import information
+from exports.fhir.v2.amounts import PAYMENT_STATUS, adjudications, benefit_balance, denial_reason, payment_type, used
+from exports.fhir.v2.clinical import diagnoses, performing_team
+from exports.fhir.v2.elements import (
     Element,
     coding,
     concept,

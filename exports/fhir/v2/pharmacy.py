@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
-from exports.fhir import systems
-from exports.fhir.r4 import information
-from exports.fhir.r4.amounts import DRUG_COST_TOTAL, OTHER_TOTAL, adjudications, payment_type
-from exports.fhir.r4.clinical import care_team
-from exports.fhir.r4.elements import (
+from exports.fhir.common import systems
+from exports.fhir.v2 import information
+from exports.fhir.v2.amounts import DRUG_COST_TOTAL, OTHER_TOTAL, adjudications, payment_type
+from exports.fhir.v2.clinical import care_team
+from exports.fhir.v2.elements import (
     Element,
     coding,
     concept,

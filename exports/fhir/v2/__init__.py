@@ -6,28 +6,18 @@ code system, revenue codes that are none), these resources follow the standard.
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from exports.fhir.r4.claim import claim
-from exports.fhir.r4.claim_response import claim_response
-from exports.fhir.r4.coverage import coverage
-from exports.fhir.r4.elements import Element
-from exports.fhir.r4.explanation_of_benefit import explanation_of_benefit
-from exports.fhir.r4.patient import patient
+from exports.fhir.common.resource import Resource
+from exports.fhir.v2.claim import claim
+from exports.fhir.v2.claim_response import claim_response
+from exports.fhir.v2.coverage import coverage
+from exports.fhir.v2.elements import Element
+from exports.fhir.v2.explanation_of_benefit import explanation_of_benefit
+from exports.fhir.v2.patient import patient
 from exports.records import BeneficiaryRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A rendered resource. Bodies share their parts: read them, don't change them."""
-
-    resource_type: str
-    id: str
-    service_date: dt.date | None  # the last service date, for claims
-    body: Element
-
-
-def resources(record: BeneficiaryRecord, *, last_updated: dt.datetime) -> Iterator[Resource]:
+def render(record: BeneficiaryRecord, *, last_updated: dt.datetime) -> Iterator[Resource]:
     """Return the Patient, the Coverage of each part, and the resources of each claim that can be disclosed.
 
     A claim becomes an ExplanationOfBenefit. A partially adjudicated claim becomes a Claim and its ClaimResponse.

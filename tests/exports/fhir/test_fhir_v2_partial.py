@@ -8,9 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from exports.fhir import r4, systems
-from exports.fhir.ndjson import line
-from exports.fhir.r4.claim_response import claim_response
+from exports.fhir import v2
+from exports.fhir.common import systems
+from exports.fhir.common.ndjson import line
+from exports.fhir.common.resource import Resource
+from exports.fhir.v2.claim_response import claim_response
 from exports.records import PartialClaim, Provider
 from tests.exports.fhir.partial_claims import (
     BOTH,
@@ -44,12 +46,12 @@ def test_an_independent_implementation_of_r4_accepts_both_resources(known, bille
 
 
 @pytest.fixture(scope="module")
-def synthetic() -> list[r4.Resource]:
+def synthetic() -> list[Resource]:
     """All that is made of thirty made-up people's claims."""
     return [
         resource
         for number in range(30)
-        for resource in r4.resources(record(number, with_partial_claims=True), last_updated=LAST_UPDATED)
+        for resource in v2.render(record(number, with_partial_claims=True), last_updated=LAST_UPDATED)
     ]
 
 
@@ -77,7 +79,7 @@ def test_nothing_is_null_or_empty(synthetic, known):
 
 
 def test_resources_come_in_the_order_of_their_types(known):
-    resources = list(r4.resources(replace(known, partial_claims=(STAY, VISIT)), last_updated=LAST_UPDATED))
+    resources = list(v2.render(replace(known, partial_claims=(STAY, VISIT)), last_updated=LAST_UPDATED))
 
     types = [resource.resource_type for resource in resources]
     assert types[0] == "Patient"
@@ -86,7 +88,7 @@ def test_resources_come_in_the_order_of_their_types(known):
 
 
 def test_benefits_come_before_claims():
-    types = [r.resource_type for r in r4.resources(record(0, with_partial_claims=True), last_updated=LAST_UPDATED)]
+    types = [r.resource_type for r in v2.render(record(0, with_partial_claims=True), last_updated=LAST_UPDATED)]
 
     assert list(dict.fromkeys(types)) == ["Patient", "Coverage", "ExplanationOfBenefit", "Claim", "ClaimResponse"]
 
@@ -163,7 +165,7 @@ def test_both_have_the_same_id_control_number_and_type(known, billed, letter, sy
 
 @BOTH
 def test_the_last_day_of_the_service_goes_with_both(known, billed):
-    resources = list(r4.resources(replace(known, partial_claims=(billed,)), last_updated=LAST_UPDATED))
+    resources = list(v2.render(replace(known, partial_claims=(billed,)), last_updated=LAST_UPDATED))
 
     claim, response = resources[-2:]
     assert (claim.service_date, response.service_date) == (LAST_DAY, LAST_DAY)

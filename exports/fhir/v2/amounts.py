@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
 
-from exports.fhir import codes, systems
-from exports.fhir.r4.elements import Element, coding, concept, money, value, variable
+from exports.fhir.common import codes, systems
+from exports.fhir.v2.elements import Element, coding, concept, money, value, variable
 from exports.vocabulary import Amount, Amounts
 
 _BENEFIT = (systems.HL7_ADJUDICATION, "benefit", "Benefit Amount")

@@ -11,8 +11,9 @@ from fhir.resources.R4B.coverage import Coverage
 from fhir.resources.R4B.explanationofbenefit import ExplanationOfBenefit
 from fhir.resources.R4B.patient import Patient
 
-from exports.fhir import r4, systems
-from exports.fhir.ndjson import line
+from exports.fhir import v2
+from exports.fhir.common import systems
+from exports.fhir.common.ndjson import line
 from exports.intake.substance_use import is_listed
 from exports.records import Claim
 from exports.vocabulary import ClaimKind, CodeSystem
@@ -97,7 +98,7 @@ def test_sequences_count_from_one(eobs):
 
 def test_last_updated_must_have_a_time_zone():
     with pytest.raises(ValueError, match="no time zone"):
-        list(r4.resources(record(), last_updated=LAST_UPDATED.replace(tzinfo=None)))
+        list(v2.render(record(), last_updated=LAST_UPDATED.replace(tzinfo=None)))
 
 
 def test_a_claim_of_a_class_that_nothing_renders_is_refused(claims):
@@ -179,7 +180,7 @@ def test_a_claim_is_of_its_kind(claims, kind, expected):
 
 
 def test_a_resource_says_when_its_service_ended():
-    resources = list(r4.resources(record(1), last_updated=LAST_UPDATED))
+    resources = list(v2.render(record(1), last_updated=LAST_UPDATED))
 
     for resource in resources:
         is_claim = resource.resource_type == "ExplanationOfBenefit"
@@ -190,8 +191,8 @@ def test_a_resource_says_when_its_service_ended():
 def test_rendering_later_changes_nothing_but_last_updated():
     later = LAST_UPDATED + dt.timedelta(days=1)
 
-    first = [resource.body for resource in r4.resources(record(2), last_updated=LAST_UPDATED)]
-    second = [resource.body for resource in r4.resources(record(2), last_updated=later)]
+    first = [resource.body for resource in v2.render(record(2), last_updated=LAST_UPDATED)]
+    second = [resource.body for resource in v2.render(record(2), last_updated=later)]
 
     for one, other in zip(first, second, strict=True):
         assert one["meta"]["lastUpdated"] != other["meta"]["lastUpdated"]

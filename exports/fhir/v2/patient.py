@@ -3,8 +3,8 @@
 import datetime as dt
 from collections.abc import Mapping
 
-from exports.fhir import systems
-from exports.fhir.r4.elements import Element, coding, concept, extension, instant, present, variable
+from exports.fhir.common import systems
+from exports.fhir.v2.elements import Element, coding, concept, extension, instant, present, variable
 from exports.records import Person
 
 _GENDERS: Mapping[str, str] = {"1": "male", "2": "female"}

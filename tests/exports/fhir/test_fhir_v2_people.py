@@ -4,7 +4,8 @@ import datetime as dt
 
 import pytest
 
-from exports.fhir import r4, systems
+from exports.fhir import v2
+from exports.fhir.common import systems
 from exports.vocabulary import Part
 from tests.exports.fhir.reading import codes
 from tests.exports.made_up import LAST_UPDATED, record
@@ -13,7 +14,7 @@ from tests.exports.made_up import LAST_UPDATED, record
 def test_a_patient_has_a_member_number_and_the_current_mbi():
     each = record(4)
 
-    body = next(r4.resources(each, last_updated=LAST_UPDATED)).body
+    body = next(v2.render(each, last_updated=LAST_UPDATED)).body
 
     member, medicare = body["identifier"]
     assert (member["system"], member["value"]) == (f"{systems.VARIABLES}/bene_id", str(each.person.beneficiary_id))
@@ -26,7 +27,7 @@ def test_a_patient_has_a_member_number_and_the_current_mbi():
 def test_a_patient_who_died_says_when_and_the_coverage_ended_then():
     died = dt.date(2025, 5, 17)
 
-    patient, *others = (r.body for r in r4.resources(record(4, death_date=died), last_updated=LAST_UPDATED))
+    patient, *others = (r.body for r in v2.render(record(4, death_date=died), last_updated=LAST_UPDATED))
 
     coverage = [body for body in others if body["resourceType"] == "Coverage"]
     assert patient["deceasedDateTime"] == died
@@ -39,7 +40,7 @@ def test_a_patient_who_died_says_when_and_the_coverage_ended_then():
 def test_there_is_a_coverage_for_each_part_that_the_person_has(has_part_d, expected):
     each = record(4, has_part_d=has_part_d)
 
-    coverage = [r.body for r in r4.resources(each, last_updated=LAST_UPDATED) if r.resource_type == "Coverage"]
+    coverage = [r.body for r in v2.render(each, last_updated=LAST_UPDATED) if r.resource_type == "Coverage"]
 
     assert [body["class"][1]["value"] for body in coverage] == [f"Part {part}" for part in expected]
     assert [body["id"] for body in coverage] == [
@@ -52,7 +53,7 @@ def test_there_is_a_coverage_for_each_part_that_the_person_has(has_part_d, expec
 def test_coverage_tells_the_months_of_the_reference_year():
     each = record(4, has_part_d=True)
 
-    *_, part_d = (r.body for r in r4.resources(each, last_updated=LAST_UPDATED) if r.resource_type == "Coverage")
+    *_, part_d = (r.body for r in v2.render(each, last_updated=LAST_UPDATED) if r.resource_type == "Coverage")
 
     told = {extension["url"].rsplit("/", 1)[-1] for extension in part_d["extension"]}
     assert {"rfrnc_yr", "dual_01", "buyin01", "ptdcntrct01", "ptdpbpid01", "cstshr01", "dual_11", "cstshr11"} <= told

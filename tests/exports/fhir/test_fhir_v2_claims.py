@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from exports.fhir import systems
+from exports.fhir.common import systems
 from exports.records import Diagnosis, Procedure
 from exports.vocabulary import Amount, ClaimKind, CodeSystem, DiagnosisType
 from tests.exports.fhir.reading import codes, information, nodes, rendered

@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exports.fhir import codes, systems
-from exports.fhir.r4 import institutional, pharmacy, professional
-from exports.fhir.r4.coverage import coverage_id
-from exports.fhir.r4.elements import (
+from exports.fhir.common import codes, systems
+from exports.fhir.v2 import institutional, pharmacy, professional
+from exports.fhir.v2.coverage import coverage_id
+from exports.fhir.v2.elements import (
     Element,
     coding,
     concept,

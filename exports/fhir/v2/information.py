@@ -3,8 +3,8 @@
 import datetime as dt
 from typing import Any
 
-from exports.fhir import codes, systems
-from exports.fhir.r4.elements import Element, coding, concept, value, variable
+from exports.fhir.common import codes, systems
+from exports.fhir.v2.elements import Element, coding, concept, value, variable
 
 _DISPLAYS = {
     "admissionperiod": "Admission Period",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from exports.fhir import r4
+from exports.fhir import v2
 from exports.intake.substance_use import is_samhsa
 from exports.records import Diagnosis
 from exports.vocabulary import Coded
@@ -37,7 +37,7 @@ def test_neither_the_claim_nor_its_response_leaves_the_house(known):
                      for number, billed in enumerate(SENSITIVE_CLAIMS, 1))  # fmt: skip
     of_all = replace(known, partial_claims=(*withheld, STAY))
 
-    resources = list(r4.resources(of_all, last_updated=LAST_UPDATED))
+    resources = list(v2.render(of_all, last_updated=LAST_UPDATED))
 
     assert [r.id for r in resources if r.resource_type in MODELS] == [f"f-{STAY.claim_id}"] * 2
     assert of_all.withheld_count == len(SENSITIVE_CLAIMS)

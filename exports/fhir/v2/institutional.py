@@ -1,8 +1,8 @@
 """The parts of an ExplanationOfBenefit that only institutional claims have: inpatient, outpatient. Pure."""
 
-from exports.fhir import systems
-from exports.fhir.r4 import information
-from exports.fhir.r4.amounts import (
+from exports.fhir.common import systems
+from exports.fhir.v2 import information
+from exports.fhir.v2.amounts import (
     PAYMENT_STATUS,
     adjudications,
     benefit_balance,
@@ -12,8 +12,8 @@ from exports.fhir.r4.amounts import (
     used,
     used_count,
 )
-from exports.fhir.r4.clinical import care_team, diagnoses, procedures
-from exports.fhir.r4.elements import (
+from exports.fhir.v2.clinical import care_team, diagnoses, procedures
+from exports.fhir.v2.elements import (
     NPI_TYPE,
     Element,
     coding,

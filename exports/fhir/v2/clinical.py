@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from exports.fhir import systems
-from exports.fhir.r4.elements import (
+from exports.fhir.common import systems
+from exports.fhir.v2.elements import (
     Element,
     coding,
     concept,

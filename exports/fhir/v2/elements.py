@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
 
-from exports.fhir import codes, systems
+from exports.fhir.common import codes, systems
 from exports.records import Provider
 from exports.vocabulary import Coded
 

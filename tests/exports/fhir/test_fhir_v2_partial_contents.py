@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from exports.fhir import systems
+from exports.fhir.common import systems
 from exports.records import Diagnosis
 from exports.vocabulary import DiagnosisType
 from tests.exports.fhir.partial_claims import (

@@ -4,8 +4,8 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exports.fhir import systems
-from exports.fhir.r4.elements import Element, coding, concept, instant, present, variable
+from exports.fhir.common import systems
+from exports.fhir.v2.elements import Element, coding, concept, instant, present, variable
 from exports.records import PartialClaim, PartialInstitutionalClaim, PartialProfessionalClaim, Person
 
 _MEDICARE_NUMBER = concept(coding(systems.IDENTIFIER_TYPE, "MC", "Patient's Medicare number"))

@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-from exports.fhir.r4 import partial
-from exports.fhir.r4.elements import Element, extensions, midnight, present, variable
+from exports.fhir.v2 import partial
+from exports.fhir.v2.elements import Element, extensions, midnight, present, variable
 from exports.records import PartialClaim, PartialInstitutionalClaim, Person
 
 _INSURER = {"identifier": {"value": "CMS"}}
