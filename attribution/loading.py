@@ -1,9 +1,10 @@
-"""Loads a roster: name -> parse -> validate -> COPY -> diff -> publish, in one transaction.
+"""Loads a roster: recognize -> whose -> parse -> check -> COPY -> diff -> publish, in one transaction.
 
 A roster is published whole or refused whole. A refusal is stored with its problems, in its own transaction, and changes
 nothing else.
 """
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,23 +15,25 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from attribution import changes, cohorts, filenames, validation
-from attribution.filenames import ArchiveName, BadFileName
+from attribution import changes, cohorts, validation
+from attribution.formats import FORMATS
+from attribution.formats.base import BadFileName, Label, Roster, RosterFormat, UnreadableRoster, shown, without_folders
 from attribution.models import RosterFile
-from attribution.parsers import PARSERS
-from attribution.parsers.base import Roster, UnreadableRoster
 from attribution.problems import KEPT_AT_MOST, Problem, ProblemList
+from credentials import programs
 from credentials.models import Organization, User
 from credentials.trail import audit
 
-__all__ = ["BadFileName", "UnknownEntity", "load_roster"]
+__all__ = ["BadFileName", "UnknownEntity", "formats_of", "load_roster"]
 
+FIRST_BYTES = 4096
+NAME_AT_MOST = 255  # characters, as RosterFile.file_name
 READ_BYTES = 2**20
 ROWS_A_WRITE = 1000
 
 
 class UnknownEntity(LookupError):  # noqa: N818  # named for what happened
-    """No organization has the entity ID in a file's name."""
+    """No organization has the entity ID that a file names, or it names none."""
 
 
 class _Refused(Exception):  # noqa: N818  # named for what happened
@@ -45,20 +48,25 @@ class _Refused(Exception):  # noqa: N818  # named for what happened
 class _Delivery:
     """A roster file as it was uploaded."""
 
-    name: ArchiveName
+    format: RosterFormat
+    label: Label
     sha256: str
     organization: Organization
     by: User | None
+    arrived_at: dt.datetime
 
     def new_roster(self, status: RosterFile.Status) -> RosterFile:
+        label = self.label
+        made_at = label.made_at or self.arrived_at
         return RosterFile(
             organization=self.organization,
-            kind=RosterFile.Kind(self.name.kind),
+            kind=RosterFile.Kind(label.kind),
             status=status,
-            file_name=self.name.text,
+            file_name=label.name,
             sha256=self.sha256,
-            performance_year=self.name.performance_year,
-            file_timestamp=self.name.made_at,
+            performance_year=label.performance_year or made_at.year,
+            file_timestamp=made_at,
+            received_at=self.arrived_at,
             received_from=self.by,
         )
 
@@ -68,11 +76,14 @@ def load_roster(
 ) -> RosterFile:
     """Publish a roster, or refuse it with `.problems`. Either way, the result is a row and an audit event.
 
-    The file must be seekable. The organization is the one in the name. If `organization` is given, the file must be its
-    own. Raises BadFileName and UnknownEntity if the file can't be matched to an organization; then nothing is written.
+    The file must be seekable. It is in the format that recognizes it, and for the organization that it names. If
+    `organization` is given, the file must be its own, or name none. Raises BadFileName and UnknownEntity if the file
+    can't be matched to an organization; then nothing is written.
     """
-    name = filenames.archive(file_name)
-    delivery = _Delivery(name, _sha256(file), organization or _organization(name.entity_id), by)
+    found = _recognize(file, file_name, organization)
+    label = found.label(file_name, file)
+    whose = organization or _organization(label)
+    delivery = _Delivery(found, label, _sha256(file), whose, by, timezone.now())
     try:
         with transaction.atomic():
             return _publish(delivery, file)
@@ -81,12 +92,47 @@ def load_roster(
             return _keep_refusal(delivery, refused.problems)
 
 
-def _organization(entity_id: str) -> Organization:
+def formats_of(organization: Organization) -> list[RosterFormat]:
+    """Return the formats of the rosters that an organization can load, as its program says."""
+    model = organization.model
+    return [FORMATS[code] for code in model.roster_formats] if model else []
+
+
+# --- Recognizing ----------------------------------------------------------------------------------------------------
+
+
+def _recognize(file: BinaryIO, file_name: str, organization: Organization | None) -> RosterFormat:
+    """Return the format that a file looks like; of several, one that the organization uses. Raises BadFileName."""
+    file.seek(0)
+    first_bytes = file.read(FIRST_BYTES)
+    name = without_folders(file_name)
+    if len(name) > NAME_AT_MOST or not name.isprintable():
+        raise BadFileName(f"{shown(name)} can't be the name of a roster. Use the name that CMS gave the file.")
+    used = formats_of(organization) if organization else []
+    alike = [each for each in FORMATS if each.recognizes(name, first_bytes)]
+    if not alike:
+        expected = " And it is not ".join(each.expected for each in used or FORMATS)
+        raise BadFileName(f"{shown(name)} is not {expected}")
+    return next((each for each in alike if each in used), alike[0])
+
+
+def _organization(label: Label) -> Organization:
+    """Return the organization that a file names. Raises BadFileName and UnknownEntity."""
+    if label.entity_id is None:
+        raise UnknownEntity(
+            f"{shown(label.name)} does not say which organization it is for. Name it: --organization A9994."
+        )
+    if programs.model_of(label.entity_id) is None:
+        known = ", ".join(f"{model.entity_id_example} ({model.name})" for model in programs.MODELS)
+        raise BadFileName(
+            f"{shown(label.name)} is for {label.entity_id}, which is not an entity ID of a supported program. "
+            f"Entity IDs look like {known}."
+        )
     try:
-        return Organization.objects.get(entity_id=entity_id)
+        return Organization.objects.get(entity_id=label.entity_id)
     except Organization.DoesNotExist:
         raise UnknownEntity(
-            f"There is no organization with the entity ID {entity_id}. Add it in the administration. "
+            f"There is no organization with the entity ID {label.entity_id}. Add it in the administration. "
             "Then load the file again."
         ) from None
 
@@ -109,7 +155,7 @@ def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
         problems.add(problem)
     if problems:
         raise _Refused(problems)
-    repeated_lines = _copy_rows(delivery.name, file, problems)
+    repeated_lines = _copy_rows(delivery, file, problems)
     if problems:
         raise _Refused(problems)
     roster = delivery.new_roster(RosterFile.Status.PUBLISHED)
@@ -164,21 +210,38 @@ def _wait_for_turn(organization: Organization) -> None:
 
 
 def _problems_before_reading(delivery: _Delivery) -> Iterator[Problem]:
-    name, organization = delivery.name, delivery.organization
-    yield from validation.name_problems(
-        name, entity_id=organization.entity_id, is_sandbox=organization.is_sandbox, now=timezone.now()
+    label, organization = delivery.label, delivery.organization
+    model = organization.model
+    if model is None:
+        reason = (
+            f"{organization.entity_id} isn't an entity ID of its program, so no roster can be loaded for it. "
+            "Correct the program or the entity ID in the administration. Then load the file again."
+        )
+        yield Problem(label.name, None, None, reason)
+        return
+    if wrong_format := validation.format_problem(label, delivery.format, formats_of(organization), model.name):
+        yield wrong_format
+    yield from validation.label_problems(
+        label, entity_id=organization.entity_id, is_sandbox=organization.is_sandbox, now=delivery.arrived_at
     )
-    published = RosterFile.objects.for_organization(organization).published()
-    same_name = published.filter(file_name=name.text).first()
+    # A list that doesn't say when it was made is the same in months in which nobody joins or leaves.
+    if label.made_at:
+        yield from _published_before(delivery)
+
+
+def _published_before(delivery: _Delivery) -> Iterator[Problem]:
+    name = delivery.label.name
+    published = RosterFile.objects.for_organization(delivery.organization).published()
+    same_name = published.filter(file_name=name).first()
     same_content = published.filter(sha256=delivery.sha256).first()
     if same_name:
         when = f"{same_name.published_at:%Y-%m-%d %H:%M} UTC"
         yield Problem(
-            name.text, None, None, f"A file with this name was published at {when}. You don't need to send it again."
+            name, None, None, f"A file with this name was published at {when}. You don't need to send it again."
         )
     elif same_content:
         reason = f"The same content was already published as {same_content.file_name}. Send this month's file."
-        yield Problem(name.text, None, None, reason)
+        yield Problem(name, None, None, reason)
 
 
 def _tell_the_planner() -> None:
@@ -191,10 +254,11 @@ def _tell_the_planner() -> None:
 
 # Dropped at the end of the transaction, or with the savepoint if the roster is refused.
 _CREATE = """
-    CREATE TEMPORARY TABLE incoming_row (line integer NOT NULL, mbi varchar(11) NOT NULL, digest bigint NOT NULL)
+    CREATE TEMPORARY TABLE incoming_row
+    (line integer NOT NULL, place integer NOT NULL, mbi varchar(11) NOT NULL, digest bigint NOT NULL)
     ON COMMIT DROP
 """
-_COPY = "COPY incoming_row (line, mbi, digest) FROM STDIN"
+_COPY = "COPY incoming_row (line, place, mbi, digest) FROM STDIN"
 
 # A line that repeats an earlier one exactly says nothing new. Two that differ contradict each other.
 _COUNT_REPETITIONS = """
@@ -203,8 +267,9 @@ _COUNT_REPETITIONS = """
           FROM incoming_row GROUP BY mbi HAVING count(*) > 1) AS repeated
 """
 _CONTRADICTIONS = """
-    SELECT line, first_line, count(*) OVER ()
-    FROM (SELECT line, digest, first_value(line) OVER same AS first_line, first_value(digest) OVER same AS first_digest
+    SELECT line, place, first_line, count(*) OVER ()
+    FROM (SELECT line, place, digest,
+                 first_value(line) OVER same AS first_line, first_value(digest) OVER same AS first_digest
           FROM incoming_row WINDOW same AS (PARTITION BY mbi ORDER BY line)) AS row
     WHERE digest <> first_digest
     ORDER BY line
@@ -232,20 +297,25 @@ _ADD_ENTRIES = """
 """
 
 
-def _copy_rows(name: ArchiveName, file: BinaryIO, problems: ProblemList) -> int:
+def _copy_rows(delivery: _Delivery, file: BinaryIO, problems: ProblemList) -> int:
     """Fill incoming_row from the file, or find problems. Return how many lines only repeat an earlier one."""
+    organization = delivery.organization
+    file.seek(0)
     try:
-        roster = PARSERS[name.model.roster_formats[0]](file, name)
+        roster = delivery.format.open(
+            file, delivery.label, entity_id=organization.entity_id, program=organization.program
+        )
     except UnreadableRoster as error:
         problems.add(error.problem)
         return 0
+    only_synthetic = organization.is_sandbox and not delivery.label.is_test
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming_row")
         cursor.execute(_CREATE)
-        rows = validation.good_rows(roster, problems)
+        rows = validation.good_rows(roster, problems, only_synthetic=only_synthetic)
         with cursor.copy(_COPY) as copy:
             while some := list(islice(rows, ROWS_A_WRITE)):
-                copy.write("".join(f"{row.line}\t{row.mbi}\t{hash(row.record)}\n" for row in some))
+                copy.write("".join(f"{row.line}\t{row.column}\t{row.mbi}\t{hash(row.details)}\n" for row in some))
         cursor.execute("ANALYZE incoming_row")
         return _find_repetitions(roster, problems)
 
@@ -258,9 +328,9 @@ def _find_repetitions(roster: Roster, problems: ProblemList) -> int:
             return int(repeated)
         cursor.execute(_CONTRADICTIONS, [KEPT_AT_MOST])
         contradictions = cursor.fetchall()
-        for line, first_line, _ in contradictions:
-            problems.add(validation.repetition(roster, line=line, first_line=first_line))
-        problems.leave_out(contradictions[0][2] - len(contradictions))
+        for line, column, first_line, _ in contradictions:
+            problems.add(validation.repetition(roster.file, line=line, column=column, first_line=first_line))
+        problems.leave_out(contradictions[0][3] - len(contradictions))
         return int(repeated)
 
 

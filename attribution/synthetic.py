@@ -14,7 +14,8 @@ from math import prod
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from attribution.filenames import KIND_LETTERS, Kind, owner_in_members
+from attribution.formats.base import Kind
+from attribution.formats.cclf.names import KIND_LETTERS, owner_in_members
 from attribution.identifiers import LETTERS
 from credentials.programs import model_of
 

@@ -1,55 +1,59 @@
-"""Finds the problems in a roster's rows. Pure. Bad data gives problems, never an exception."""
+"""Finds the problems of a roster file that any format can have. Pure. Bad data gives problems, never an exception."""
 
 import datetime as dt
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attribution import identifiers
-from attribution.filenames import ArchiveName, Environment
-from attribution.parsers.base import Roster, Row, UnreadableRoster
+from attribution.formats.base import Label, Promise, Roster, RosterFormat, Row, UnreadableRoster
 from attribution.problems import Problem, ProblemList
 
-_PRINTABLE = bytes(range(0x20, 0x7F))
-_UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
+
+def format_problem(label: Label, found: RosterFormat, used: Sequence[RosterFormat], program: str) -> Problem | None:
+    """Return why an organization of a program can't load a file in a format that was found; None if it can."""
+    if found in used:
+        return None
+    others = ", or ".join(each.name for each in used)
+    choose = f"Choose {others}." if others else "It has no rosters."
+    return Problem(label.name, None, None, f"The file is {found.name}, which {program} does not use. {choose}")
 
 
-def name_problems(name: ArchiveName, *, entity_id: str, is_sandbox: bool, now: dt.datetime) -> Iterator[Problem]:
-    """Return why an archive with this name can't be for an organization, before it is opened."""
-    if name.entity_id != entity_id:
+def label_problems(label: Label, *, entity_id: str, is_sandbox: bool, now: dt.datetime) -> Iterator[Problem]:
+    """Return why a file with this label can't be for an organization, before it is opened."""
+    if label.entity_id not in {None, entity_id}:
         yield Problem(
-            name.text,
+            label.name,
             None,
             None,
-            f"The file is for {name.entity_id}, but you uploaded it for {entity_id}. Choose the file for {entity_id}.",
+            f"The file is for {label.entity_id}, but you uploaded it for {entity_id}. Choose the file for {entity_id}.",
         )
-    if name.made_at > now:
+    if label.made_at and label.made_at > now:
         yield Problem(
-            name.text,
+            label.name,
             None,
             None,
-            f"The date in the name, {name.made_at:%Y-%m-%d %H:%M:%S} UTC, is in the future. "
-            "Use the name that CMS gave the file.",
+            f"The date of the file, {label.made_at:%Y-%m-%d %H:%M:%S} UTC, is in the future. "
+            "Use the file, and its name, exactly as CMS sent it.",
         )
-    if name.performance_year > name.made_at.year + 1:
+    made_at = label.made_at or now
+    if label.performance_year and label.performance_year > made_at.year + 1:
         yield Problem(
-            name.text,
+            label.name,
             None,
             None,
-            f"The performance year {name.performance_year} is too far after the file's date, {name.made_at:%Y-%m}. "
-            "Use the name that CMS gave the file.",
+            f"The performance year {label.performance_year} is too far after the file's date, {made_at:%Y-%m}. "
+            "Use the file, and its name, exactly as CMS sent it.",
         )
-    if is_sandbox and name.environment is Environment.PRODUCTION:
+    if is_sandbox and label.is_test is False:
         yield Problem(
-            name.text,
+            label.name,
             None,
             None,
-            f"The name says that this is a production file (P), but {entity_id} is a sandbox. "
-            "Sandboxes can have synthetic data only.",
+            f"This is a production file, but {entity_id} is a sandbox. Sandboxes can have synthetic data only.",
         )
 
 
-def good_rows(roster: Roster, problems: ProblemList) -> Iterator[Row]:
-    """Return the valid rows, as a stream; adds problems with other rows, and with their number, to a list.
+def good_rows(roster: Roster, problems: ProblemList, *, only_synthetic: bool = False) -> Iterator[Row]:
+    """Return the valid rows, as a stream; adds problems with other lines, and with their number, to a list.
 
     An MBI on two lines is found only when all lines are known: see `repetition`.
     """
@@ -57,50 +61,46 @@ def good_rows(roster: Roster, problems: ProblemList) -> Iterator[Row]:
     try:
         for row in roster.rows():
             count += 1
-            problem = row_problem(row, roster)
-            if problem is None:
-                yield row
-            else:
+            if isinstance(row, Problem):
+                problems.add(row)
+            elif problem := row_problem(row, roster.file, only_synthetic=only_synthetic):
                 problems.add(problem)
+            else:
+                yield row
     except UnreadableRoster as error:
         problems.add(error.problem)
         return
-    if count != roster.record_count or count == 0:
-        problems.add(_count_problem(roster, count))
+    if of_count := _count_problem(roster.file, count, roster.promise):
+        problems.add(of_count)
 
 
-def row_problem(row: Row, roster: Roster) -> Problem | None:
+def row_problem(row: Row, file: str, *, only_synthetic: bool = False) -> Problem | None:
     """Return the first problem of a row, or None."""
-    record = row.record
-    # Removing the printable bytes and looking at the rest is five times faster than searching.
-    if record.translate(None, _PRINTABLE) and (match := _UNPRINTABLE.search(record)):
-        column = match.start() + 1
+    if fault := identifiers.fault(row.mbi):
+        return Problem(file, row.line, row.column + fault.position - 1, fault.reason)
+    if only_synthetic and not identifiers.is_synthetic(row.mbi):
         reason = (
-            f"The byte 0x{record[column - 1]:02X} is not a printable ASCII character. CCLF files can't have others."
+            "This MBI could be a real one, and sandboxes can have synthetic data only. "
+            f"The second character of a synthetic MBI is one of {', '.join(identifiers.EXCLUDED_LETTERS)}."
         )
-        return Problem(roster.file, row.line, column, reason)
-    if not record or record.isspace():
-        return Problem(roster.file, row.line, 1, "The line is empty. Remove it.")
-    length = len(record.rstrip())
-    if length > roster.record_length:
-        reason = f"The line is longer than the {roster.record_length} characters that CCLF0 states."
-        return Problem(roster.file, row.line, roster.record_length + 1, reason)
-    fault = identifiers.fault(row.mbi)
-    if fault:
-        return Problem(roster.file, row.line, fault.position, fault.reason)
+        return Problem(file, row.line, row.column, reason)
     return None
 
 
-def repetition(roster: Roster, *, line: int, first_line: int) -> Problem:
+def repetition(file: str, *, line: int, column: int, first_line: int) -> Problem:
     """Return the problem of an MBI on a line that is also, with different details, on an earlier one."""
     reason = f"The MBI of this line is also on line {first_line}, with different details. Correct one of them."
-    return Problem(roster.file, line, 1, reason)
+    return Problem(file, line, column, reason)
 
 
-def _count_problem(roster: Roster, count: int) -> Problem:
-    stated = roster.record_count
-    if count == stated == 0:
-        return Problem(roster.file, None, None, "The file has no beneficiaries. An empty roster can't be published.")
-    likely = "It was probably cut short." if count < stated else "It may have been changed."
-    reason = f"The file has {count:,} records, but CCLF0 states {stated:,}. {likely} Send it again as CMS delivered it."
-    return Problem(roster.file, None, None, reason)
+def _count_problem(file: str, count: int, promise: Promise | None) -> Problem | None:
+    if promise and count != promise.row_count:
+        likely = "It was probably cut short." if count < promise.row_count else "It may have been changed."
+        reason = (
+            f"The file has {count:,} records, but {promise.stated_by} states {promise.row_count:,}. {likely} "
+            "Send it again as CMS delivered it."
+        )
+        return Problem(file, None, None, reason)
+    if count == 0:
+        return Problem(file, None, None, "The file has no beneficiaries. An empty roster can't be published.")
+    return None

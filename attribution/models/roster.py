@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from attribution.models.beneficiary import Beneficiary
 from credentials.models import Organization
@@ -46,8 +47,10 @@ class RosterFile(models.Model):
     file_name = models.CharField(max_length=255)
     sha256 = models.CharField("SHA-256", max_length=64)
     performance_year = models.PositiveSmallIntegerField()
-    file_timestamp = models.DateTimeField(help_text="When CMS created the file, according to its name.")
-    received_at = models.DateTimeField(auto_now_add=True)
+    file_timestamp = models.DateTimeField(
+        help_text="When CMS created the file, if the file says so. If not, when it was received."
+    )
+    received_at = models.DateTimeField(default=timezone.now, editable=False)
     published_at = models.DateTimeField(null=True)
     received_from = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     beneficiary_count = models.PositiveIntegerField(default=0)
@@ -61,7 +64,10 @@ class RosterFile(models.Model):
         verbose_name = "roster"
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "file_name"], condition=Q(status="published"), name="roster_published_once"
+                # Names that say nothing come again every month.
+                fields=["organization", "file_name", "file_timestamp"],
+                condition=Q(status="published"),
+                name="roster_file_published_once",
             ),
             models.CheckConstraint(
                 condition=Q(status="refused") | Q(published_at__isnull=False), name="roster_published_has_time"
@@ -77,6 +83,11 @@ class RosterFile(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+    @property
+    def says_when_created(self) -> bool:
+        """Return False for a file that didn't say when it was created. Its timestamp is then that of its arrival."""
+        return self.file_timestamp != self.received_at
 
 
 class RosterEntry(models.Model):

@@ -108,3 +108,26 @@ def test_it_writes_json(world: World, good: Path, bad: Path, capsys: pytest.Capt
     }
     assert refused["status"] == "refused"
     assert [problem["line"] for problem in refused["problems"]] == [2, 3]
+
+
+def test_the_organization_may_be_named_beside_a_file_that_names_it_too(world: World, good: Path) -> None:
+    call_command("load_roster", good, organization="A9994")
+
+    assert RosterFile.objects.published().get().organization == world.harbor
+
+
+def test_a_file_of_another_organization_than_the_named_one_is_refused(
+    world: World, good: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CommandError, match=r"1 of 1 refused\."):
+        call_command("load_roster", good, organization="D9990")
+
+    assert "The file is for A9994, but you uploaded it for D9990." in capsys.readouterr().err
+    assert not RosterFile.objects.published().exists()
+
+
+def test_an_organization_that_does_not_exist_has_no_rosters(world: World, good: Path) -> None:
+    with pytest.raises(CommandError, match="There is no organization with the entity ID A0000"):
+        call_command("load_roster", good, organization="A0000")
+
+    assert not RosterFile.objects.exists()

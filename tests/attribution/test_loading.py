@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from attribution import cohorts, loading
-from attribution.filenames import BadFileName
+from attribution.formats.base import BadFileName
 from attribution.loading import UnknownEntity, load_roster
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
 from credentials.models import AuditEvent, Organization
@@ -315,6 +315,31 @@ def test_a_file_that_is_nobodys_is_not_written_down(world: World, name: str, exc
         load_roster(archive(), file_name=name)
 
     assert census() == before
+
+
+@pytest.mark.parametrize("entity_id", ["ACOB", "V001", "GUIDE-0001", "DA0001"])
+def test_a_program_that_is_not_served_is_refused_with_those_that_are(world: World, entity_id: str) -> None:
+    name = f"T.BCD.{entity_id}.ZCY26.D261101.T1000000"
+
+    with pytest.raises(BadFileName, match=rf"{entity_id}, which is not an entity ID.*D9990 \(ACO REACH\)"):
+        load_roster(archive(), file_name=name)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "T.BCD\n", "a\x00b", "a\ud800b"])
+def test_a_name_that_cannot_be_stored_is_refused(world: World, name: str) -> None:
+    with pytest.raises(BadFileName, match="can't be the name of a roster") as raised:
+        load_roster(archive(), file_name=name)
+
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 200
+
+
+def test_an_organization_without_a_program_gets_no_roster(world: World) -> None:
+    Organization.objects.filter(pk=world.harbor.pk).update(program="REACH")
+
+    roster = refused(archive())
+
+    assert "A9994 isn't an entity ID of its program" in only_reason(roster)
 
 
 def test_when_the_audit_event_cannot_be_written_nothing_is_published(

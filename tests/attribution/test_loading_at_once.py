@@ -55,7 +55,7 @@ class Loader:
 @pytest.fixture
 def loader() -> Iterator[Loader]:
     OrganizationFactory(entity_id="A9994")
-    OrganizationFactory(entity_id="D9990")
+    OrganizationFactory(entity_id="D9990", program="REACH")
     with ThreadPoolExecutor(2) as pool:
         yield Loader(pool)
 

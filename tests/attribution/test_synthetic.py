@@ -6,8 +6,9 @@ from math import gcd
 
 import pytest
 
-from attribution import filenames, identifiers, synthetic, validation
-from attribution.parsers.cclf import open_archive
+from attribution import identifiers, synthetic, validation
+from attribution.formats import FORMATS
+from attribution.formats.base import Promise
 from attribution.problems import ProblemList
 
 MOMENT = dt.datetime(2026, 11, 1, 10, 2, 3, 450_000, tzinfo=dt.UTC)
@@ -94,11 +95,13 @@ def test_our_own_parser_reads_the_archive() -> None:
     content = synthetic.cclf_archive(people, entity_id="A9994", performance_year=2026, timestamp=MOMENT)
     problems = ProblemList()
 
-    roster = open_archive(io.BytesIO(content), filenames.archive("T.BCD.A9994.ZCY26.D261101.T1002034"))
+    file = io.BytesIO(content)
+    label = FORMATS["cclf"].label("T.BCD.A9994.ZCY26.D261101.T1002034", file)
+    roster = FORMATS["cclf"].open(file, label, entity_id="A9994", program="SSP")
     rows = list(validation.good_rows(roster, problems))
 
     assert not problems
-    assert (roster.record_count, roster.record_length) == (200, 549)
+    assert (roster.promise, roster.record_length) == (Promise(200, "CCLF0"), 549)
     assert [row.mbi for row in rows] == [person.mbi for person in people]
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from attribution import filenames, validation
-from attribution.parsers.base import Row, UnreadableRoster
+from attribution import validation
+from attribution.formats.base import Label, Promise, Row, UnreadableRoster
+from attribution.formats.cclf import names
 from attribution.problems import KEPT_AT_MOST, Problem, ProblemList
 from tests.attribution.archives import MBIS, NAME
 
@@ -14,60 +15,51 @@ NOW = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
 
 @dataclass(frozen=True)
 class Lines:
-    """A roster of these lines."""
+    """A roster of these lines: an MBI at column 5 of each, or what the format says of it."""
 
-    lines: tuple[bytes, ...]
-    record_count: int
-    record_length: int = 549
-    file: str = "T.BCD.A9994.ZC8Y26.D261101.T1000002"
+    lines: tuple[str | Problem, ...]
+    promise: Promise | None
+    file: str = "list.csv"
     breaks_off: bool = False
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[Row | Problem]:
         for number, line in enumerate(self.lines, start=1):
-            yield Row(number, line[:11].decode("latin-1").rstrip(), line)
+            yield line if isinstance(line, Problem) else Row(number, 5, line)
         if self.breaks_off:
             raise UnreadableRoster(Problem(self.file, None, None, "It breaks off."))
 
 
-def lines(*content: bytes, **facts) -> Lines:
-    return Lines(content, **{"record_count": len(content), **facts})
+def lines(*content: str | Problem, **facts) -> Lines:
+    return Lines(content, **{"promise": Promise(len(content), "CCLF0"), **facts})
 
 
-def problems_of(roster: Lines) -> ProblemList:
+def problems_of(roster: Lines, *, only_synthetic: bool = False) -> ProblemList:
     problems = ProblemList()
-    list(validation.good_rows(roster, problems))
+    list(validation.good_rows(roster, problems, only_synthetic=only_synthetic))
     return problems
 
 
 def test_good_rows_pass() -> None:
     problems = ProblemList()
 
-    rows = list(validation.good_rows(lines(*(mbi.encode() for mbi in MBIS)), problems))
+    rows = list(validation.good_rows(lines(*MBIS), problems))
 
     assert [row.mbi for row in rows] == list(MBIS)
     assert not problems
 
 
 @pytest.mark.parametrize(
-    ("line", "column", "said"),
+    ("text", "column", "said"),
     [
-        (b"", 1, "empty"),
-        (b"     ", 1, "empty"),
-        (b"1S00A00AA0", 1, "11 characters. This one has 10"),
-        (b"1S00A00AA0 2030", 1, "11 characters. This one has 10"),
-        (b" 1S00A00AA00", 1, "a digit from 1 to 9"),
-        (b"1s00A00AA00", 2, "Character 2"),
-        (b"1S00A00AA0X 2030", 11, "Character 11"),
-        (b"1S00A00AA00 Pe\xf1a", 15, "0xF1 is not a printable ASCII"),
-        (b"1S00A00AA00\x00", 12, "0x00"),
-        (b"\xef\xbb\xbf1S00A00AA00", 1, "0xEF"),
-        (b"1S00A00AA00\t", 12, "0x09"),
-        (b"1S00A00AA00\r1S00A00AA01", 12, "0x0D"),
-        (b"1S00A00AA00" + b"x" * 539, 550, "longer than the 549"),
+        ("", 5, "11 characters. This one has 0"),
+        ("1S00A00AA0", 5, "11 characters. This one has 10"),
+        (" 1S00A00AA0", 5, "a digit from 1 to 9"),
+        ("1s00A00AA00", 6, "Character 2"),
+        ("1S00A00AA0X", 15, "Character 11"),
     ],
 )
-def test_a_bad_row_is_told_with_line_and_column(line: bytes, column: int, said: str) -> None:
-    problems = problems_of(lines(b"1S00A00AA00", line))
+def test_a_text_that_is_no_mbi_is_told_with_line_and_column(text: str, column: int, said: str) -> None:
+    problems = problems_of(lines("1S00A00AA00", text))
 
     assert problems.total == 1
     assert (problems.kept[0].line, problems.kept[0].column) == (2, column)
@@ -75,8 +67,21 @@ def test_a_bad_row_is_told_with_line_and_column(line: bytes, column: int, said: 
     assert "1S00A00" not in str(problems.kept[0])
 
 
-def test_spaces_at_the_end_do_not_make_a_line_too_long() -> None:
-    assert not problems_of(lines(b"1S00A00AA00" + b" " * 600))
+def test_what_the_format_says_of_a_line_is_a_problem_of_the_roster() -> None:
+    problems = problems_of(lines("1S00A00AA00", Problem("list.csv", 2, 1, "The line has 3 columns.")))
+
+    assert [str(problem) for problem in problems.kept] == ["list.csv:2:1: The line has 3 columns."]
+
+
+@pytest.mark.parametrize("mbi", ["1EG4TE5MK73", "1A69B98CD30"])
+def test_what_could_be_a_real_mbi_is_refused_where_only_synthetic_data_may_be(mbi: str) -> None:
+    roster = lines("1S00A00AA00", mbi)
+
+    assert not problems_of(roster)
+    problems = problems_of(roster, only_synthetic=True)
+    assert [(problem.line, problem.column) for problem in problems.kept] == [(2, 5)]
+    assert "This MBI could be a real one" in problems.kept[0].reason
+    assert mbi not in str(problems.kept[0])
 
 
 @pytest.mark.parametrize(
@@ -88,26 +93,27 @@ def test_spaces_at_the_end_do_not_make_a_line_too_long() -> None:
     ],
 )
 def test_the_number_of_records_must_be_the_stated_one(stated: int, said: str) -> None:
-    problems = problems_of(lines(b"1S00A00AA00", b"1S00A00AA01", record_count=stated))
+    problems = problems_of(lines("1S00A00AA00", "1S00A00AA01", promise=Promise(stated, "CCLF0")))
 
     assert problems.total == 1
     assert said in problems.kept[0].reason
 
 
-def test_a_roster_of_nobody_is_a_problem() -> None:
-    problems = problems_of(lines())
+@pytest.mark.parametrize("promise", [Promise(0, "CCLF0"), None])
+def test_a_roster_of_nobody_is_a_problem(promise: Promise | None) -> None:
+    problems = problems_of(lines(promise=promise))
 
     assert "An empty roster can't be published" in problems.kept[0].reason
 
 
 def test_a_file_that_breaks_off_is_a_problem_and_not_an_exception() -> None:
-    problems = problems_of(lines(b"1S00A00AA00", breaks_off=True))
+    problems = problems_of(lines("1S00A00AA00", breaks_off=True))
 
     assert [problem.reason for problem in problems.kept] == ["It breaks off."]
 
 
 def test_a_hundred_problems_are_kept_and_all_are_counted() -> None:
-    problems = problems_of(lines(*[b"x"] * 1334))
+    problems = problems_of(lines(*["x"] * 1334))
 
     assert len(problems.kept) == KEPT_AT_MOST
     assert problems.total == 1334
@@ -129,8 +135,8 @@ def test_a_problem_reads_as_compilers_write_theirs() -> None:
         ("P.BCD.A9994.ZCY26.D261101.T1000000", "A9994 is a sandbox"),
     ],
 )
-def test_a_name_can_speak_against_a_file(name: str, said: str) -> None:
-    problems = list(validation.name_problems(filenames.archive(name), entity_id="A9994", is_sandbox=True, now=NOW))
+def test_a_label_can_speak_against_a_file(name: str, said: str) -> None:
+    problems = list(validation.label_problems(names.archive(name), entity_id="A9994", is_sandbox=True, now=NOW))
 
     assert len(problems) == 1
     assert said in problems[0].reason
@@ -146,4 +152,8 @@ def test_a_name_can_speak_against_a_file(name: str, said: str) -> None:
     ],
 )
 def test_files_of_any_age_are_welcome(name: str) -> None:
-    assert not list(validation.name_problems(filenames.archive(name), entity_id="A9994", is_sandbox=False, now=NOW))
+    assert not list(validation.label_problems(names.archive(name), entity_id="A9994", is_sandbox=False, now=NOW))
+
+
+def test_a_file_that_says_nothing_of_itself_is_welcome_anywhere() -> None:
+    assert not list(validation.label_problems(Label("roster.csv"), entity_id="A9994", is_sandbox=True, now=NOW))

@@ -5,24 +5,40 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from attribution.filenames import without_folders
+from attribution.formats import FORMATS
+from attribution.formats.base import without_folders
 from attribution.loading import BadFileName, UnknownEntity, load_roster
 from attribution.models import RosterFile
 from attribution.problems import Problem
+from credentials.models import Organization
 
 
 class Command(BaseCommand):
     help = (
-        "Load rosters: CCLF archives with their original names from CMS. Each one is published whole or refused whole. "
+        "Load rosters, with their original names from CMS. Each one is published whole or refused whole. "
         "If one is refused, the command fails."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a CCLF archive (zip)")
+        kinds = ", or ".join(each.name for each in FORMATS)
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=f"a roster: {kinds}")
+        parser.add_argument(
+            "--organization",
+            metavar="ENTITY_ID",
+            help="whose rosters these are; needed for files that don't say which organization they are for",
+        )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print the result as JSON")
 
-    def handle(self, *args: Any, files: list[Path], as_json: bool, **options: Any) -> None:  # noqa: ARG002  # Django's call
-        outcomes = [_outcome(path) for path in files]
+    def handle(
+        self,
+        *args: Any,  # noqa: ARG002  # Django's call
+        files: list[Path],
+        organization: str | None,
+        as_json: bool,
+        **options: Any,  # noqa: ARG002  # Django's call
+    ) -> None:
+        whose = _organization(organization) if organization else None
+        outcomes = [_outcome(path, whose) for path in files]
         if as_json:
             self.stdout.write(json.dumps(outcomes, indent=2))
         else:
@@ -43,11 +59,18 @@ class Command(BaseCommand):
             self.stderr.write(str(Problem(**problem)))
 
 
-def _outcome(path: Path) -> dict[str, Any]:
+def _organization(entity_id: str) -> Organization:
+    try:
+        return Organization.objects.get(entity_id=entity_id)
+    except Organization.DoesNotExist:
+        raise CommandError(f"There is no organization with the entity ID {entity_id}.") from None
+
+
+def _outcome(path: Path, organization: Organization | None) -> dict[str, Any]:
     """Return the result for a file, as JSON."""
     try:
         with path.open("rb") as file:
-            roster = load_roster(file, file_name=path.name)
+            roster = load_roster(file, file_name=path.name, organization=organization)
     except OSError as error:
         return _nothing(path, error.strerror or str(error))
     except (BadFileName, UnknownEntity) as error:

@@ -1,5 +1,9 @@
+from typing import Any
+
 from django import forms
 
+from attribution import loading
+from credentials.models import Organization
 from portal.pages.rendering import UswdsRenderer
 
 
@@ -10,9 +14,13 @@ class RosterForm(forms.Form):
 
     file = forms.FileField(
         label="Roster file",
-        help_text="The CCLF archive, with the name that CMS gave it. For example: P.BCD.A9994.ZCY26.D261101.T1000000.",
         error_messages={
             "required": "Choose the roster file.",
             "empty": "This file is empty. Choose the file exactly as CMS sent it.",
         },
     )
+
+    def __init__(self, *args: Any, organization: Organization, **options: Any) -> None:
+        super().__init__(*args, **options)
+        files = (each.advice(organization.entity_id) for each in loading.formats_of(organization))
+        self.fields["file"].help_text = " Or: ".join(files)

@@ -32,7 +32,8 @@ def rosters(request: MemberRequest) -> HttpResponse:
 @member_required(gated=True)
 @require_http_methods(["GET", "POST"])
 def upload_roster(request: MemberRequest) -> HttpResponse:
-    form = RosterForm(request.POST, request.FILES) if request.method == "POST" else RosterForm()
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = RosterForm(*sent, organization=request.organization)
     if form.is_valid():
         upload = form.cleaned_data["file"]
         try:

@@ -145,6 +145,16 @@ def test_what_cannot_be_anyones_roster_is_said_at_the_field(delegate, read, file
     assert not RosterFile.objects.exists()
 
 
+def test_the_page_says_which_file_the_organization_must_choose(delegate, stranger, read):
+    ours, theirs = (
+        read(who.get(f"/organizations/{entity_id}/attribution/new")).text
+        for who, entity_id in ((delegate, "A9994"), (stranger, "D9990"))
+    )
+
+    assert "The CCLF archive, with the name that CMS gave it. For example: P.BCD.A9994.ZCY26.D261101.T1000000." in ours
+    assert "For example: P.BCD.D9990.ZCY26.D261101.T1000000." in theirs
+
+
 def test_a_stranger_cannot_hand_in_a_roster(stranger, people):
     response = stranger.post(f"{ATTRIBUTION}/new", {"file": roster_file(people)})
 

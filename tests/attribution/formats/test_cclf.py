@@ -4,16 +4,18 @@ import io
 import random
 import re
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from attribution import filenames, validation
-from attribution.parsers import cclf
-from attribution.parsers.base import UnreadableRoster
-from attribution.parsers.cclf import open_archive
-from attribution.problems import ProblemList
+from attribution import validation
+from attribution.formats import FORMATS
+from attribution.formats.base import Promise, Roster, Row, UnreadableRoster
+from attribution.formats.cclf import archive as reading
+from attribution.problems import Problem, ProblemList
 from tests.attribution.archives import (
     CCLF0,
     CCLF8,
@@ -28,10 +30,18 @@ from tests.attribution.archives import (
     zipped,
 )
 
+CCLF = FORMATS["cclf"]
+
+
+def opened(file: BinaryIO, name: str = NAME) -> Roster:
+    """An archive, opened for the organization in its name."""
+    label = CCLF.label(name, file)
+    return CCLF.open(file, label, entity_id=label.entity_id, program="SSP")
+
 
 def read(file: io.BytesIO, name: str = NAME) -> list[str]:
     """The MBIs of an archive."""
-    return [row.mbi for row in open_archive(file, filenames.archive(name)).rows()]
+    return [row.mbi for row in opened(file, name).rows()]
 
 
 def refusal(file: io.BytesIO, name: str = NAME) -> str:
@@ -44,14 +54,14 @@ def refusal(file: io.BytesIO, name: str = NAME) -> str:
 @pytest.mark.parametrize(("path", "count"), [(REAL_A0001, 7), (REAL_A9988, 6)])
 def test_real_archives_are_read(path, count: int) -> None:
     with path.open("rb") as file:
-        roster = open_archive(file, filenames.archive(path.name))
+        roster = opened(file, path.name)
         rows = list(roster.rows())
 
     assert roster.file == path.name.replace("ZCY", "ZC8Y").replace("T1000000", "T1000009")
-    assert (roster.record_count, roster.record_length) == (count, 549)
-    assert [row.line for row in rows] == list(range(1, count + 1))
+    assert (roster.promise, roster.record_length) == (Promise(count, "CCLF0"), 549)
+    assert [(row.line, row.column) for row in rows] == [(line, 1) for line in range(1, count + 1)]
     assert rows[0].mbi == "1A69B98CD30"
-    assert {len(row.record) for row in rows} == {549}
+    assert {len(row.details) for row in rows} == {549}
 
 
 @pytest.mark.parametrize(
@@ -144,6 +154,45 @@ def test_a_cclf0_that_says_nothing_clear_is_refused(content: bytes, said: str) -
     assert said in refusal(zipped({CCLF0: content, CCLF8: records(MBIS[:1])}))
 
 
+# --- Lines ----------------------------------------------------------------------------------------------------------
+
+
+def rows_of(*lines: bytes) -> list[Row | Problem]:
+    return list(opened(zipped({CCLF0: counts(len(lines)), CCLF8: b"\n".join(lines)})).rows())
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "said"),
+    [
+        (b"", 1, "empty"),
+        (b"     ", 1, "empty"),
+        (b"\xef\xbb\xbf1S00A00AA00", 1, "0xEF is not a printable ASCII"),
+        (b"1S00A00\x00A00", 8, "0x00"),
+        (b"1S00A\t0AA00", 6, "0x09"),
+        (b"1S00A00AA00" + b"x" * 539, 550, "longer than the 549 characters that CCLF0 states"),
+        (b"1S00A00AA00" + b" " * 538 + b"\r1S00A00AA01", 550, "longer than the 549"),
+    ],
+)
+def test_a_line_that_is_no_record_is_told_with_its_place(line: bytes, column: int, said: str) -> None:
+    good, bad, last = rows_of(b"1S00A00AA00", line, b"1S00A00AA02")
+
+    assert (good.mbi, last.mbi) == ("1S00A00AA00", "1S00A00AA02")
+    assert (bad.line, bad.column) == (2, column)
+    assert said in bad.reason
+    assert "1S00A00" not in str(bad)
+
+
+@pytest.mark.parametrize("rest", [b"Pe\xf1a", "Peña".encode(), b"\x00", b"\t", b" " * 600])
+def test_what_stands_behind_the_mbi_is_not_used_and_so_is_never_wrong(rest: bytes) -> None:
+    assert [row.mbi for row in rows_of(b"1S00A00AA00" + rest)] == ["1S00A00AA00"]
+
+
+def test_lines_with_the_same_mbi_must_be_the_same_to_the_letter() -> None:
+    first, second, other = rows_of(b"1S00A00AA00 X", b"1S00A00AA00 X", b"1S00A00AA00 Y")
+
+    assert first.details == second.details != other.details
+
+
 # --- Made to hurt ---------------------------------------------------------------------------------------------------
 
 
@@ -154,7 +203,7 @@ def test_a_zip_bomb_is_refused_by_its_ratio_before_it_is_inflated() -> None:
 
 
 def test_a_file_that_declares_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cclf, "BENEFICIARIES_BYTES_AT_MOST", 100)
+    monkeypatch.setattr(reading, "BENEFICIARIES_BYTES_AT_MOST", 100)
 
     assert "has 760 bytes. The limit is 100." in refusal(zipped({CCLF0: counts(20), CCLF8: records(MBIS)}))
 
@@ -186,7 +235,7 @@ def test_too_many_files_are_refused() -> None:
 
 
 def test_a_directory_that_would_fill_the_memory_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cclf, "READ_AT_ONCE_AT_MOST", 2**17)
+    monkeypatch.setattr(reading, "READ_AT_ONCE_AT_MOST", 2**17)
     content = zipped({f"{number:0200}": b"" for number in range(1000)})
 
     assert "its directory would take" in refusal(content)
@@ -209,11 +258,17 @@ def test_a_line_without_end_is_not_taken_into_memory() -> None:
     noise = random.Random(1).randbytes(3 * 2**20).replace(b"\n", b"x")
     content = records(MBIS[:1]) + noise + b"\n" + records(MBIS[1:2])
 
-    rows = list(open_archive(zipped({CCLF0: counts(3), CCLF8: content}), filenames.archive(NAME)).rows())
+    roster = opened(zipped({CCLF0: counts(3), CCLF8: content}, zipfile.ZIP_STORED))
+
+    tracemalloc.start()
+    rows = list(roster.rows())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
 
     assert [row.line for row in rows] == [1, 2, 3]
-    assert len(rows[1].record) == cclf.LINE_AT_MOST
+    assert isinstance(rows[1], Problem)
     assert rows[2].mbi == MBIS[1]
+    assert most < 2**20
 
 
 @pytest.mark.parametrize("offset", [2**62, 2**63 - 1, 2**63, 2**64 - 1, 2**40, 10**6])
@@ -290,7 +345,7 @@ def test_no_broken_archive_escapes_as_another_exception(tmp_path: Path) -> None:
 
         try:
             with path.open("rb") as file:
-                roster = open_archive(file, filenames.archive(NAME))
+                roster = opened(file)
                 mbis = [row.mbi for row in validation.good_rows(roster, problems)]
         except UnreadableRoster:
             continue

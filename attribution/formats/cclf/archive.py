@@ -5,15 +5,16 @@ decompressed size is limited before and during reading. The archive's other file
 """
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from attribution.filenames import ArchiveName, BadFileName, differences, member, owner_in_members, without_folders
+from attribution.formats.base import BadFileName, Label, Promise, Row, UnreadableRoster, without_folders
+from attribution.formats.cclf.names import differences, member, member_like
 from attribution.identifiers import LENGTH
-from attribution.parsers.base import Row, UnreadableRoster
 from attribution.problems import Problem
 
 COUNTS, BENEFICIARIES = "0", "8"
@@ -31,6 +32,9 @@ RECORD_LENGTH_AT_MOST = 4000
 # A longer line is cut here. It is still too long for any record.
 LINE_AT_MOST = RECORD_LENGTH_AT_MOST + 96
 
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
+
 # Some of zipfile's reasons contain names from the archive.
 _REASON_AT_MOST = 300
 _DAMAGED = (
@@ -43,12 +47,12 @@ class CclfRoster:
     """The CCLF8 of an archive, with what CCLF0 says about it."""
 
     file: str
-    record_count: int
+    promise: Promise
     record_length: int
     _archive: zipfile.ZipFile
     _info: zipfile.ZipInfo
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[Row | Problem]:
         """Return the records of CCLF8, one for each line. Lines end in LF or CRLF; the last one may have no end."""
         taken = 0
         with (
@@ -64,29 +68,44 @@ class CclfRoster:
                 record = line.rstrip(b"\r\n")
                 while not line.endswith(b"\n") and (line := lines.readline(LINE_AT_MOST)):
                     taken += len(line)
-                yield Row(number, record[:LENGTH].decode("latin-1").rstrip(), record)
+                yield self._row(number, record)
         if taken != self._info.file_size:
             declared = self._info.file_size
             reason = _DAMAGED.format(what=f"the file declares {declared:,} bytes but has {taken:,}")
             raise UnreadableRoster(Problem(self.file, None, None, reason))
 
+    def _row(self, line: int, record: bytes) -> Row | Problem:
+        """Return the row of a record: its first eleven characters are the MBI. The others aren't used or checked."""
+        mbi = record[:LENGTH]
+        # Removing the printable bytes and looking at the rest is five times faster than searching.
+        if mbi.translate(None, _PRINTABLE) and (match := _UNPRINTABLE.search(mbi)):
+            column = match.start() + 1
+            reason = f"The byte 0x{mbi[column - 1]:02X} is not a printable ASCII character. An MBI can't have others."
+            return Problem(self.file, line, column, reason)
+        if not record or record.isspace():
+            return Problem(self.file, line, 1, "The line is empty. Remove it.")
+        if len(record) > self.record_length and len(record.rstrip()) > self.record_length:
+            reason = f"The line is longer than the {self.record_length} characters that CCLF0 states."
+            return Problem(self.file, line, self.record_length + 1, reason)
+        return Row(line, 1, mbi.decode("ascii").rstrip(), record)
 
-def open_archive(file: BinaryIO, name: ArchiveName) -> CclfRoster:
-    """Open an archive that was sent under a name. Raises UnreadableRoster."""
-    with _damage_in(name.text):
+
+def open_archive(file: BinaryIO, label: Label, *, owner: str) -> CclfRoster:
+    """Open an archive with a label. `owner` is how its files spell its organization. Raises UnreadableRoster."""
+    with _damage_in(label.name):
         archive = zipfile.ZipFile(_Bounded(file))
-        infos = _members(archive, name)
+        infos = _members(archive, label, owner)
     record_count, record_length = _expectations(archive, infos[COUNTS])
     file_name = without_folders(infos[BENEFICIARIES].filename)
-    return CclfRoster(file_name, record_count, record_length, archive, infos[BENEFICIARIES])
+    return CclfRoster(file_name, Promise(record_count, "CCLF0"), record_length, archive, infos[BENEFICIARIES])
 
 
-def _members(archive: zipfile.ZipFile, name: ArchiveName) -> dict[str, zipfile.ZipInfo]:
+def _members(archive: zipfile.ZipFile, label: Label, owner: str) -> dict[str, zipfile.ZipInfo]:
     """Return the two needed files by number. Each is there once, fits the archive's name, and is safe to decompress."""
     infos = archive.infolist()
     if len(infos) > MEMBERS_AT_MOST:
         raise _unreadable(
-            name.text,
+            label.name,
             f"The archive has {len(infos):,} files. A CCLF archive has about a dozen. "
             "Send the archive as CMS delivered it.",
         )
@@ -99,20 +118,19 @@ def _members(archive: zipfile.ZipFile, name: ArchiveName) -> dict[str, zipfile.Z
         try:
             inside = member(base)
         except BadFileName as error:
-            raise _unreadable(name.text, f"A file in the archive has a wrong name: {error}") from error
-        for difference in differences(inside, name):
+            raise _unreadable(label.name, f"A file in the archive has a wrong name: {error}") from error
+        for difference in differences(inside, label, owner=owner):
             raise _unreadable(base, f"{difference} Send the archive as CMS delivered it.")
         if inside.number in found:
             raise _unreadable(
-                name.text, f"The archive has CCLF{inside.number} twice. Send the archive as CMS delivered it."
+                label.name, f"The archive has CCLF{inside.number} twice. Send the archive as CMS delivered it."
             )
         found[inside.number] = info
     for number in (COUNTS, BENEFICIARIES):
         if number not in found:
-            owner = owner_in_members(name.model.program, name.entity_id)
-            looks = f"{name.environment}.{owner}.ZC{number}{name.text.split('.')[3][2:]}"
+            looks = member_like(label, number, owner=owner)
             raise _unreadable(
-                name.text,
+                label.name,
                 f"CCLF{number} is missing: no file in the archive has a name like {looks}.D….T…. "
                 "Send the archive as CMS delivered it.",
             )
