@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
-# Of pytest. A file's tests stay together, since they share what was dear to set up. In the order of their names the
-# small files come after the journeys, so that both processes end at about the same time.
-PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+# Of pytest: a process for each core, at most four, since a journey starts servers and workers of its own. A file's tests
+# stay together, because they share an expensive setup. In the order of their names the small files come after the
+# journeys, so that all processes end at about the same time.
+PROCESSES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What is compiled once is kept, whatever the shell says: the tests start hundreds of Python programs.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -169,7 +169,7 @@ def test_the_overview_tells_of_calls_refused_in_the_last_day(delegate, world, re
 
 def test_the_overview_leads_to_where_a_secret_is_rotated(delegate, world, read):
     client = world.api_client().client
-    client.secrets.update(expires_at=timezone.now() + dt.timedelta(days=9, hours=1))
+    client.secrets.update(expires_at=timezone.now() + dt.timedelta(days=9))
 
     response = delegate.get("/organizations/A9994")
 
