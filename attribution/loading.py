@@ -94,8 +94,8 @@ def load_roster(
 
 def formats_of(organization: Organization) -> list[RosterFormat]:
     """Return the formats of the rosters that an organization can load, as its program says."""
-    model = organization.model
-    return [FORMATS[code] for code in model.roster_formats] if model else []
+    program = organization.program
+    return [FORMATS[code] for code in program.roster_formats] if program else []
 
 
 # --- Recognizing ----------------------------------------------------------------------------------------------------
@@ -122,8 +122,8 @@ def _organization(label: Label) -> Organization:
         raise UnknownEntity(
             f"{shown(label.name)} does not say which organization it is for. Name it: --organization A9994."
         )
-    if programs.model_of(label.entity_id) is None:
-        known = ", ".join(f"{model.entity_id_example} ({model.name})" for model in programs.MODELS)
+    if programs.program_of(label.entity_id) is None:
+        known = ", ".join(f"{each.entity_ids.example} ({each.name})" for each in programs.PROGRAMS)
         raise BadFileName(
             f"{shown(label.name)} is for {label.entity_id}, which is not an entity ID of a supported program. "
             f"Entity IDs look like {known}."
@@ -211,15 +211,15 @@ def _wait_for_turn(organization: Organization) -> None:
 
 def _problems_before_reading(delivery: _Delivery) -> Iterator[Problem]:
     label, organization = delivery.label, delivery.organization
-    model = organization.model
-    if model is None:
+    program = organization.program
+    if program is None:
         reason = (
             f"{organization.entity_id} isn't an entity ID of its program, so no roster can be loaded for it. "
             "Correct the program or the entity ID in the administration. Then load the file again."
         )
         yield Problem(label.name, None, None, reason)
         return
-    if wrong_format := validation.format_problem(label, delivery.format, formats_of(organization), model.name):
+    if wrong_format := validation.format_problem(label, delivery.format, formats_of(organization), program.name):
         yield wrong_format
     yield from validation.label_problems(
         label, entity_id=organization.entity_id, is_sandbox=organization.is_sandbox, now=delivery.arrived_at
@@ -299,11 +299,11 @@ _ADD_ENTRIES = """
 
 def _copy_rows(delivery: _Delivery, file: BinaryIO, problems: ProblemList) -> int:
     """Fill incoming_row from the file, or find problems. Return how many lines only repeat an earlier one."""
-    organization = delivery.organization
+    organization, program = delivery.organization, delivery.organization.program
     file.seek(0)
     try:
         roster = delivery.format.open(
-            file, delivery.label, entity_id=organization.entity_id, program=organization.program
+            file, delivery.label, entity_id=organization.entity_id, program=program.code if program else ""
         )
     except UnreadableRoster as error:
         problems.add(error.problem)

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from attribution.formats.base import Kind
 from attribution.formats.cclf.names import KIND_LETTERS, owner_in_members
 from attribution.identifiers import LETTERS
-from credentials.programs import model_of
+from credentials.programs import program_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +243,11 @@ def cclf_archive_name(
     entity_id: str, performance_year: int, timestamp: dt.datetime, kind: str = Kind.CURRENT, *, number: str = ""
 ) -> str:
     """Return the name of a test archive, or of the file with a number in it. The timestamp must have a time zone."""
-    model = model_of(entity_id)
-    if model is None:
-        raise ValueError(f"No model has entity ids like {entity_id}.")
+    program = program_of(entity_id)
+    if program is None:
+        raise ValueError(f"No program has entity IDs like {entity_id}.")
     moment = timestamp.astimezone(dt.UTC)
-    owner = owner_in_members(model.program, entity_id) if number else f"BCD.{entity_id}"
+    owner = owner_in_members(program.code, entity_id) if number else f"BCD.{entity_id}"
     letter = KIND_LETTERS[Kind(kind)]
     tenths = moment.microsecond // 100_000
     return f"T.{owner}.ZC{number}{letter}{performance_year % 100:02}.D{moment:%y%m%d}.T{moment:%H%M%S}{tenths}"

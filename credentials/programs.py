@@ -1,11 +1,29 @@
-"""The models whose organizations can get claims, as a table of facts. Pure.
+"""The Medicare programs whose organizations can get claims: a record of facts for each. Pure.
 
-A program of the product (credentials.models.Program) can have several models: Kidney Care Choices has two.
+An organization names its program by the code. A program that isn't in PROGRAMS has no rules, so its organizations get
+nothing. No other module asks which program it is: each reads the facts that are its business.
 """
 
 import datetime as dt
 import re
 from dataclasses import dataclass
+
+from credentials.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class EntityIds:
+    """What the entity IDs of a program look like."""
+
+    example: str
+    pattern: re.Pattern[str]  # of the whole ID
+
+    def __post_init__(self) -> None:
+        if self.example not in self:
+            raise ValueError(f"{self.example} doesn't match {self.pattern.pattern}. Use an example that does.")
+
+    def __contains__(self, entity_id: str) -> bool:
+        return self.pattern.fullmatch(entity_id) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,65 +41,93 @@ class Lookback:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """The facts about a model's organizations and files."""
+class DateRules:
+    """Which claims an organization can see, by service date."""
 
+    lookback: Lookback | None  # None for all claims
+
+    def first_service_date(self, today: dt.date) -> dt.date | None:
+        """Return the earliest service date that an organization can see on a day. None if there is no limit."""
+        return self.lookback.first_service_date(today) if self.lookback else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """The facts about a program's organizations and files."""
+
+    code: str  # in the database and in the administration API; it never changes
     name: str
-    program: str  # a value of credentials.models.Program
-    entity_id_example: str
-    entity_id_pattern: re.Pattern[str]
-    lookback: Lookback | None
-    has_partially_adjudicated: bool
+    entity_ids: EntityIds
+    roles: frozenset[str]  # values of credentials.models.Role; each of them manages credentials
+    dates: DateRules
+    resource_types: frozenset[str]  # what its organizations can get, of those that a version of the API has
     roster_formats: tuple[str, ...] = ("cclf",)  # codes of attribution/formats
 
 
-MODELS = (
-    Model(
-        name="Medicare Shared Savings Program",
-        program="SSP",
-        entity_id_example="A9994",
-        entity_id_pattern=re.compile("A[0-9]{4}"),
-        lookback=None,
-        has_partially_adjudicated=False,
-    ),
-    Model(
-        name="ACO REACH",
-        program="REACH",
-        entity_id_example="D9990",
-        entity_id_pattern=re.compile("D[0-9]{4}"),
-        lookback=Lookback(years=3, month=4, day=1),
-        has_partially_adjudicated=True,
-    ),
-    Model(
-        name="Comprehensive Kidney Care Contracting",
-        program="KCC",
-        entity_id_example="C9990",
-        entity_id_pattern=re.compile("C[0-9]{4}"),
-        lookback=Lookback(years=2, month=1, day=1),
-        has_partially_adjudicated=False,
-    ),
-    Model(
-        name="Kidney Care First",
-        program="KCC",
-        entity_id_example="K9990",
-        entity_id_pattern=re.compile("K[0-9]{4}"),
-        lookback=Lookback(years=2, month=1, day=1),
-        has_partially_adjudicated=False,
-    ),
+# The roles of 4i. The Shared Savings Program has those of ACO-MS.
+_FOUR_I_ROLES = frozenset(
+    {"executive_contact", "entity_primary_contact", "entity_secondary_contact", "dua_requestor", "dua_custodian"}
+)
+_ADJUDICATED = frozenset({"Patient", "Coverage", "ExplanationOfBenefit"})
+_PARTIALLY_ADJUDICATED = frozenset({"Claim", "ClaimResponse"})
+
+SSP = Program(
+    code="SSP",
+    name="Medicare Shared Savings Program",
+    entity_ids=EntityIds("A9994", re.compile("A[0-9]{4}")),
+    roles=frozenset({"credential_delegate"}),
+    dates=DateRules(lookback=None),
+    resource_types=_ADJUDICATED,
+)
+REACH = Program(
+    code="REACH",
+    name="ACO REACH",
+    entity_ids=EntityIds("D9990", re.compile("D[0-9]{4}")),
+    roles=_FOUR_I_ROLES,
+    dates=DateRules(Lookback(years=3, month=4, day=1)),
+    resource_types=_ADJUDICATED | _PARTIALLY_ADJUDICATED,
+)
+CKCC = Program(
+    code="CKCC",
+    name="Comprehensive Kidney Care Contracting",
+    entity_ids=EntityIds("C9990", re.compile("C[0-9]{4}")),
+    roles=_FOUR_I_ROLES,
+    dates=DateRules(Lookback(years=2, month=1, day=1)),
+    resource_types=_ADJUDICATED,
+)
+KCF = Program(
+    code="KCF",
+    name="Kidney Care First",
+    entity_ids=EntityIds("K9990", re.compile("K[0-9]{4}")),
+    roles=_FOUR_I_ROLES,
+    dates=DateRules(Lookback(years=2, month=1, day=1)),
+    resource_types=_ADJUDICATED,
 )
 
-
-def model_of(entity_id: str) -> Model | None:
-    """Return the model whose entity IDs look like this one, or None."""
-    return next((model for model in MODELS if model.entity_id_pattern.fullmatch(entity_id)), None)
+PROGRAMS: Registry[str, Program] = Registry("programs", lambda program: program.code, SSP, REACH, CKCC, KCF)
 
 
-def model_for(program: str, entity_id: str) -> Model | None:
-    """Return the model of a program whose entity IDs look like this one. An organization without one gets no data."""
-    model = model_of(entity_id)
-    return model if model and model.program == program else None
+def choices() -> list[tuple[str, str]]:
+    """Return each program's code and name, for forms. It is called when it is needed: apps can add programs."""
+    return [(program.code, program.name) for program in PROGRAMS]
 
 
-def entity_ids_of(program: str) -> str:
-    """Return what the entity IDs of a program look like, for messages: "C9990 or K9990"."""
-    return " or ".join(model.entity_id_example for model in MODELS if model.program == program)
+def program_of(entity_id: str) -> Program | None:
+    """Return the program whose entity IDs look like this one, or None."""
+    return next((program for program in PROGRAMS if entity_id in program.entity_ids), None)
+
+
+# --- The release before, which has a column with other codes. This goes with that column. ---
+
+_CODES_BEFORE = {SSP.code: "SSP", REACH.code: "REACH", CKCC.code: "KCC", KCF.code: "KCC"}
+
+
+def code_before(code: str) -> str:
+    """Return the code by which the release before knows a program; "" if it doesn't know it: it gives it no data."""
+    return _CODES_BEFORE.get(code, "")
+
+
+def program_before(code: str, entity_id: str) -> Program | None:
+    """Return the program that the release before has stored under its code. KCC is two, told apart by the entity ID."""
+    found = program_of(entity_id)
+    return found if found and code and code_before(found.code) == code else None

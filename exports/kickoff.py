@@ -96,11 +96,11 @@ def cancel(
 
 
 def _first_service_date(organization: Organization) -> dt.date | None:
-    """Return the earliest service date that the organization can see. Its model decides how far back that is."""
-    model = organization.model
-    if model is None:  # the gate has refused it before
-        raise PermissionDenied(organization.entity_id_problem())
-    return model.lookback.first_service_date(timezone.localdate()) if model.lookback else None
+    """Return the earliest service date that the organization can see. Its program decides how far back that is."""
+    program = organization.program
+    if program is None:  # the gate has refused it before
+        raise PermissionDenied(organization.program_problem())
+    return program.dates.first_service_date(timezone.localdate())
 
 
 def _newly_attributed(

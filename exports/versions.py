@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from credentials.programs import Model
+from credentials.programs import Program
 from credentials.registry import Registry
 from exports.fhir import v2
 from exports.fhir.common.capability_statement import capability_statement
@@ -18,8 +18,6 @@ from exports.fhir.common.resource import Resource
 from exports.fhir.v2 import operation_outcome
 from exports.records import BeneficiaryRecord
 
-# Only for organizations of some programs.
-PARTIALLY_ADJUDICATED = frozenset({"Claim", "ClaimResponse"})
 # The parameters of a kick-off that choose what is exported. A version may lack some of them.
 FILTERS = frozenset({"_since", "_type"})
 
@@ -69,10 +67,9 @@ class ApiVersion:
     def path(self) -> str:
         return f"api/v{self.number}/"
 
-    def resource_types_for(self, model: Model | None) -> tuple[str, ...]:
-        """Return the types that an organization of this model can request, and gets if it requests none."""
-        has_all = model is not None and model.has_partially_adjudicated
-        return tuple(name for name in self.resource_types if has_all or name not in PARTIALLY_ADJUDICATED)
+    def resource_types_for(self, program: Program | None) -> tuple[str, ...]:
+        """Return the types that an organization of this program can request, and gets if it requests none."""
+        return tuple(name for name in self.resource_types if program and name in program.resource_types)
 
 
 V2 = ApiVersion(

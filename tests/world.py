@@ -17,8 +17,10 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
+from credentials import programs
 from credentials.clients.issuing import create_client
-from credentials.models import Client, Membership, Organization, Program, Role, User
+from credentials.models import Client, Membership, Organization, Role, User
+from credentials.programs import REACH, SSP
 from portal.sign_in import sessions
 from portal.sign_in.sealed_sessions import SessionStore
 
@@ -28,17 +30,17 @@ OTHER_ADDRESS = "9.9.9.9"
 KICK_OFF_HEADERS = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
 
 
-# With which the entity IDs of a program begin.
-LETTERS = {Program.SSP: "A", Program.REACH: "D", Program.KCC: "C"}
-
-
 class OrganizationFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Organization
 
-    entity_id = factory.LazyAttributeSequence(lambda made, n: f"{LETTERS[made.program]}{1000 + n}")
+    class Params:
+        program = SSP
+
+    entity_id = factory.LazyAttributeSequence(lambda made, n: f"{made.program.entity_ids.example[0]}{1000 + n}")
     name = factory.Sequence(lambda n: f"Accountable Care {n}")
-    program = Program.SSP
+    program_code = factory.LazyAttribute(lambda made: made.program.code)
+    code_before = factory.LazyAttribute(lambda made: programs.code_before(made.program.code))
 
 
 class UserFactory(factory.django.DjangoModelFactory):
@@ -121,7 +123,7 @@ class World:
 
     def __init__(self) -> None:
         self.harbor = OrganizationFactory.build(entity_id="A9994", name="Harbor Care Alliance")
-        self.mesa = OrganizationFactory.build(entity_id="D9990", name="Mesa Health Partners", program=Program.REACH)
+        self.mesa = OrganizationFactory.build(entity_id="D9990", name="Mesa Health Partners", program=REACH)
         self.delegate = UserFactory.build(email="delegate@harbor.example")
         self.colleague = UserFactory.build(email="colleague@harbor.example")
         self.stranger = UserFactory.build(email="custodian@mesa.example")

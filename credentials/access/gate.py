@@ -70,12 +70,12 @@ def organization_refusal(organization: Organization) -> Refusal | None:
     """Return why no client of `organization` has access; None if they have. The portal asks this for its users, too."""
     if organization.status == Organization.Status.DENIED:
         return Refusal(Reason.ORGANIZATION_DENIED, f"ACO (CMS_ID: {organization.entity_id}) is unauthorized")
-    if organization.model is None:
+    if organization.program is None:
         # No rules say what it can get: not how far back, nor which kinds of claims.
         return Refusal(
             Reason.ORGANIZATION_WITHOUT_PROGRAM,
-            f"{organization.entity_id} isn't an entity ID of its program, {organization.program}. "
-            "Ask the operators of Claimsgate to correct the organization.",
+            f"{organization.entity_id} isn't an entity ID of its program. "
+            "Ask the operators of Claimsgate to correct the entity ID or the program.",
         )
     return None
 

@@ -78,7 +78,7 @@ class ClientAdmin(Ending, admin.ModelAdmin[Any]):
     """Registered by django-oauth-toolkit; see OAUTH2_PROVIDER in the settings."""
 
     list_display = ["name", "organization", "client_id", "state", "created", "last_used_at", "failed_attempts"]
-    list_filter = [StateFilter, "organization__program", "organization__is_sandbox"]
+    list_filter = [StateFilter, "organization__program_code", "organization__is_sandbox"]
     list_select_related = ["organization"]
     search_fields = ["name", "client_id", "organization__entity_id"]
     inlines = [AllowedAddressInline, ClientSecretInline, ClientKeyInline, ClientKeySetInline]

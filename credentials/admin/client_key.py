@@ -13,7 +13,7 @@ from credentials.models import (
 @admin.register(ClientKey)
 class ClientKeyAdmin(Ending, admin.ModelAdmin[ClientKey]):
     list_display = ["client", "name", "kid", "algorithm", "bits", "created_at", "revoked_at", "last_used_at"]
-    list_filter = ["algorithm", "client__organization__program"]
+    list_filter = ["algorithm", "client__organization__program_code"]
     list_select_related = ["client"]
     search_fields = ["client__name", "client__client_id", "client__organization__entity_id", "kid", "thumbprint"]
     fields = [

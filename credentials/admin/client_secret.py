@@ -13,7 +13,7 @@ from credentials.models import (
 @admin.register(ClientSecret)
 class ClientSecretAdmin(Ending, admin.ModelAdmin[ClientSecret]):
     list_display = ["client", "hint", "created_at", "expires_at", "replaced_at", "revoked_at", "last_used_at"]
-    list_filter = ["client__organization__program"]
+    list_filter = ["client__organization__program_code"]
     list_select_related = ["client"]
     search_fields = ["client__name", "client__client_id", "client__organization__entity_id", "hint"]
     date_hierarchy = "expires_at"

@@ -42,7 +42,7 @@ class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
         "accepted_at",
         "withdrawn_at",
     ]
-    list_filter = ["organization__program", "accepted_at", "withdrawn_at"]
+    list_filter = ["organization__program_code", "accepted_at", "withdrawn_at"]
     list_select_related = ["organization"]
     search_fields = ["organization__entity_id", "email"]
     autocomplete_fields = ["organization"]

@@ -17,7 +17,7 @@ class MembershipAdmin(LookOnly, admin.ModelAdmin[Membership]):
     """Which users belong to which organization. Users join by invitation."""
 
     list_display = ["organization", "user", "role", "created_at"]
-    list_filter = ["role", "organization__program"]
+    list_filter = ["role", "organization__program_code"]
     list_select_related = ["organization", "user"]
     search_fields = ["organization__entity_id", "organization__name", "user__email", "user__name"]
     fields = ["organization", "user", "role", "created_at"]

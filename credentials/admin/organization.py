@@ -6,12 +6,9 @@ from django.contrib import admin
 from django.db import transaction
 from django.http import HttpRequest
 
+from credentials import programs
 from credentials.admin.look_only import LookOnly
-from credentials.models import (
-    Membership,
-    Organization,
-    Program,
-)
+from credentials.models import Membership, Organization
 from credentials.people import organizations
 
 
@@ -23,22 +20,43 @@ class MembershipInline(LookOnly, admin.TabularInline[Membership, Organization]):
 
 
 class OrganizationForm(forms.ModelForm[Organization]):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if self.instance.program:  # code of the release before has not written it where the form reads it
+            self.initial["program_code"] = self.instance.program.code
+
     def clean(self) -> dict[str, Any] | None:
-        """Refuse an entity ID that can't belong to the program. An organization that has one already can be denied."""
+        """Refuse an entity ID that isn't one of the program's. An organization that has one already can be denied."""
         cleaned = super().clean()
-        if not {"entity_id", "program"}.isdisjoint(self.changed_data) and not self.errors:
-            organization = Organization(entity_id=self.cleaned_data["entity_id"], program=self.cleaned_data["program"])
-            if problem := organization.entity_id_problem():
-                self.add_error("entity_id", problem)
+        if not {"entity_id", "program_code"}.isdisjoint(self.changed_data) and not self.errors:
+            entity_id, code = self.cleaned_data["entity_id"], self.cleaned_data["program_code"]
+            if problem := Organization(entity_id=entity_id, program_code=code).program_problem():
+                self.add_error("entity_id" if code else "program_code", problem)
         return cleaned
+
+
+class ProgramFilter(admin.SimpleListFilter):
+    """Filters organizations by the program that they have, or for those that have none."""
+
+    title = "program"
+    parameter_name = "program"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  # Django's signature
+        return [*programs.choices(), ("none", "No program")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
+        if self.value() is None:
+            return queryset
+        wanted = programs.PROGRAMS.get(str(self.value()))
+        return queryset.filter(pk__in=[each.pk for each in Organization.objects.all() if each.program == wanted])
 
 
 @admin.register(Organization)
 class OrganizationAdmin(admin.ModelAdmin[Organization]):
     form = OrganizationForm
-    list_display = ["entity_id", "name", "program", "status", "termination_date", "is_sandbox"]
+    list_display = ["entity_id", "name", "program_name", "status", "termination_date", "is_sandbox"]
     readonly_fields = ["termination_date"]
-    list_filter = ["program", "status", "is_sandbox"]
+    list_filter = [ProgramFilter, "status", "is_sandbox"]
     search_fields = ["entity_id", "name"]
     inlines = [MembershipInline]
 
@@ -48,16 +66,20 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
-        """Create the organization, or change its status, with the functions that write audit events."""
+        """Create the organization, or change its program or status, with the functions that write audit events."""
         by: Any = request.user
         status, obj.status = obj.status, form.initial.get("status", Organization.Status.ACTIVE)
         if change:
+            if not {"entity_id", "program_code"}.isdisjoint(form.changed_data):
+                organizations.set_program(
+                    obj, entity_id=obj.entity_id, program_code=obj.program_code, by=by, request=request
+                )
             super().save_model(request, obj, form, change)
         else:
             made = organizations.create_organization(
                 entity_id=obj.entity_id,
                 name=obj.name,
-                program=Program(obj.program),
+                program_code=obj.program_code,
                 is_sandbox=obj.is_sandbox,
                 by=by,
                 request=request,

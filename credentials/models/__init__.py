@@ -16,7 +16,7 @@ from credentials.models.client_key import KEYS_AT_MOST, ClientKey, ClientKeySet,
 from credentials.models.invitation import INVITATION_LIFETIME, Invitation
 from credentials.models.notice import Notice
 from credentials.models.operator_token import OPERATOR_TOKEN_LIFETIME, OperatorToken
-from credentials.models.organization import MANAGING_ROLES, Bounds, Membership, Organization, Program, Role
+from credentials.models.organization import Bounds, Membership, Organization, Role
 from credentials.models.refused_calls import RefusedCalls
 from credentials.models.user import User
 
@@ -24,7 +24,6 @@ __all__ = [
     "ADDRESSES_AT_MOST",
     "INVITATION_LIFETIME",
     "KEYS_AT_MOST",
-    "MANAGING_ROLES",
     "OPERATOR_TOKEN_LIFETIME",
     "SECRETS_AT_MOST",
     "SECRET_LIFETIME",
@@ -43,7 +42,6 @@ __all__ = [
     "Notice",
     "OperatorToken",
     "Organization",
-    "Program",
     "RefusedCalls",
     "Role",
     "SpentAssertion",

@@ -3,20 +3,11 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from credentials import programs
 from credentials.models.user import User
-
-
-class Program(models.TextChoices):
-    """The Medicare programs whose organizations can get claims."""
-
-    SSP = "SSP", "Medicare Shared Savings Program"
-    REACH = "REACH", "ACO REACH"
-    KCC = "KCC", "Kidney Care Choices"
 
 
 class Role(models.TextChoices):
@@ -28,24 +19,6 @@ class Role(models.TextChoices):
     ENTITY_SECONDARY_CONTACT = "entity_secondary_contact", "Entity Secondary Contact"
     DUA_REQUESTOR = "dua_requestor", "DUA Requestor"
     DUA_CUSTODIAN = "dua_custodian", "DUA Custodian"
-
-
-_FOUR_I_ROLES = frozenset(
-    {
-        Role.EXECUTIVE_CONTACT,
-        Role.ENTITY_PRIMARY_CONTACT,
-        Role.ENTITY_SECONDARY_CONTACT,
-        Role.DUA_REQUESTOR,
-        Role.DUA_CUSTODIAN,
-    }
-)
-
-# The roles that can manage credentials in each program, as in the BCDA documentation.
-MANAGING_ROLES: dict[Program, frozenset[Role]] = {
-    Program.SSP: frozenset({Role.CREDENTIAL_DELEGATE}),
-    Program.REACH: _FOUR_I_ROLES,
-    Program.KCC: _FOUR_I_ROLES,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +47,20 @@ class Organization(models.Model):
     entity_id = models.CharField(
         max_length=12,
         unique=True,
-        validators=[RegexValidator(r"^[A-Z]{1,6}-?\d{3,6}$", "An entity id is letters and digits, for example A9994.")],
-        help_text="The ID that CMS assigned to the entity, for example A9994.",
+        help_text="The ID that CMS assigned to the entity, for example A9994. It must be one of its program’s.",
     )
     name = models.CharField(max_length=200)
-    program = models.CharField(max_length=8, choices=Program.choices)
+    program_code = models.CharField(
+        "program",
+        max_length=16,
+        choices=programs.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Decides what the organization can get. Without a program, it gets no data.",
+    )
+    # Only for code of the release before, which reads and writes it: see `columns_of`. The next release drops it.
+    code_before = models.CharField(max_length=8, db_column="program", default="", editable=False)
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
     status_reason = models.CharField(max_length=200, blank=True, editable=False)
     status_changed_at = models.DateTimeField(null=True, editable=False)
@@ -126,16 +108,32 @@ class Organization(models.Model):
             )
 
     @property
-    def model(self) -> programs.Model | None:
-        """The model that the organization takes part in, by its program and entity ID. Without one it gets no data."""
-        return programs.model_for(self.program, self.entity_id)
+    def program(self) -> programs.Program | None:
+        """Its program, if the entity ID is one of that program's. Without a program, an organization gets no data."""
+        named = programs.PROGRAMS.get(self.program_code)
+        if named and self.entity_id in named.entity_ids:
+            return named
+        # Code of the release before has written the row since the update.
+        return programs.program_before(self.code_before, self.entity_id)
 
-    def entity_id_problem(self) -> str | None:
-        """Return why the entity ID can't belong to the program; None if it can."""
-        if self.model:
+    @property
+    def program_name(self) -> str:
+        return self.program.name if self.program else "No program"
+
+    @staticmethod
+    def columns_of(program: programs.Program) -> dict[str, str]:
+        """Return the values that name a program, also for code of the release before."""
+        return {"program_code": program.code, "code_before": programs.code_before(program.code)}
+
+    def program_problem(self) -> str | None:
+        """Return why it has no program; None if it has one."""
+        if self.program:
             return None
-        label = dict(Program.choices).get(self.program, self.program)
-        return f"{self.entity_id} isn’t an entity ID of {label}. Use one like {programs.entity_ids_of(self.program)}."
+        named = programs.PROGRAMS.get(self.program_code)
+        if named is None:
+            known = " or ".join(f"{each.entity_ids.example} ({each.name})" for each in programs.PROGRAMS)
+            return f"{self.entity_id} has no program. Choose the one that its entity ID belongs to, like {known}."
+        return f"{self.entity_id} isn’t an entity ID of {named.name}. Use one like {named.entity_ids.example}."
 
     def bounds(self) -> Bounds:
         """Return the last day for each kind of data. Only a limited organization has bounds."""
@@ -153,8 +151,11 @@ class Organization(models.Model):
 
     @property
     def managing_roles(self) -> frozenset[Role]:
-        """Return the roles of this organization's program that can manage credentials."""
-        return MANAGING_ROLES[Program(self.program)]
+        """Return the roles that can manage credentials: those of its program.
+
+        Without a program, every role can: there is nothing to get, and whoever is there can look and revoke.
+        """
+        return frozenset(role for role in Role if self.program is None or role in self.program.roles)
 
     @property
     def roles(self) -> list[Role]:

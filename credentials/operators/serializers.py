@@ -5,15 +5,23 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from credentials import programs
 from credentials.clients.rotation import Overlap
-from credentials.models import Client, ClientSecret, Invitation, Organization, Program, Role
+from credentials.models import Client, ClientSecret, Invitation, Organization, Role
 from credentials.people.organizations import OrganizationState, Status, Strategy
+
+
+class ProgramField(serializers.ChoiceField):
+    """A program's code. The choices are those of the moment: apps can add programs."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(programs.choices(), **options)
 
 
 class NewOrganization(serializers.Serializer[Any]):
     entity_id = serializers.CharField(max_length=12)
     name = serializers.CharField(max_length=200)
-    program = serializers.ChoiceField(Program.choices)
+    program = ProgramField()
     is_sandbox = serializers.BooleanField(default=False)
 
 
@@ -69,7 +77,7 @@ def organization_facts(organization: Organization) -> dict[str, Any]:
     return {
         "entity_id": organization.entity_id,
         "name": organization.name,
-        "program": organization.program,
+        "program": organization.program.code if organization.program else None,
         "is_sandbox": organization.is_sandbox,
         "state": {
             "status": state.status.value,

@@ -16,7 +16,7 @@ from rest_framework.views import APIView, exception_handler
 
 from credentials.clients import allow_lists, issuing, revocation, rotation
 from credentials.clients.rotation import Overlap
-from credentials.models import Client, ClientRevokedError, ClientSecret, Organization, Program, User
+from credentials.models import Client, ClientRevokedError, ClientSecret, Organization, User
 from credentials.models.client import ClientQuerySet
 from credentials.operators.parsers import StrictJsonParser
 from credentials.operators.serializers import (
@@ -103,7 +103,7 @@ class OrganizationsView(OperatorView):
         made = organizations.create_organization(
             entity_id=wanted["entity_id"],
             name=wanted["name"],
-            program=Program(wanted["program"]),
+            program_code=wanted["program"],
             is_sandbox=wanted["is_sandbox"],
             by=self.operator,
             request=self.plain_request,

@@ -1,14 +1,17 @@
-"""The operators' functions for organizations: create one, and set its state. Each is one transaction."""
+"""The operators' functions for organizations: create one, set its program or its state. Each is one transaction."""
 
 import datetime as dt
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from credentials.models import Organization, Program, User
+from credentials import programs
+from credentials.models import Organization, User
+from credentials.programs import PROGRAMS, Program
 from credentials.trail import audit
 
 Status, Strategy = Organization.Status, Organization.Strategy
@@ -48,35 +51,83 @@ def create_organization(
     *,
     entity_id: str,
     name: str,
-    program: Program,
+    program_code: str,
     is_sandbox: bool = False,
     by: User | None,
     request: HttpRequest | None = None,
 ) -> Organization:
     """Return a new organization, active and without team members. Raises OrganizationRefusedError."""
-    organization = Organization(entity_id=entity_id, name=name, program=program, is_sandbox=is_sandbox)
+    program = _program_with(entity_id, program_code)
+    organization = Organization(
+        entity_id=entity_id, name=name, is_sandbox=is_sandbox, **Organization.columns_of(program)
+    )
     try:
         organization.full_clean()
     except ValidationError as error:
         words = [f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items()]
         raise OrganizationRefusedError(" ".join(words)) from error
-    if problem := organization.entity_id_problem():
-        raise OrganizationRefusedError(f"entity_id: {problem}")
-    try:
-        with transaction.atomic():
-            organization.save()
-    except IntegrityError as error:  # another request has created it since the check
-        raise OrganizationRefusedError(
-            f"entity_id: The organization {entity_id} already exists. Use another entity ID."
-        ) from error
+    _save(organization)
     audit.record(
         audit.Action.ORGANIZATION_CREATED,
         organization=organization,
         user=by,
         request=request,
-        after={"entity_id": entity_id, "name": name, "program": program, "is_sandbox": is_sandbox},
+        after={"entity_id": entity_id, "name": name, "program": program_code, "is_sandbox": is_sandbox},
     )
     return organization
+
+
+@transaction.atomic
+def set_program(
+    organization: Organization,
+    *,
+    entity_id: str,
+    program_code: str,
+    by: User | None,
+    request: HttpRequest | None = None,
+) -> bool:
+    """Set the program and the entity ID, which count from the next request on. Return False if they are the same.
+
+    Raises OrganizationRefusedError if the entity ID isn't one of the program's, or is another organization's.
+    """
+    program = _program_with(entity_id, program_code)
+    known = Organization.objects.select_for_update().get(pk=organization.pk)
+    if (known.entity_id, known.program) == (entity_id, program):
+        return False
+    organization.entity_id = entity_id
+    organization.program_code, organization.code_before = program.code, programs.code_before(program.code)
+    _save(organization, update_fields=["entity_id", "program_code", "code_before"])
+    audit.record(
+        audit.Action.ORGANIZATION_PROGRAM_CHANGED,
+        organization=organization,
+        user=by,
+        request=request,
+        before={"entity_id": known.entity_id, "program": known.program.code if known.program else ""},
+        after={"entity_id": entity_id, "program": program.code},
+    )
+    return True
+
+
+def _program_with(entity_id: str, program_code: str) -> Program:
+    """Return the program, which has such entity IDs. Raises OrganizationRefusedError."""
+    program = PROGRAMS.get(program_code)
+    if program is None:
+        known = ", ".join(each.code for each in PROGRAMS)
+        raise OrganizationRefusedError(f"program: {program_code!r} isn’t a program. Use one of these: {known}.")
+    if problem := Organization(entity_id=entity_id, program_code=program_code).program_problem():
+        raise OrganizationRefusedError(f"entity_id: {problem}")
+    return program
+
+
+def _save(organization: Organization, **options: Any) -> None:
+    """Raises OrganizationRefusedError if another request has taken the entity ID since the check."""
+    try:
+        with transaction.atomic():
+            organization.save(**options)
+    except IntegrityError as error:
+        raise OrganizationRefusedError(
+            f"entity_id: The organization {organization.entity_id} already exists. Use another entity ID."
+        ) from error
 
 
 @transaction.atomic

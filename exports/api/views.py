@@ -56,7 +56,7 @@ class ExportView(GateView):
         if group_id is not None and group_id not in GROUPS:
             raise BadRequestError("Invalid group ID")
         organization = self.client.organization
-        offered = version.resource_types_for(organization.model)
+        offered = version.resource_types_for(organization.program)
         types = resource_types(parameters.asked_types, version, offered=offered)
         job = kickoff.kick_off(
             organization=organization,

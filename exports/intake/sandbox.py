@@ -16,7 +16,8 @@ from attribution import synthetic
 from attribution.loading import load_roster
 from attribution.models import RosterFile
 from attribution.synthetic import SyntheticPerson
-from credentials.models import Organization, Program
+from credentials.models import Organization
+from credentials.programs import REACH, SSP, Program
 from exports.claims.loader import Arrival, Packed, loading, pack
 from exports.claims.models import Load
 from exports.fhir import v2
@@ -49,8 +50,12 @@ class Size:
     people: int
     first_person: int
     years: int
-    with_partial_claims: bool = False
     people_a_load: int = 500
+
+    @property
+    def with_partial_claims(self) -> bool:
+        """Return whether claims that Medicare has not decided yet are made: whether its program has them."""
+        return "Claim" in self.program.resource_types
 
     @property
     def contents(self) -> str:
@@ -62,7 +67,7 @@ class Size:
         return synthetic.people(SEED, self.people, start=self.first_person)
 
 
-def _documented(kind: str, people: int, *, program: Program, entity_id: str, years: int, **more: bool) -> Size:
+def _documented(kind: str, people: int, *, program: Program, entity_id: str, years: int) -> Size:
     """A documented sandbox size. The demo's beneficiaries come before all of theirs."""
     return Size(
         name=f"{kind}-{people}",
@@ -72,20 +77,19 @@ def _documented(kind: str, people: int, *, program: Program, entity_id: str, yea
         people=people,
         first_person=100_000 * int(entity_id[-2:]),
         years=years,
-        **more,
     )
 
 
 SIZES = (
-    _documented("simple", 50, program=Program.SSP, entity_id="A9901", years=1),
-    _documented("simple", 2_500, program=Program.SSP, entity_id="A9902", years=1),
-    _documented("simple", 5_000, program=Program.SSP, entity_id="A9903", years=1),
-    _documented("simple", 15_000, program=Program.SSP, entity_id="A9904", years=1),
-    _documented("simple", 30_000, program=Program.SSP, entity_id="A9905", years=1),
-    _documented("advanced", 100, program=Program.SSP, entity_id="A9911", years=3),
-    _documented("advanced", 10_000, program=Program.SSP, entity_id="A9912", years=3),
-    _documented("partial", 110, program=Program.REACH, entity_id="D9921", years=3, with_partial_claims=True),
-    _documented("partial", 11_000, program=Program.REACH, entity_id="D9922", years=3, with_partial_claims=True),
+    _documented("simple", 50, program=SSP, entity_id="A9901", years=1),
+    _documented("simple", 2_500, program=SSP, entity_id="A9902", years=1),
+    _documented("simple", 5_000, program=SSP, entity_id="A9903", years=1),
+    _documented("simple", 15_000, program=SSP, entity_id="A9904", years=1),
+    _documented("simple", 30_000, program=SSP, entity_id="A9905", years=1),
+    _documented("advanced", 100, program=SSP, entity_id="A9911", years=3),
+    _documented("advanced", 10_000, program=SSP, entity_id="A9912", years=3),
+    _documented("partial", 110, program=REACH, entity_id="D9921", years=3),
+    _documented("partial", 11_000, program=REACH, entity_id="D9922", years=3),
 )
 
 
@@ -176,7 +180,7 @@ def make(
     check(size)
     organization, _ = Organization.objects.get_or_create(
         entity_id=size.entity_id,
-        defaults={"name": size.organization_name, "program": size.program, "is_sandbox": True},
+        defaults={"name": size.organization_name, "is_sandbox": True, **Organization.columns_of(size.program)},
     )
     if _first_roster(size) is None:
         _publish_roster(size, organization)

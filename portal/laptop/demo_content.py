@@ -10,7 +10,8 @@ from typing import Any
 
 from credentials.clients.issuing import create_client, secret_digest
 from credentials.clients.rotation import Overlap, rotate_secret
-from credentials.models import Client, Membership, Organization, Program, Role, User
+from credentials.models import Client, Membership, Organization, Role, User
+from credentials.programs import REACH, SSP
 from exports.intake import sandbox
 from exports.intake.sandbox import Size
 from portal.sign_in import mail_addresses
@@ -41,7 +42,7 @@ CAST = (
             name="demo-harbor",
             entity_id="A9994",
             organization_name="Harbor Care Alliance",
-            program=Program.SSP,
+            program=SSP,
             people=PEOPLE_EACH,
             first_person=0,
             years=YEARS,
@@ -55,11 +56,10 @@ CAST = (
             name="demo-mesa",
             entity_id="D9990",
             organization_name="Mesa Health Partners",
-            program=Program.REACH,
+            program=REACH,
             people=PEOPLE_EACH,
             first_person=1_000,
             years=YEARS,
-            with_partial_claims=True,
         ),
         email="custodian@mesa.example",
         person="Morgan Mesa",

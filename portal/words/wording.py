@@ -100,6 +100,8 @@ def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912  # a table; mypy
             return "Operator token revoked"
         case Action.ORGANIZATION_CREATED:
             return "Organization created"
+        case Action.ORGANIZATION_PROGRAM_CHANGED:
+            return "Organization’s program or entity ID changed"
         case Action.ORGANIZATION_REVOKED:
             return "All credentials of the organization revoked"
         case Action.ORGANIZATION_STATE_CHANGED:

@@ -12,6 +12,7 @@ from attribution.formats.base import BadFileName
 from attribution.loading import UnknownEntity, load_roster
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
 from credentials.models import AuditEvent, Organization
+from credentials.programs import REACH
 from credentials.trail.audit import Action
 from tests.attribution.archives import (
     CCLF0,
@@ -335,7 +336,7 @@ def test_a_name_that_cannot_be_stored_is_refused(world: World, name: str) -> Non
 
 
 def test_an_organization_without_a_program_gets_no_roster(world: World) -> None:
-    Organization.objects.filter(pk=world.harbor.pk).update(program="REACH")
+    Organization.objects.filter(pk=world.harbor.pk).update(**Organization.columns_of(REACH))
 
     roster = refused(archive())
 

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from attribution.loading import load_roster
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
 from credentials.models import Organization
+from credentials.programs import REACH
 from tests.attribution.archives import MBIS, NAME, archive
 from tests.world import OrganizationFactory
 
@@ -55,7 +56,7 @@ class Loader:
 @pytest.fixture
 def loader() -> Iterator[Loader]:
     OrganizationFactory(entity_id="A9994")
-    OrganizationFactory(entity_id="D9990", program="REACH")
+    OrganizationFactory(entity_id="D9990", program=REACH)
     with ThreadPoolExecutor(2) as pool:
         yield Loader(pool)
 

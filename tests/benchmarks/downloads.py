@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from attribution.models import RosterFile
 from credentials.clients.issuing import create_client
-from credentials.models import Organization, Program, User
+from credentials.models import Organization, User
+from credentials.programs import SSP
 from exports import storage
 from exports.models import Job, OutputFile
 from portal.laptop import processes
@@ -70,7 +71,7 @@ def figures(folder: Path) -> Iterator[Figure]:
 @contextlib.contextmanager
 def _stored_file() -> Iterator[OutputFile]:
     organization, _ = Organization.objects.get_or_create(
-        entity_id="A8009", defaults={"name": "Bench downloads", "program": Program.SSP}
+        entity_id="A8009", defaults={"name": "Bench downloads", **Organization.columns_of(SSP)}
     )
     now = timezone.now()
     roster = RosterFile.objects.create(

@@ -7,7 +7,8 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from attribution.models import RosterFile
-from credentials.models import Organization, Program
+from credentials.models import Organization
+from credentials.programs import SSP
 from exports.claims.models import Load
 from exports.sources import Selection
 from exports.sources.store import _chosen
@@ -77,7 +78,7 @@ def _prepare() -> None:
             )
         for entity_id, whose in WHOSE.items():
             organization = Organization.objects.create(
-                entity_id=entity_id, name=entity_id, program=Program.SSP, is_sandbox=True
+                entity_id=entity_id, name=entity_id, is_sandbox=True, **Organization.columns_of(SSP)
             )
             roster = RosterFile.objects.create(
                 organization=organization,

@@ -11,7 +11,8 @@ from django.db.models import F
 from attribution import synthetic
 from attribution.loading import load_roster
 from attribution.models import RosterFile
-from credentials.models import Organization, Program
+from credentials.models import Organization
+from credentials.programs import SSP
 from exports import kickoff, storage, tasks
 from exports.claims import splice
 from exports.claims.models import Chunk
@@ -119,7 +120,8 @@ def forget(job: Job) -> None:
 
 def _organization(entity_id: str, people: list[synthetic.SyntheticPerson]) -> None:
     made, is_new = Organization.objects.get_or_create(
-        entity_id=entity_id, defaults={"name": f"Bench {len(people)}", "program": Program.SSP, "is_sandbox": True}
+        entity_id=entity_id,
+        defaults={"name": f"Bench {len(people)}", "is_sandbox": True, **Organization.columns_of(SSP)},
     )
     if is_new:
         kind = RosterFile.Kind.CURRENT

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from credentials.clients.issuing import create_client, secret_digest
-from credentials.models import Organization, Program, User
+from credentials.models import Organization, User
+from credentials.programs import SSP
 from portal.laptop import processes
 from tests.benchmarks.measuring import Figure, at_least, at_most, in_turn, ratio
 from tests.ports import free_port
@@ -43,7 +44,7 @@ def figures(folder: Path) -> Iterator[Figure]:
 
 def _credentials() -> tuple[str, str]:
     organization, _ = Organization.objects.get_or_create(
-        entity_id="A8010", defaults={"name": "Bench tokens", "program": Program.SSP}
+        entity_id="A8010", defaults={"name": "Bench tokens", **Organization.columns_of(SSP)}
     )
     user, _ = User.objects.get_or_create(email="bench@gate.example", defaults={"name": "Bench"})
     name = f"bench {uuid.uuid4().hex[:8]}"

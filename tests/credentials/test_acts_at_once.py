@@ -13,7 +13,6 @@ from credentials.models import (
     Membership,
     OperatorToken,
     Organization,
-    Program,
     Role,
 )
 from credentials.operators import operator_tokens
@@ -58,7 +57,7 @@ def assert_done_once(action: Action, act: Callable[[], object]) -> list:
 def test_an_organization_is_made_once(world):
     def act() -> Organization:
         return organizations.create_organization(
-            entity_id="K0042", name="Kidney Care", program=Program.KCC, by=world.operator
+            entity_id="K0042", name="Kidney Care", program_code="KCF", by=world.operator
         )
 
     answers = assert_done_once(Action.ORGANIZATION_CREATED, act)

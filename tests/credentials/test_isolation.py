@@ -109,7 +109,7 @@ def unreadable_time(client):
 
 @contextlib.contextmanager
 def unknown_program(client):
-    poison.write(client.organization, program="XYZ")
+    poison.write(client.organization, program_code="XYZ", program="XYZ")
     yield
 
 

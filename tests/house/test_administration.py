@@ -129,7 +129,7 @@ def test_an_operator_makes_an_organization_and_invites_its_first_person(operator
         {
             "entity_id": "K0042",
             "name": "Kidney Care",
-            "program": "KCC",
+            "program_code": "KCF",
             "status": "active",
             "memberships-TOTAL_FORMS": "1",
             "memberships-INITIAL_FORMS": "0",

@@ -33,7 +33,7 @@ _OWNERS = {"SSP": "BCD.{entity_id}"}
 
 @dataclass(frozen=True, slots=True)
 class MemberName:
-    """The parsed name of a file in an archive. `owner` is the organization as that model spells it."""
+    """The parsed name of a file in an archive. `owner` is the organization as its program spells it."""
 
     is_test: bool
     owner: str

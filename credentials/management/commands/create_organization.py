@@ -3,8 +3,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from credentials.management.operator_command import OperatorCommand
-from credentials.models import Program
 from credentials.people import organizations
+from credentials.programs import PROGRAMS
 
 
 class Command(OperatorCommand):
@@ -14,7 +14,7 @@ class Command(OperatorCommand):
         super().add_arguments(parser)
         parser.add_argument("entity_id", metavar="ENTITY_ID", help="the entity ID from CMS, for example A9994")
         parser.add_argument("--name", required=True)
-        parser.add_argument("--program", required=True, choices=Program.values)
+        parser.add_argument("--program", required=True, choices=[each.code for each in PROGRAMS])
         parser.add_argument("--sandbox", action="store_true", help="the organization has synthetic data only")
 
     def handle(self, *args: Any, entity_id: str, name: str, program: str, by: str, **options: Any) -> None:  # noqa: ARG002
@@ -22,7 +22,7 @@ class Command(OperatorCommand):
             made = organizations.create_organization(
                 entity_id=entity_id,
                 name=name,
-                program=Program(program),
+                program_code=program,
                 is_sandbox=options["sandbox"],
                 by=self.operator(by),
             )

@@ -36,7 +36,7 @@ def exports(request: MemberRequest) -> HttpResponse:
 @member_required(gated=True)
 @require_http_methods(["GET", "POST"])
 def start_export(request: MemberRequest) -> HttpResponse:
-    offered = DEFAULT.resource_types_for(request.organization.model)
+    offered = DEFAULT.resource_types_for(request.organization.program)
     form = ExportForm(request.POST if request.method == "POST" else None, resource_types=offered)
     if form.is_valid():
         try:

@@ -4,8 +4,9 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
-from credentials.models import AuditEvent, Client, Organization, Program
+from credentials.models import AuditEvent, Client, Organization
 from credentials.people import organizations
+from credentials.programs import REACH
 from credentials.trail.audit import Action
 from exports import kickoff
 from exports.models import Job
@@ -15,14 +16,25 @@ EXPORT, JOB, FILE = "/api/v2/Group/all/$export", "/api/v2/jobs/1", "/data/1/a.nd
 
 
 @pytest.fixture(
-    params=[("A1234", Program.REACH), ("ABC123", Program.SSP), ("D9990", Program.SSP), ("C0001", "GUIDE")],
-    ids=lambda each: f"{each[0]}-{each[1]}",
+    params=[
+        # Of before, when nobody compared; the update has found no program for them.
+        ("A1234", "", "REACH"),
+        ("ABC123", "", "SSP"),
+        ("D9990", "", "SSP"),
+        ("E0001", "", "KCC"),
+        ("C0001", "", "GUIDE"),
+        # By whatever way: the entity ID is changed, or the program's app is no longer here.
+        ("A1234", "REACH", "REACH"),
+        ("C0001", "GUIDE", ""),
+    ],
+    ids="-".join,
 )
 def harbor(request, world) -> Organization:
-    """An organization of before, when nobody compared."""
-    entity_id, program = request.param
+    entity_id, code, code_before = request.param
     world.mesa.delete()
-    Organization.objects.filter(pk=world.harbor.pk).update(entity_id=entity_id, program=program)
+    Organization.objects.filter(pk=world.harbor.pk).update(
+        entity_id=entity_id, program_code=code, code_before=code_before
+    )
     return Organization.objects.get(pk=world.harbor.pk)
 
 
@@ -42,7 +54,7 @@ def test_its_clients_get_no_token_and_are_told_why(world, harbor):
 def test_a_token_of_before_opens_nothing(world, path):
     world.roster(world.harbor, world.beneficiaries(1))
     api = world.api_client().sign_in()
-    Organization.objects.filter(pk=world.harbor.pk).update(program=Program.REACH)
+    Organization.objects.filter(pk=world.harbor.pk).update(**Organization.columns_of(REACH))
 
     response = api.kick_off(path)
 
@@ -87,11 +99,11 @@ def test_none_is_created_by_a_command(world):
 
 def test_none_is_created_by_the_administration(world, client):
     client.force_login(world.operator)
-    form = {"entity_id": "A1234", "name": "Mistyped", "program": "KCC", "status": "active"}
+    form = {"entity_id": "A1234", "name": "Mistyped", "program_code": "KCF", "status": "active"}
 
     response = client.post("/admin/credentials/organization/add/", form)
 
-    assert "A1234 isn’t an entity ID of Kidney Care Choices. Use one like C9990 or K9990." in response.content.decode()
+    assert "A1234 isn’t an entity ID of Kidney Care First. Use one like K9990." in response.content.decode()
     assert not Organization.objects.filter(entity_id="A1234").exists()
 
 

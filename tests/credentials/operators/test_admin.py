@@ -173,7 +173,7 @@ def test_an_organizations_status_is_changed_by_the_verb_that_writes_it_down(oper
     form = {
         "entity_id": "A9994",
         "name": "Harbor Care",
-        "program": "SSP",
+        "program_code": "SSP",
         "status": "denied",
         "memberships-TOTAL_FORMS": "0",
         "memberships-INITIAL_FORMS": "0",
@@ -193,7 +193,7 @@ def test_a_new_organization_is_written_down(operator, world):
     form = {
         "entity_id": "K0042",
         "name": "Kidney Care",
-        "program": "KCC",
+        "program_code": "KCF",
         "status": "active",
         "memberships-TOTAL_FORMS": "0",
         "memberships-INITIAL_FORMS": "0",

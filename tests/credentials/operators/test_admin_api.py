@@ -53,7 +53,7 @@ def every_call(operator: Operator, client_id: str) -> list:
     """Each verb once, with what it needs."""
     return [
         operator.get(ORGANIZATIONS),
-        operator.post(ORGANIZATIONS, entity_id="K0042", name="Kidney Care", program="KCC"),
+        operator.post(ORGANIZATIONS, entity_id="K0042", name="Kidney Care", program="KCF"),
         operator.get(HARBOR),
         operator.put(f"{HARBOR}/state", status="denied"),
         operator.post(f"{HARBOR}/clients", name="Other", addresses=[HOME_ADDRESS]),
@@ -270,7 +270,7 @@ def test_an_organization_is_told_with_its_clients_in_few_queries(operator, world
     ("method", "path", "facts", "status", "words"),
     [
         ("post", ORGANIZATIONS, {"entity_id": "A9994", "name": "x", "program": "SSP"}, 400, "already exists"),
-        ("post", ORGANIZATIONS, {"entity_id": "9", "name": "x", "program": "SSP"}, 400, "letters and digits"),
+        ("post", ORGANIZATIONS, {"entity_id": "9", "name": "x", "program": "SSP"}, 400, "isn’t an entity ID of Med"),
         ("post", ORGANIZATIONS, {"entity_id": "A1234", "name": "x", "program": "REACH"}, 400, "entity ID of ACO REACH"),
         ("post", ORGANIZATIONS, {"entity_id": "K0042", "name": "x", "program": "XYZ"}, 400, "not a valid choice"),
         ("put", f"{HARBOR}/state", {"status": "limited"}, 400, "termination date"),

@@ -11,6 +11,7 @@ from django.utils import timezone
 from credentials.clients import revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent, Client, ClientSecret, Invitation, OperatorToken, Organization
+from credentials.programs import KCF
 from credentials.trail.audit import Action
 
 OPERATOR = "operator@gate.example"
@@ -31,10 +32,10 @@ def event(action: Action) -> AuditEvent:
 
 
 def test_an_organization_is_made(world):
-    said = Said("create_organization", "K0042", name="Kidney Care", program="KCC", by=OPERATOR)
+    said = Said("create_organization", "K0042", name="Kidney Care", program="KCF", by=OPERATOR)
 
     made = Organization.objects.get(entity_id="K0042")
-    assert (made.name, made.program, made.is_sandbox) == ("Kidney Care", "KCC", False)
+    assert (made.name, made.program, made.is_sandbox) == ("Kidney Care", KCF, False)
     assert "Made: K0042 Kidney Care." in said.out
     assert event(Action.ORGANIZATION_CREATED).user == world.operator
 
@@ -146,7 +147,7 @@ def test_what_cannot_be_rotated_is_told_with_what_to_do(world):
 @pytest.mark.parametrize(
     ("command", "arguments", "options"),
     [
-        ("create_organization", ["K0042"], {"name": "x", "program": "KCC"}),
+        ("create_organization", ["K0042"], {"name": "x", "program": "KCF"}),
         ("set_organization_state", ["A9994", "denied"], {}),
         ("revoke_everything", ["A9994"], {"reason": "x", "yes": True}),
         ("create_operator_token", [], {"name": "x"}),

@@ -3,7 +3,7 @@ import datetime as dt
 import pytest
 from django.db import IntegrityError, transaction
 
-from credentials.models import AuditEvent, Bounds, Organization, Program
+from credentials.models import AuditEvent, Bounds, Organization
 from credentials.people import organizations
 from credentials.people.organizations import OrganizationRefusedError, OrganizationState, Status, Strategy
 from credentials.trail.audit import Action
@@ -116,25 +116,25 @@ def test_an_organization_that_comes_back_has_no_bounds_any_more(world):
 
 def test_a_new_organization_is_written_down(world):
     made = organizations.create_organization(
-        entity_id="K0042", name="Kidney Care", program=Program.KCC, by=world.operator
+        entity_id="K0042", name="Kidney Care", program_code="KCF", by=world.operator
     )
 
     event = AuditEvent.objects.get(action=Action.ORGANIZATION_CREATED)
-    assert (event.organization, event.user, event.detail["after"]["program"]) == (made, world.operator, "KCC")
+    assert (event.organization, event.user, event.detail["after"]["program"]) == (made, world.operator, "KCF")
 
 
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"entity_id": "9994"}, "letters and digits"),
-        ({"entity_id": "A9994"}, "already exists"),
-        ({"program": "XYZ"}, "not a valid choice"),
+        ({"entity_id": "9994"}, "isn’t an entity ID of Kidney Care First"),
+        ({"entity_id": "A9994", "program_code": "SSP"}, "already exists"),
+        ({"program_code": "XYZ"}, "isn’t a program. Use one of these: SSP, REACH, CKCC, KCF"),
         ({"name": ""}, "cannot be blank"),
     ],
 )
 def test_an_organization_that_cannot_be_is_refused_with_the_reason(world, facts, reason):
     before = Organization.objects.count()
-    whole = {"entity_id": "K0042", "name": "Kidney Care", "program": Program.KCC, **facts}
+    whole = {"entity_id": "K0042", "name": "Kidney Care", "program_code": "KCF", **facts}
 
     with pytest.raises(OrganizationRefusedError, match=reason):
         organizations.create_organization(**whole, by=world.operator)
@@ -149,7 +149,7 @@ def test_the_administration_says_how_to_limit_an_organization(world, client):
     page = client.post(
         f"/admin/credentials/organization/{world.harbor.pk}/change/",
         {
-            "entity_id": "A9994", "name": "Harbor", "program": "SSP", "status": "limited",
+            "entity_id": "A9994", "name": "Harbor", "program_code": "SSP", "status": "limited",
             "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0",
         },
     )  # fmt: skip

@@ -4,7 +4,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from credentials.models import Organization, Program
+from credentials.models import Organization
+from credentials.programs import REACH
 from exports.models import Job
 from tests.world import MembershipFactory, OrganizationFactory
 
@@ -43,7 +44,7 @@ def test_the_list_asks_the_database_as_often_for_many_organizations_as_for_two(b
     with CaptureQueriesContext(connection) as for_two:
         browser.get("/organizations")
     for _ in range(5):
-        organization = OrganizationFactory(program=Program.REACH)
+        organization = OrganizationFactory(program=REACH)
         MembershipFactory(organization=organization, user=world.delegate)
         world.api_client(organization)
         world.roster(organization, [])

@@ -5,8 +5,9 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from credentials.access.reasons import Reason
-from credentials.models import AuditEvent, Invitation, Membership, Notice, Organization, Program, Role, User
+from credentials.models import AuditEvent, Invitation, Membership, Notice, Organization, Role, User
 from credentials.people import invitations, team
+from credentials.programs import REACH
 from credentials.trail.audit import Action
 from tests.credentials.at_once import CALLERS, at_once
 from tests.credentials.people.invitations.acts import EMAIL, PASSWORD, events, invite, join, key, reason_for
@@ -79,7 +80,7 @@ def test_after_48_hours_it_is_over(world):
 
 def test_a_role_that_the_program_has_no_more_is_not_given(world):
     invitation = invite(world)
-    Organization.objects.filter(pk=world.harbor.pk).update(program=Program.REACH)
+    Organization.objects.filter(pk=world.harbor.pk).update(entity_id="D9994", **Organization.columns_of(REACH))
 
     assert reason_for(lambda: join(invitation)) == Reason.INVITATION_ROLE_GONE
 

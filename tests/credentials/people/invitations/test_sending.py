@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from credentials.models import Invitation, Membership, Program, Role
+from credentials.models import Invitation, Membership, Role
 from credentials.people import invitations, organizations
 from credentials.people.team_rules import NotManagingError, RoleRefusedError
 from credentials.trail.audit import Action
@@ -89,7 +89,7 @@ def test_only_who_manages_the_organizations_credentials_invites(world, who):
 
 def test_an_operator_invites_the_first_person(world):
     empty = organizations.create_organization(
-        entity_id="K0042", name="Kidney Care", program=Program.KCC, by=world.operator
+        entity_id="K0042", name="Kidney Care", program_code="KCF", by=world.operator
     )
 
     invite(world, organization=empty, by=world.operator, as_operator=True, role=Role.EXECUTIVE_CONTACT)

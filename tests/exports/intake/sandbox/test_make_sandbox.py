@@ -15,7 +15,7 @@ from django.utils import timezone
 from attribution.models import RosterEntry, RosterFile
 from credentials.clients.issuing import secret_digest
 from credentials.models import Client, ClientSecret, Organization
-from credentials.programs import model_of
+from credentials.programs import SSP, program_of
 from exports.intake import sandbox
 from exports.models import Chunk, Load
 from portal.laptop import demo_content
@@ -53,10 +53,8 @@ def test_nobody_is_in_two_sandboxes_and_no_organization_is_two():
 
 def test_partially_adjudicated_claims_are_for_organizations_that_may_have_them():
     for size in sandbox.SIZES:
-        model = model_of(size.entity_id)
-
-        assert model is not None
-        assert (model.program, model.has_partially_adjudicated) == (size.program, size.with_partial_claims)
+        assert program_of(size.entity_id) is size.program
+        assert size.with_partial_claims == size.name.startswith("partial")
 
 
 def test_without_a_size_the_command_lists_them_and_makes_nothing(db):
@@ -87,7 +85,7 @@ def test_a_sandbox_is_an_organization_with_a_roster_and_the_claims_of_exactly_it
     make("tiny")
 
     organization = Organization.objects.get()
-    assert (organization.entity_id, organization.program, organization.is_sandbox) == ("A9931", "SSP", True)
+    assert (organization.entity_id, organization.program, organization.is_sandbox) == ("A9931", SSP, True)
     roster = RosterFile.objects.published().get(organization=organization)
     assert roster.beneficiary_count == TINY.people
     on_roster = set(RosterEntry.objects.filter(roster=roster).values_list("beneficiary_id", flat=True))

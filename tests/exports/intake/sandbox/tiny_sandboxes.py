@@ -8,7 +8,7 @@ import psutil
 from django.core.management import call_command
 from django.db import transaction
 
-from credentials.models import Program
+from credentials.programs import REACH, SSP
 from exports.claims import splice
 from exports.claims.loader import resource_id
 from exports.intake.sandbox import Size
@@ -18,7 +18,7 @@ TINY = Size(
     name="tiny",
     entity_id="A9931",
     organization_name="Tiny",
-    program=Program.SSP,
+    program=SSP,
     people=30,
     first_person=9_000_000,
     years=1,
@@ -28,11 +28,10 @@ PARTIAL = Size(
     name="tiny-partial",
     entity_id="D9931",
     organization_name="Tiny and partial",
-    program=Program.REACH,
+    program=REACH,
     people=12,
     first_person=9_100_000,
     years=1,
-    with_partial_claims=True,
 )
 SIZES = (TINY, PARTIAL)
 
