@@ -1,15 +1,177 @@
-"""Finds the roster with an organization's beneficiaries, now and at an earlier time."""
+"""Whose claims: which rosters an organization's cohort is made of, now and at an earlier time, and who is on them.
+
+A cohort renders itself once, as SQL. The claims store joins it, and `beneficiaries` is the same SQL as a queryset, so
+the number on a page and the export can't differ. Nothing outside this package joins the entries of rosters.
+"""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
-from django.db.models import Q
+from django.db import connection, models
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 
-from attribution.models import RosterFile
+from attribution.models import Beneficiary, RosterFile
 from attribution.models.roster import RosterFileQuerySet
 from credentials.models import Organization
+from credentials.registry import Registry
 
+Key = TypeVar("Key")
 CURRENT = RosterFile.Kind.CURRENT
+
+# True of an entry whose beneficiary is withheld at this moment, although the pinned rosters and rules include them. The
+# only place for it. It is asked again when a file is written, and what it leaves out is then not missing.
+WITHHELD = "FALSE"
+
+_TABLES = "attribution_rosterentry entry"
+
+
+class Population(models.TextChoices):
+    """A part of a cohort, by the earlier roster."""
+
+    EVERYONE = "everyone", "Everyone"
+    EXISTING = "existing", "On the earlier roster too"
+    NEWLY_ATTRIBUTED = "newly_attributed", "Newly attributed"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """SQL with named values: rows `entry`, one for each beneficiary, whose `beneficiary_id` says who it is."""
+
+    tables: str  # after FROM
+    condition: str  # after WHERE: the pinned rosters and rules
+    withheld: str  # who of them gets nothing now
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The answer to "who, as of when, minus whom": those on any of some rosters, and on none of the subtracted ones.
+
+    The earlier roster tells newly attributed beneficiaries from the others. Without one, all are newly attributed.
+    """
+
+    rule: str  # the key in COHORT_RULES
+    roster_ids: tuple[int, ...]
+    subtracted_roster_ids: tuple[int, ...] = ()
+    earlier_roster_id: int | None = None
+    # Newly attributed beneficiaries come with their whole history, regardless of `_since`.
+    has_newly_attributed: bool = False
+    population: Population = Population.EVERYONE
+
+    def narrowed_to(self, population: Population) -> "Cohort":
+        """Return the part of the whole cohort."""
+        return replace(self, population=population)
+
+    def rendered(self) -> Rendering:
+        """Return it as SQL, to join. The names of its values begin with "cohort_"."""
+        found = {f"cohort_{number}": condition for number, condition in enumerate(self._conditions())}
+        pinned = " AND ".join(condition.format(f"%({name})s") for name, (condition, _) in found.items())
+        return Rendering(_TABLES, pinned, WITHHELD, {name: value for name, (_, value) in found.items()})
+
+    def beneficiaries(self) -> QuerySet[Beneficiary]:
+        """Return those who get something now: without those who are withheld."""
+        entries, values = self._entries()
+        # The same text, and not the ORM, which would say it a second time.
+        return Beneficiary.objects.filter(pk__in=RawSQL(f"SELECT entry.beneficiary_id {entries}", values))  # noqa: S611
+
+    def roster(self) -> RosterFile:
+        """Return the roster that pages name."""
+        return RosterFile.objects.get(pk=self.roster_ids[0])
+
+    def count(self) -> int:
+        return counts({self.rule: self})[self.rule]
+
+    def _entries(self) -> tuple[str, list[Any]]:
+        """Return FROM and WHERE of those who get something now, and the values in their order."""
+        found = list(self._conditions())
+        pinned = " AND ".join(condition.format("%s") for condition, _ in found)
+        return f"FROM {_TABLES} WHERE {pinned} AND NOT ({WITHHELD})", [value for _, value in found]
+
+    def _conditions(self) -> Iterator[tuple[str, Any]]:
+        """Return what is true of each entry: SQL with one place for a value, and the value."""
+        if len(self.roster_ids) == 1:
+            yield "entry.roster_id = {}", self.roster_ids[0]
+        else:
+            yield "entry.roster_id = ANY({})", list(self.roster_ids)
+            # One entry for each beneficiary.
+            yield _on("twin", "ANY({}) AND twin.roster_id < entry.roster_id", is_on=False), list(self.roster_ids)
+        if self.subtracted_roster_ids:
+            yield _on("subtracted", "ANY({})", is_on=False), list(self.subtracted_roster_ids)
+        if self.population != Population.EVERYONE:
+            # No roster has the number 0: without an earlier one, all are newly attributed.
+            is_on = self.population == Population.EXISTING
+            yield _on("earlier", "{}", is_on=is_on), self.earlier_roster_id or 0
+
+
+def _on(name: str, rosters: str, *, is_on: bool) -> str:
+    return f"""{"" if is_on else "NOT "}EXISTS (
+        SELECT FROM attribution_rosterentry {name}
+        WHERE {name}.beneficiary_id = entry.beneficiary_id AND {name}.roster_id = {rosters}
+    )"""
+
+
+# --- Rules ----------------------------------------------------------------------------------------------------------
+
+
+def counts(cohorts: Mapping[Key, Cohort]) -> dict[Key, int]:
+    """Return how many beneficiaries of each cohort get something now, in one query."""
+    if not cohorts:
+        return {}
+    parts = [cohort._entries() for cohort in cohorts.values()]  # noqa: SLF001  # its own module
+    selects = [f"SELECT {number}, count(*) {entries}" for number, (entries, _) in enumerate(parts)]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(selects), [value for _, values in parts for value in values])
+        found = dict(cursor.fetchall())
+    return {key: found[number] for number, key in enumerate(cohorts)}
+
+
+def on_roster(roster: RosterFile) -> Cohort:
+    """Return everyone on a roster."""
+    return Cohort("all", (roster.pk,))
+
+
+# Returns the cohort of an organization, for an export of what changed since a time or of everything. None without a
+# roster that it can use.
+Decision = Callable[[Organization, dt.datetime | None], Cohort | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRule:
+    """What `Group/{group_id}/$export` exports. A job stores the cohort, not the rule."""
+
+    group_id: str  # letters, digits and hyphens, 32 at most
+    title: str  # in the portal, after "Group/{group_id}: "
+    description: str
+    decide: Decision
+
+
+def _all(organization: Organization, since: dt.datetime | None) -> Cohort | None:
+    """Everyone on the roster in use. Newly attributed: those who were not on the one that was in use at `since`."""
+    roster = exported_roster(organization)
+    if roster is None:
+        return None
+    whole = on_roster(roster)
+    if since is None or (roster.published_at is not None and roster.published_at <= since):
+        return whole
+    earlier = roster_as_of(organization, since, until=organization.bounds().attribution_until)
+    return replace(whole, earlier_roster_id=earlier.pk if earlier else None, has_newly_attributed=True)
+
+
+# Patient/$export has the same beneficiaries, and newly attributed ones are not special in it.
+ALL = CohortRule(
+    group_id="all",
+    title="full history for new beneficiaries",
+    description="The usual choice. For beneficiaries who were on your roster at the time below, you get what changed "
+    "since then. For beneficiaries who joined later, you get all their claims.",
+    decide=_all,
+)
+COHORT_RULES: Registry[str, CohortRule] = Registry("cohort rules", lambda rule: rule.group_id, ALL)
+
+
+# --- Rosters --------------------------------------------------------------------------------------------------------
 
 
 def current_roster(
@@ -19,8 +181,7 @@ def current_roster(
 
     `until` leaves out rosters that CMS made after that day.
     """
-    rosters = _newest_first(organization, kind)
-    return (rosters.filter(file_timestamp__date__lte=until) if until else rosters).first()
+    return _newest_first(organization, kind, until).first()
 
 
 def exported_roster(organization: Organization) -> RosterFile | None:
@@ -39,9 +200,11 @@ def exported_rosters(organizations: Iterable[Organization]) -> dict[int, RosterF
     return {roster.organization_id: roster for roster in rosters.newest_of_each_organization()}
 
 
-def roster_as_of(organization: Organization, moment: dt.datetime, kind: str = CURRENT) -> RosterFile | None:
+def roster_as_of(
+    organization: Organization, moment: dt.datetime, kind: str = CURRENT, *, until: dt.date | None = None
+) -> RosterFile | None:
     """Return the roster that was in force at a time: the newest of those published by then, or None."""
-    return _newest_first(organization, kind).filter(published_at__lte=moment).first()
+    return _newest_first(organization, kind, until).filter(published_at__lte=moment).first()
 
 
 def roster_before(roster: RosterFile) -> RosterFile | None:
@@ -54,5 +217,6 @@ def roster_before(roster: RosterFile) -> RosterFile | None:
     return _newest_first(roster.organization, roster.kind).filter(earlier).first()
 
 
-def _newest_first(organization: Organization, kind: str) -> RosterFileQuerySet:
-    return RosterFile.objects.for_organization(organization).published().filter(kind=kind).newest_first()
+def _newest_first(organization: Organization, kind: str, until: dt.date | None = None) -> RosterFileQuerySet:
+    rosters = RosterFile.objects.for_organization(organization).published().filter(kind=kind).newest_first()
+    return rosters.filter(file_timestamp__date__lte=until) if until else rosters

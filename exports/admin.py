@@ -27,8 +27,8 @@ class OutputFileInline(LookOnly, admin.TabularInline[OutputFile, Job]):
 
 @admin.register(Job)
 class JobAdmin(LookOnly, admin.ModelAdmin[Job]):
-    list_display = ["id", "organization", "client", "requested_by", "scope", "status", "created_at", "finished_at"]
-    list_filter = ["status", "scope", "version"]
+    list_display = ["id", "organization", "client", "requested_by", "endpoint", "status", "created_at", "finished_at"]
+    list_filter = ["status", "scope", "cohort_rule", "version"]
     list_select_related = ["organization", "client", "requested_by"]
     search_fields = ["=id", "organization__entity_id", "client__client_id"]
     date_hierarchy = "created_at"

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from attribution import cohorts
-from attribution.models import RosterFile
+from attribution.cohorts import CohortRule
 from credentials.models import Client, Organization, User
 from credentials.trail import audit
 from exports import tasks
@@ -34,16 +34,17 @@ def kick_off(
     resource_types: Sequence[str],
     since: dt.datetime | None,
     request_url: str,
+    rule: CohortRule = cohorts.ALL,
     client: Client | None = None,
     requested_by: User | None = None,
     request: HttpRequest | None = None,
 ) -> Job:
     """Start an export for a client or for a user. Raises NoRosterError and PermissionDenied."""
     bounds = organization.bounds()
-    roster = cohorts.exported_roster(organization)
-    if roster is None:
+    # With Patient, newly attributed beneficiaries are not special: all get what changed since.
+    cohort = rule.decide(organization, since if scope == Job.Scope.GROUP_ALL else None)
+    if cohort is None:
         raise NoRosterError
-    earlier, has_newly_attributed = _newly_attributed(organization, roster, scope, since)
     job = Job.objects.create(
         organization=organization,
         client=client,
@@ -53,9 +54,12 @@ def kick_off(
         resource_types=list(resource_types),
         since=since,
         request_url=request_url,
-        roster=roster,
-        earlier_roster=earlier,
-        has_newly_attributed=has_newly_attributed,
+        cohort_rule=cohort.rule,
+        roster_id=cohort.roster_ids[0],
+        more_roster_ids=list(cohort.roster_ids[1:]),
+        subtracted_roster_ids=list(cohort.subtracted_roster_ids),
+        earlier_roster_id=cohort.earlier_roster_id,
+        has_newly_attributed=cohort.has_newly_attributed,
         claims_from_date=_first_service_date(organization),
         claims_through_date=bounds.claims_through_date,
     )
@@ -67,6 +71,7 @@ def kick_off(
         request=request,
         job=job.pk,
         scope=scope,
+        cohort_rule=cohort.rule,
         resource_types=list(resource_types),
         since=since,
     )
@@ -101,17 +106,3 @@ def _first_service_date(organization: Organization) -> dt.date | None:
     if program is None:  # the gate has refused it before
         raise PermissionDenied(organization.program_problem())
     return program.dates.first_service_date(timezone.localdate())
-
-
-def _newly_attributed(
-    organization: Organization, roster: RosterFile, scope: Job.Scope, since: dt.datetime | None
-) -> tuple[RosterFile | None, bool]:
-    """Return the roster in force at `_since`, and whether newly attributed beneficiaries get their whole history.
-
-    Only Group exports do that (BCDA: "updates since the date, all history for the newly attributed").
-    """
-    if scope != Job.Scope.GROUP_ALL or since is None:
-        return None, False
-    if roster.published_at is not None and roster.published_at <= since:
-        return None, False
-    return cohorts.roster_as_of(organization, since), True

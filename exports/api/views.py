@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from attribution import cohorts
 from credentials.models import Client
 from credentials.tokens.authorization import types_in_scope
 from exports import kickoff
@@ -25,7 +26,6 @@ from exports.models import Job
 from exports.versions import ApiVersion
 
 FILE_NAME = re.compile(r"[0-9a-f-]{36}\.ndjson")
-GROUPS = {"all": Job.Scope.GROUP_ALL}
 # How long a client should wait before it asks again, in seconds: short at first, for small exports.
 PATIENCE_AT_FIRST, PATIENCE_LATER, AT_FIRST = 1, 10, dt.timedelta(seconds=30)
 
@@ -53,7 +53,8 @@ class ExportView(GateView):
 
     def get(self, request: Request, version: ApiVersion, group_id: str | None = None) -> Response:
         parameters = parse(request.query_params, request.headers, version)
-        if group_id is not None and group_id not in GROUPS:
+        rule = cohorts.ALL if group_id is None else cohorts.COHORT_RULES.get(group_id)
+        if rule is None:
             raise BadRequestError("Invalid group ID")
         organization = self.client.organization
         offered = version.resource_types_for(organization.program)
@@ -62,7 +63,8 @@ class ExportView(GateView):
             organization=organization,
             client=self.client,
             version=version.number,
-            scope=Job.Scope.PATIENT if group_id is None else GROUPS[group_id],
+            scope=Job.Scope.PATIENT if group_id is None else Job.Scope.GROUP_ALL,
+            rule=rule,
             resource_types=types_in_scope(request, types, are_asked_for=bool(parameters.asked_types)),
             since=parameters.since,
             request_url=request.build_absolute_uri(),

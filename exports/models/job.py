@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Count, Min, Q, Sum
 from django.utils import timezone
 
+from attribution.cohorts import Cohort
 from attribution.models import RosterFile
 from credentials.models import Client, Organization
 from exports.claims.models import Load
@@ -45,8 +46,8 @@ class JobQuerySet(models.QuerySet["Job"]):
 class Job(models.Model):
     """A bulk export that an organization requested.
 
-    Its content is fixed when it is planned: the roster, the earlier roster that decides which beneficiaries are newly
-    attributed, and the last load of claims that it sees. So a step that runs twice writes the same bytes.
+    Its content is fixed: the cohort (its rosters, and the earlier one that decides which beneficiaries are newly
+    attributed) when it is started, the last load of claims that it sees when it is planned.
     """
 
     class Status(models.TextChoices):
@@ -59,7 +60,7 @@ class Job(models.Model):
 
     class Scope(models.TextChoices):
         PATIENT = "patient", "Patient"
-        GROUP_ALL = "group_all", "Group/all"
+        GROUP_ALL = "group_all", "Group"  # of any cohort rule; named when there was only one
 
     UNFINISHED = (Status.PENDING, Status.IN_PROGRESS)
     PATIENCE = dt.timedelta(minutes=10)
@@ -73,8 +74,16 @@ class Job(models.Model):
     since = models.DateTimeField(null=True)
     request_url = models.TextField()
 
+    cohort_rule = models.CharField(max_length=32, db_default="all", help_text="Which rule chose the rosters.")
     roster = models.ForeignKey(RosterFile, on_delete=models.PROTECT, related_name="+")
     earlier_roster = models.ForeignKey(RosterFile, on_delete=models.PROTECT, null=True, related_name="+")
+    # Published rosters are never deleted.
+    more_roster_ids = ArrayField(
+        models.BigIntegerField(), db_default=[], help_text="Rosters whose beneficiaries are exported, too."
+    )
+    subtracted_roster_ids = ArrayField(
+        models.BigIntegerField(), db_default=[], help_text="Rosters whose beneficiaries are left out."
+    )
     has_newly_attributed = models.BooleanField(
         default=False,
         help_text="Beneficiaries not on the earlier roster come with their whole history, regardless of `_since`.",
@@ -148,6 +157,22 @@ class Job(models.Model):
         """Return True if its files can no longer be downloaded, whether or not they have been removed."""
         over = self.expires_at is not None and self.expires_at <= timezone.now()
         return self.status == self.Status.EXPIRED or (self.status == self.Status.COMPLETED and over)
+
+    @property
+    def endpoint(self) -> str:
+        """Return what was called: "Patient", or "Group/" and the cohort rule."""
+        return "Patient" if self.scope == self.Scope.PATIENT else f"Group/{self.cohort_rule}"
+
+    @property
+    def cohort(self) -> Cohort:
+        """Return whose claims it exports, as pinned when it was started."""
+        return Cohort(
+            rule=self.cohort_rule,
+            roster_ids=(self.roster_id, *self.more_roster_ids),
+            subtracted_roster_ids=tuple(self.subtracted_roster_ids),
+            earlier_roster_id=self.earlier_roster_id,
+            has_newly_attributed=self.has_newly_attributed,
+        )
 
     def progress(self) -> int:
         """Return the progress in whole percent of the bytes to write, 0 to 99 until the job is finished."""

@@ -2,6 +2,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from attribution.cohorts import Population
 from exports.models.job import Job
 
 
@@ -31,11 +32,6 @@ class Shard(models.Model):
     class Kind(models.TextChoices):
         OUTPUT = "output", "Resources"
         DELETED = "deleted", "Deletions"
-
-    class Population(models.TextChoices):
-        EVERYONE = "everyone", "Everyone"
-        EXISTING = "existing", "On the earlier roster too"
-        NEWLY_ATTRIBUTED = "newly_attributed", "Newly attributed"
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="shards")
     number = models.PositiveIntegerField(help_text="Its place in the manifest.")

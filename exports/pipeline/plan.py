@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Now
 
+from attribution.cohorts import Population
 from exports.models import Job, Load, Shard
 from exports.pipeline.transactions import brief
 from exports.sources import SOURCES, Selection, Source, SourcePart
@@ -49,9 +50,7 @@ def selection_of(shard: Shard) -> Selection:
         version=job.version,
         resource_type=shard.resource_type,
         as_of_load_id=job.as_of_load_id,
-        roster_id=job.roster_id,
-        earlier_roster_id=None if shard.population == Shard.Population.EVERYONE else job.earlier_roster_id,
-        on_earlier_roster=shard.population == Shard.Population.EXISTING,
+        cohort=job.cohort.narrowed_to(Population(shard.population)),
         since=shard.since,
         claims_from_date=job.claims_from_date,
         claims_through_date=job.claims_through_date,
@@ -80,14 +79,13 @@ def _drafts(job: Job) -> Iterator[Shard]:
                     yield Shard(job=job, kind=kind, resource_type=resource_type, population=population, since=since)
 
 
-def _populations(job: Job) -> list[tuple[Shard.Population, dt.datetime | None]]:
+def _populations(job: Job) -> list[tuple[Population, dt.datetime | None]]:
     """Return who gets what: with Group and `_since`, newly attributed beneficiaries get their whole history."""
-    population = Shard.Population
     if not job.has_newly_attributed:
-        return [(population.EVERYONE, job.since)]
+        return [(Population.EVERYONE, job.since)]
     if job.earlier_roster_id is None:
-        return [(population.EVERYONE, None)]
-    return [(population.EXISTING, job.since), (population.NEWLY_ATTRIBUTED, None)]
+        return [(Population.EVERYONE, None)]
+    return [(Population.EXISTING, job.since), (Population.NEWLY_ATTRIBUTED, None)]
 
 
 def _shard(draft: Shard, number: int, part: SourcePart) -> Shard:

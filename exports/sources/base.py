@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from attribution.cohorts import Cohort
 from exports.claims.splice import Body
 
 # The first and the last beneficiary of a range that is open at both ends.
@@ -13,19 +14,15 @@ EVERYBODY = 0, 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Selects resources: of one type and version, of a roster's beneficiaries, as the store was at one load.
+    """Selects resources: of one type and version, of a cohort, as the store was at one load.
 
-    `earlier_roster_id` narrows the roster: with `on_earlier_roster` to beneficiaries who were on it too, otherwise to
-    those who were not. Without it, everyone on the roster is selected. The dates limit the last service date of a
-    claim, both included. Types without a service date are not limited.
+    The dates limit the last service date of a claim, both included. Types without a service date are not limited.
     """
 
     version: int
     resource_type: str
     as_of_load_id: int
-    roster_id: int
-    earlier_roster_id: int | None = None
-    on_earlier_roster: bool = False
+    cohort: Cohort
     since: dt.datetime | None = None  # only resources updated after this time
     claims_from_date: dt.date | None = None
     claims_through_date: dt.date | None = None

@@ -6,9 +6,8 @@ from itertools import groupby
 from operator import attrgetter
 
 import msgspec
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
-from attribution.models import RosterEntry
 from exports.claims import splice
 from exports.claims.cutting import ServiceDates
 from exports.claims.loader import resource_id
@@ -54,21 +53,14 @@ def _batches(chosen: QuerySet[Deletion]) -> Iterator[dict[int, list[Deletion]]]:
 
 def _chosen(selection: Selection) -> QuerySet[Deletion]:
     """Return the deletions in a selection."""
-    on_roster = RosterEntry.objects.filter(roster=selection.roster_id, beneficiary=OuterRef("beneficiary"))
-    chosen = Deletion.objects.filter(
-        Exists(on_roster),
+    return Deletion.objects.filter(
+        beneficiary__in=selection.cohort.beneficiaries(),
         version=selection.version,
         resource_type=selection.resource_type,
         is_replaced=False,  # the others came again in the same load
         load__lte=selection.as_of_load_id,
         load__loaded_at__gt=selection.since,
     )
-    if selection.earlier_roster_id is not None:
-        on_earlier = Exists(
-            RosterEntry.objects.filter(roster=selection.earlier_roster_id, beneficiary=OuterRef("beneficiary"))
-        )
-        chosen = chosen.filter(on_earlier if selection.on_earlier_roster else ~on_earlier)
-    return chosen
 
 
 def _gone(selection: Selection, deletions: Sequence[Deletion]) -> set[str]:

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from django.db import connection
@@ -107,20 +107,16 @@ def _piece(row: memoryview, selection: Selection) -> Piece:
 def _chosen(selection: Selection) -> tuple[str, dict[str, Any]]:
     """Return the FROM and WHERE of a selection, and the values to bind.
 
-    The roster is part of every such query: a beneficiary who is not on it can't be exported.
+    The cohort is part of every such query: a beneficiary who is not in it can't be exported.
     """
+    cohort = selection.cohort.rendered()
     conditions = [
-        "entry.roster_id = %(roster_id)s",
+        cohort.condition,
         "chunk.version = %(version)s",
         "chunk.resource_type = %(resource_type)s",
         "chunk.load_id <= %(as_of_load_id)s",
         "(chunk.superseded_by_id IS NULL OR chunk.superseded_by_id > %(as_of_load_id)s)",
     ]
-    if selection.earlier_roster_id is not None:
-        conditions.append(f"""{"" if selection.on_earlier_roster else "NOT"} EXISTS (
-            SELECT FROM attribution_rosterentry earlier
-            WHERE earlier.roster_id = %(earlier_roster_id)s AND earlier.beneficiary_id = entry.beneficiary_id
-        )""")
     if selection.since is not None:
         conditions.append("chunk.last_updated > %(since)s")
     if selection.resource_type in SERVICE_DATED:
@@ -131,8 +127,9 @@ def _chosen(selection: Selection) -> tuple[str, dict[str, Any]]:
             conditions.append("COALESCE(chunk.first_service_date <= %(claims_through_date)s, TRUE)")
     if selection.first_beneficiary_id is not None:
         conditions.append("entry.beneficiary_id BETWEEN %(first_beneficiary_id)s AND %(last_beneficiary_id)s")
-    joined = "attribution_rosterentry entry JOIN exports_chunk chunk ON chunk.beneficiary_id = entry.beneficiary_id"
-    return f"FROM {joined} WHERE {' AND '.join(conditions)}", asdict(selection)
+    joined = f"{cohort.tables} JOIN exports_chunk chunk ON chunk.beneficiary_id = entry.beneficiary_id"
+    values = {each.name: getattr(selection, each.name) for each in fields(selection) if each.name != "cohort"}
+    return f"FROM {joined} WHERE {' AND '.join(conditions)}", {**values, **cohort.values}
 
 
 def _newer(column: str, selection: Selection) -> str:

@@ -192,6 +192,7 @@ class Standing:
     organization: Organization
     clients: Sequence[Client]  # not revoked; with their secrets and keys
     roster: RosterFile | None
+    beneficiary_count: int  # whose claims an export would have now
     job: Job | None
     has_exported: bool
 
@@ -328,7 +329,7 @@ class Standing:
                 is_done=False,
             )
         if self.attribution.tone == Tone.GOOD:
-            count = self.roster.beneficiary_count
+            count = self.beneficiary_count
             return Step(
                 title="Load a roster",
                 detail=f"You have {count:,} attributed {'beneficiary' if count == 1 else 'beneficiaries'}.",
@@ -369,6 +370,7 @@ def of_organizations(organizations: Sequence[Organization]) -> dict[int, Standin
     jobs = Job.objects.filter(organization__in=organizations)
     exported = set(jobs.with_files().values_list("organization_id", flat=True).distinct())
     roster_of = cohorts.exported_rosters(organizations)
+    count_of = cohorts.counts({key: cohorts.on_roster(roster) for key, roster in roster_of.items()})
     job_of = {job.organization_id: job for job in jobs.newest_of_each_organization()}
     clients_of: dict[int, list[Client]] = {}
     for client in clients:
@@ -378,6 +380,7 @@ def of_organizations(organizations: Sequence[Organization]) -> dict[int, Standin
             organization=organization,
             clients=clients_of.get(organization.pk, []),
             roster=roster_of.get(organization.pk),
+            beneficiary_count=count_of.get(organization.pk, 0),
             job=job_of.get(organization.pk),
             has_exported=organization.pk in exported,
         )

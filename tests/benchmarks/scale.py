@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.db import connection, transaction
 
+from attribution import cohorts
 from attribution.models import RosterFile
 from credentials.models import Organization
 from credentials.programs import SSP
@@ -44,7 +45,7 @@ def _pages(entity_id: str) -> int:
         version=VERSION,
         resource_type="ExplanationOfBenefit",
         as_of_load_id=Load.objects.latest("id").pk,
-        roster_id=RosterFile.objects.get(organization__entity_id=entity_id).pk,
+        cohort=cohorts.on_roster(RosterFile.objects.get(organization__entity_id=entity_id)),
     )
     chosen, values = _chosen(selection)
     with connection.cursor() as cursor:

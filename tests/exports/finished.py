@@ -42,7 +42,7 @@ def add_file(job: Job, blocks: Iterable[bytes], *, raw_length: int) -> OutputFil
     facts = {"job": job, "resource_type": "Patient", "resource_count": 1, "raw_length": raw_length}
     shard = Shard.objects.create(
         number=job.shards.count(),
-        population=Shard.Population.EVERYONE,
+        population="everyone",
         first_beneficiary_id=1,
         last_beneficiary_id=1,
         file_name=name,

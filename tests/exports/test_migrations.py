@@ -1,12 +1,15 @@
-"""A database in which something is that is not let in any more."""
+"""A database that earlier code has filled, or still fills."""
+
+import datetime as dt
 
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from exports.models import EARLIEST_SINCE, Job, Shard
-from exports.pipeline import plan
-from tests.exports.store import load, patient, start
+from exports.pipeline import plan, write
+from tests.exports.store import exported, load, patient, run, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,3 +44,37 @@ def test_an_export_since_before_christ_becomes_one_since_1900(world, migrate):
     with connection.cursor() as cursor:
         cursor.execute("SELECT convalidated FROM pg_constraint WHERE conname = 'job_since_can_be_read'")
         assert cursor.fetchone() == (True,)
+
+
+def _as_before(name: str):
+    """The models as the code of an earlier release has them, beside today's tables."""
+    return MigrationExecutor(connection).loader.project_state(("exports", name)).apps
+
+
+def test_a_job_that_the_code_before_cohorts_starts_is_written_by_todays(world, monkeypatch):
+    monkeypatch.setattr(write, "HEARTBEAT_SECONDS", 3600)
+    stays, new, left = world.beneficiaries(3)
+    earlier = world.roster(world.harbor, [stays, left], published_at=timezone.now() - dt.timedelta(days=30))
+    roster = world.roster(world.harbor, [stays, new])
+    load({mbi: [patient(mbi)] for mbi in (stays, new, left)})
+
+    theirs = _as_before("0012_labels_in_plain_words").get_model("exports", "Job").objects.create(
+        organization_id=world.harbor.pk, version=2, scope="group_all", resource_types=["Patient"], request_url="a test",
+        since=timezone.now(), roster_id=roster.pk, earlier_roster_id=earlier.pk, has_newly_attributed=True,
+    )  # fmt: skip
+
+    job = Job.objects.get(pk=theirs.pk)
+    assert (job.endpoint, job.cohort.count()) == ("Group/all", 2)
+    assert exported(run(job)) == {"Patient": [f"p-{new}"]}
+
+
+def test_the_code_before_cohorts_reads_and_changes_todays_jobs(world):
+    roster = world.roster(world.harbor, world.beneficiaries(1))
+    job = start(world.harbor, scope=Job.Scope.GROUP_ALL)
+
+    theirs = _as_before("0012_labels_in_plain_words").get_model("exports", "Job").objects.get(pk=job.pk)
+    theirs.failure = "a test"
+    theirs.save()
+
+    assert (theirs.scope, theirs.roster_id, theirs.has_newly_attributed) == ("group_all", roster.pk, False)
+    assert Job.objects.get(pk=job.pk).cohort == job.cohort

@@ -1,4 +1,4 @@
-"""One entry in each registry, as an app in EXTRA_APPS would add them. The journey test_toys.py uses them."""
+"""One entry in each registry, as an app in EXTRA_APPS would add them. The journeys in tests/journeys/toys use them."""
 
 from django.apps import AppConfig
 
@@ -8,4 +8,8 @@ class ToysConfig(AppConfig):
     label = "toys"
 
     def ready(self) -> None:
-        pass
+        # The registries' modules need the models.
+        from attribution.cohorts import COHORT_RULES  # noqa: PLC0415
+        from tests.toys import cohort  # noqa: PLC0415
+
+        COHORT_RULES.add(cohort.RULE)

@@ -1,5 +1,6 @@
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from django import forms
@@ -7,23 +8,17 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils import timezone
 
+from attribution.cohorts import ALL, COHORT_RULES, CohortRule
 from exports.models import EARLIEST_SINCE, Job
 from portal.pages.choices import Choice
 from portal.pages.rendering import UswdsRenderer
 
 INPUT_FORMAT = "%Y-%m-%dT%H:%M:%S"  # of <input type="datetime-local">
 
-SCOPES = {
-    Job.Scope.GROUP_ALL: Choice(
-        "Group/all: full history for new beneficiaries",
-        "The usual choice. For beneficiaries who were on your roster at the time below, you get what changed since "
-        "then. For beneficiaries who joined later, you get all their claims.",
-    ),
-    Job.Scope.PATIENT: Choice(
-        "Patient: changes only, for all beneficiaries",
-        "For all beneficiaries, including those who joined later, you get only what changed since that time.",
-    ),
-}
+PATIENT = Choice(
+    "Patient: changes only, for all beneficiaries",
+    "For all beneficiaries, including those who joined later, you get only what changed since that time.",
+)
 RESOURCE_TYPES = {
     "Patient": Choice("Patient", "Who the beneficiaries are: name, birth date, address, MBI."),
     "Coverage": Choice("Coverage", "Which parts of Medicare they have, and since when."),
@@ -33,6 +28,26 @@ RESOURCE_TYPES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What to call to start an export."""
+
+    scope: Job.Scope
+    rule: CohortRule
+    choice: Choice
+
+
+def endpoints() -> dict[str, Endpoint]:
+    """Return what can be called, by its value in the form: each cohort rule, and after the first one Patient."""
+    found = {}
+    for rule in COHORT_RULES:
+        title = Choice(f"Group/{rule.group_id}: {rule.title}", rule.description)
+        found[f"group_{rule.group_id}"] = Endpoint(Job.Scope.GROUP_ALL, rule, title)
+        if rule is ALL:
+            found["patient"] = Endpoint(Job.Scope.PATIENT, rule, PATIENT)
+    return found
+
+
 class ExportForm(forms.Form):
     """What to export. `resource_types` are those that the organization can have."""
 
@@ -40,9 +55,10 @@ class ExportForm(forms.Form):
 
     scope = forms.ChoiceField(
         label="Whose claims",
-        help_text="Both include everyone on your current roster. They differ only if you enter a time below.",
-        choices=[(str(scope), choice) for scope, choice in SCOPES.items()],
-        initial=str(Job.Scope.GROUP_ALL),
+        help_text="Group/all and Patient include everyone on the roster above. They differ only if you enter a time "
+        "below.",
+        choices=lambda: [(value, endpoint.choice) for value, endpoint in endpoints().items()],
+        initial=f"group_{ALL.group_id}",
         widget=forms.RadioSelect,
         error_messages={"required": "Choose whose claims to export."},
     )
@@ -65,6 +81,9 @@ class ExportForm(forms.Form):
         field.choices = [(name, RESOURCE_TYPES.get(name, Choice(name))) for name in resource_types]
         field.initial = resource_types
         self._resource_types = resource_types
+
+    def clean_scope(self) -> Endpoint:
+        return endpoints()[self.cleaned_data["scope"]]
 
     def clean_resource_types(self) -> list[str]:
         """Return the chosen resource types in the API's order."""

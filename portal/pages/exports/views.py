@@ -43,7 +43,8 @@ def start_export(request: MemberRequest) -> HttpResponse:
             job = kickoff.kick_off(
                 organization=request.organization,
                 version=DEFAULT.number,
-                scope=Job.Scope(form.cleaned_data["scope"]),
+                scope=form.cleaned_data["scope"].scope,
+                rule=form.cleaned_data["scope"].rule,
                 resource_types=form.cleaned_data["resource_types"],
                 since=form.cleaned_data["since"],
                 request_url=_api_url(request, form.cleaned_data),
@@ -54,10 +55,12 @@ def start_export(request: MemberRequest) -> HttpResponse:
             form.add_error(None, f"There is no roster to export for. {standing.roster_wanted(request.organization)}")
         else:
             return redirect("portal:export", request.organization.entity_id, job.pk)
+    cohort = cohorts.ALL.decide(request.organization, None)
     last = Job.objects.for_organization(request.organization).with_files().latest_first().first()
     context = {
         "form": form,
-        "roster": cohorts.exported_roster(request.organization),
+        "roster": cohort and cohort.roster(),
+        "beneficiary_count": cohort and cohort.count(),
         "roster_wanted": standing.roster_wanted(request.organization),
         "last": last,
         "last_time_as_input": f"{last.transaction_time:{INPUT_FORMAT}}" if last and last.transaction_time else "",
@@ -68,7 +71,9 @@ def start_export(request: MemberRequest) -> HttpResponse:
 @member_required()
 @require_GET
 def export(request: MemberRequest, job_id: int) -> HttpResponse:
-    return render(request, "portal/exports/job.html", _job_context(_job(request, job_id)))
+    job = _job(request, job_id)
+    context = {**_job_context(job), "beneficiary_count": job.cohort.count()}
+    return render(request, "portal/exports/job.html", context)
 
 
 @member_required()
@@ -135,8 +140,10 @@ def _job_context(job: Job) -> dict[str, Any]:
 def _api_url(request: MemberRequest, asked: dict[str, Any]) -> str:
     """Return the API URL that starts the same export."""
     name = f"api-v{DEFAULT.number}"
-    whole_group = asked["scope"] == Job.Scope.GROUP_ALL
-    address = reverse(f"{name}:group-export", args=["all"]) if whole_group else reverse(f"{name}:patient-export")
+    if asked["scope"].scope == Job.Scope.PATIENT:
+        address = reverse(f"{name}:patient-export")
+    else:
+        address = reverse(f"{name}:group-export", args=[asked["scope"].rule.group_id])
     query = {"_type": ",".join(asked["resource_types"])}
     if asked["since"]:
         query["_since"] = asked["since"].isoformat(timespec="seconds")

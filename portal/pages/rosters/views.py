@@ -20,8 +20,10 @@ ROSTERS_A_PAGE = 24
 def rosters(request: MemberRequest) -> HttpResponse:
     history = RosterFile.objects.for_organization(request.organization).latest_first().select_related("received_from")
     until = request.organization.bounds().attribution_until
+    current = cohorts.exported_roster(request.organization)
     context = {
-        "current": cohorts.exported_roster(request.organization),
+        "current": current,
+        "beneficiary_count": cohorts.on_roster(current).count() if current else 0,
         "runout": cohorts.current_roster(request.organization, RosterFile.Kind.RUNOUT, until=until),
         "until": until,
         "page": Paginator(history, ROSTERS_A_PAGE).get_page(request.GET.get("page")),
@@ -63,4 +65,5 @@ def roster(request: MemberRequest, roster_id: int) -> HttpResponse:
     )
     if found is None:
         raise Http404("Your organization has no roster with this number.")
-    return render(request, "portal/rosters/roster.html", {"roster": found})
+    context = {"roster": found, "exported": cohorts.exported_roster(request.organization)}
+    return render(request, "portal/rosters/roster.html", context)

@@ -6,6 +6,7 @@ import itertools
 import pytest
 from django.utils import timezone
 
+from attribution import cohorts
 from attribution.models import RosterFile
 from exports import tasks
 from exports.claims import splice
@@ -68,7 +69,7 @@ def export(resource_type: str, since, bounds, as_of: Load) -> bytes:
         version=2,
         resource_type=resource_type,
         as_of_load_id=as_of.pk,
-        roster_id=RosterFile.objects.get().pk,
+        cohort=cohorts.on_roster(RosterFile.objects.get()),
         since=since,
         claims_from_date=bounds[0],
         claims_through_date=bounds[1],

@@ -52,7 +52,7 @@ class Exports:
                 job=job,
                 number=0,
                 resource_type="Patient",
-                population=Shard.Population.EVERYONE,
+                population="everyone",
                 first_beneficiary_id=1,
                 last_beneficiary_id=1,
                 resource_count=1,

@@ -153,7 +153,7 @@ def test_the_news_say_how_far_it_is(delegate, started, read):
         job=started,
         number=0,
         resource_type="Patient",
-        population=Shard.Population.EVERYONE,
+        population="everyone",
         first_beneficiary_id=1,
         last_beneficiary_id=2,
         resource_count=2,

@@ -41,6 +41,7 @@ def test_the_list_asks_the_database_as_often_for_many_organizations_as_for_two(b
     browser = browse(world.delegate)
     MembershipFactory(organization=world.mesa, user=world.delegate)
     world.api_client()
+    world.roster(world.harbor, [])
     with CaptureQueriesContext(connection) as for_two:
         browser.get("/organizations")
     for _ in range(5):
