@@ -21,7 +21,8 @@ from attribution.formats.base import BadFileName, Label, Roster, RosterFormat, U
 from attribution.models import RosterFile
 from attribution.problems import KEPT_AT_MOST, Problem, ProblemList
 from credentials import programs
-from credentials.models import Organization, User
+from credentials.actor import Actor
+from credentials.models import Organization
 from credentials.trail import audit
 
 __all__ = ["BadFileName", "UnknownEntity", "formats_of", "load_roster"]
@@ -52,7 +53,7 @@ class _Delivery:
     label: Label
     sha256: str
     organization: Organization
-    by: User | None
+    by: Actor
     arrived_at: dt.datetime
 
     def new_roster(self, status: RosterFile.Status) -> RosterFile:
@@ -67,13 +68,11 @@ class _Delivery:
             performance_year=label.performance_year or made_at.year,
             file_timestamp=made_at,
             received_at=self.arrived_at,
-            received_from=self.by,
+            received_from=self.by.user,
         )
 
 
-def load_roster(
-    file: BinaryIO, *, file_name: str, by: User | None = None, organization: Organization | None = None
-) -> RosterFile:
+def load_roster(file: BinaryIO, *, file_name: str, by: Actor, organization: Organization | None = None) -> RosterFile:
     """Publish a roster, or refuse it with `.problems`. Either way, the result is a row and an audit event.
 
     The file must be seekable. It is in the format that recognizes it, and for the organization that it names. If
@@ -172,8 +171,8 @@ def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
     roster.refresh_from_db()
     audit.record(
         audit.Action.ROSTER_PUBLISHED,
+        delivery.by,
         organization=delivery.organization,
-        user=delivery.by,
         roster=roster.pk,
         file_name=roster.file_name,
         beneficiaries=roster.beneficiary_count,
@@ -191,8 +190,8 @@ def _keep_refusal(delivery: _Delivery, problems: ProblemList) -> RosterFile:
     roster.save()
     audit.record(
         audit.Action.ROSTER_REFUSED,
+        delivery.by,
         organization=delivery.organization,
-        user=delivery.by,
         roster=roster.pk,
         file_name=roster.file_name,
         problem_count=problems.total,

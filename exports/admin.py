@@ -1,11 +1,10 @@
 """The administration of exports and of the claims store: operators can view both, cancel jobs, and revert loads."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from credentials.actor import Actor
 from credentials.admin.look_only import LookOnly
 from exports import kickoff
 from exports.claims.undo import CannotTakeBackError, take_back
@@ -40,8 +39,9 @@ class JobAdmin(LookOnly, admin.ModelAdmin[Job]):
 
     @admin.action(description="Cancel the selected jobs", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        by: Any = request.user
-        cancelled = sum(kickoff.cancel(job, by=by, request=request) for job in queryset.select_related("organization"))
+        cancelled = sum(
+            kickoff.cancel(job, by=Actor.of_request(request)) for job in queryset.select_related("organization")
+        )
         left = len(queryset) - cancelled
         if cancelled:
             self.message_user(request, f"{cancelled} cancelled.", messages.SUCCESS)

@@ -7,12 +7,12 @@ from functools import partial
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models.functions import Now
-from django.http import HttpRequest
 from django.utils import timezone
 
 from attribution import cohorts
 from attribution.cohorts import CohortRule
-from credentials.models import Client, Organization, User
+from credentials.actor import Actor
+from credentials.models import Organization
 from credentials.trail import audit
 from exports import tasks
 from exports.models import Job
@@ -35,9 +35,7 @@ def kick_off(
     since: dt.datetime | None,
     request_url: str,
     rule: CohortRule = cohorts.ALL,
-    client: Client | None = None,
-    requested_by: User | None = None,
-    request: HttpRequest | None = None,
+    by: Actor,
 ) -> Job:
     """Start an export for a client or for a user. Raises NoRosterError and PermissionDenied."""
     bounds = organization.bounds()
@@ -47,8 +45,8 @@ def kick_off(
         raise NoRosterError
     job = Job.objects.create(
         organization=organization,
-        client=client,
-        requested_by=requested_by,
+        client=by.client,
+        requested_by=by.user,
         version=version,
         scope=scope,
         resource_types=list(resource_types),
@@ -65,10 +63,8 @@ def kick_off(
     )
     audit.record(
         audit.Action.EXPORT_STARTED,
+        by,
         organization=organization,
-        user=requested_by,
-        client=client,
-        request=request,
         job=job.pk,
         scope=scope,
         cohort_rule=cohort.rule,
@@ -80,20 +76,11 @@ def kick_off(
 
 
 @transaction.atomic
-def cancel(
-    job: Job, *, client: Client | None = None, by: User | None = None, request: HttpRequest | None = None
-) -> bool:
+def cancel(job: Job, *, by: Actor) -> bool:
     """Cancel a job that is not finished, and remove its files. Return False if it is finished."""
     cancelled = any(job.advance(from_=status, to=Job.Status.CANCELLED, finished_at=Now()) for status in Job.UNFINISHED)
     if cancelled:
-        audit.record(
-            audit.Action.EXPORT_CANCELLED,
-            organization=job.organization,
-            user=by,
-            client=client,
-            request=request,
-            job=job.pk,
-        )
+        audit.record(audit.Action.EXPORT_CANCELLED, by, organization=job.organization, job=job.pk)
         transaction.on_commit(tasks.call_expire)
         # While it waited, others may have left workers to it.
         transaction.on_commit(tasks.call_writers)

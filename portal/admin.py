@@ -1,6 +1,6 @@
 """The administration of sign-in. Shows nothing secret. Operators can only view and remove."""
 
-from typing import Any, cast
+from typing import Any
 
 # These register their own pages, some of which show secrets. Ours replace them.
 import allauth.account.admin
@@ -15,6 +15,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from credentials.actor import Actor
 from credentials.admin.look_only import LookOnly
 from credentials.models import User
 from portal.sign_in import second_factor, sessions
@@ -40,7 +41,7 @@ class AuthenticatorAdmin(LookOnly, admin.ModelAdmin[Authenticator]):
         if not self.has_take_away_permission(request):
             return
         for person in User.objects.filter(pk__in=queryset.values("user")):
-            second_factor.remove_all(person, by=cast("User", request.user), request=request)
+            second_factor.remove_all(person, by=Actor.of_request(request))
             messages.success(
                 request,
                 f"Two-factor authentication of {person.email} was removed. "

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
 from credentials import database
+from credentials.actor import Actor
 from credentials.models import User
 from credentials.operators.token_authentication import SECOND_FACTOR_IS_SHOWN
 from credentials.trail import audit
@@ -86,7 +87,7 @@ def _end(request: HttpRequest) -> None:
         logout(request)
         if ended:
             reason = "idle" if is_idle else "time is up"
-            personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason=reason)
+            personal_events.record(audit.Action.SESSIONS_ENDED, Actor.of_user(user, request), reason=reason)
     messages.info(request, f"You were signed out: {_why(is_idle=is_idle)}{_what_was_lost(request)}")
 
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
 from credentials import programs
+from credentials.actor import Actor
 from credentials.clients.issuing import create_client
 from credentials.models import Client, Membership, Organization, Role, User
 from credentials.programs import REACH, SSP
@@ -136,7 +137,7 @@ class World:
     ) -> ApiClient:
         """A client of an organization (Harbor), with a secret and a list of addresses."""
         client, secret = create_client(
-            organization=organization or self.harbor, name=name, addresses=addresses, by=self.delegate
+            organization=organization or self.harbor, name=name, addresses=addresses, by=Actor(user=self.delegate)
         )
         return ApiClient(client, secret, address=addresses[0])
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from credentials.access import gate
+from credentials.actor import Actor
 from credentials.admin.ending import Ending, question
 from credentials.admin.look_only import LookOnly
 from credentials.clients import revocation, rotation
@@ -104,8 +105,7 @@ class ClientAdmin(Ending, admin.ModelAdmin[Any]):
         return "Access denied" if is_denied and client.revoked_at is None else str(client.state.label)
 
     def end(self, thing: Client, request: HttpRequest) -> bool:
-        by: Any = request.user
-        return revocation.revoke_client(thing, by=by, request=request)
+        return revocation.revoke_client(thing, by=Actor.of_request(request))
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
         return self.has_revoke_permission(request)
@@ -134,12 +134,11 @@ class ClientAdmin(Ending, admin.ModelAdmin[Any]):
 @transaction.atomic
 def _rotated(client: Client, newest: int, request: HttpRequest) -> str:
     """Return the new secret. Raises ValueError, also if the form was made before the secret `newest` existed."""
-    by: Any = request.user
     Client.objects.locked(client)
     if request.POST.get("overlap", "") not in map(str, rotation.Overlap.values):
         raise ValueError("Choose when the old secret stops working.")
     if request.POST.get("newest") != str(newest):
         raise ValueError("The secret was rotated after you opened this page. Open the page again.")
     return rotation.rotate_secret(
-        client, overlap=rotation.Overlap(int(request.POST["overlap"])), by=by, request=request
+        client, overlap=rotation.Overlap(int(request.POST["overlap"])), by=Actor.of_request(request)
     )

@@ -1,8 +1,7 @@
-from typing import Any
-
 from django.contrib import admin
 from django.http import HttpRequest
 
+from credentials.actor import Actor
 from credentials.admin.ending import Ending
 from credentials.clients import key_registration
 from credentials.models import (
@@ -22,5 +21,4 @@ class ClientKeyAdmin(Ending, admin.ModelAdmin[ClientKey]):
     ]
 
     def end(self, thing: ClientKey, request: HttpRequest) -> bool:
-        by: Any = request.user
-        return key_registration.revoke_key(thing, by=by, request=request)
+        return key_registration.revoke_key(thing, by=Actor.of_request(request))

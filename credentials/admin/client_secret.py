@@ -1,8 +1,7 @@
-from typing import Any
-
 from django.contrib import admin
 from django.http import HttpRequest
 
+from credentials.actor import Actor
 from credentials.admin.ending import Ending
 from credentials.clients import revocation
 from credentials.models import (
@@ -23,5 +22,4 @@ class ClientSecretAdmin(Ending, admin.ModelAdmin[ClientSecret]):
     ]
 
     def end(self, thing: ClientSecret, request: HttpRequest) -> bool:
-        by: Any = request.user
-        return revocation.revoke_secret(thing, by=by, request=request)
+        return revocation.revoke_secret(thing, by=Actor.of_request(request))

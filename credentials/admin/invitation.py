@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 
+from credentials.actor import Actor
 from credentials.admin.look_only import LookOnly
 from credentials.models import (
     Invitation,
@@ -70,15 +71,13 @@ class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
             return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
-        by: Any = request.user
         made = invitations.invite(
             obj.organization,
             email=obj.email,
             name=obj.name,
             role=obj.role,
-            by=by,
+            by=Actor.of_request(request),
             as_operator=True,
-            request=request,
         )
         obj.pk, obj._state.adding = made.pk, False  # noqa: SLF001  # it is there now
 
@@ -94,10 +93,10 @@ class InvitationAdmin(LookOnly, admin.ModelAdmin[Invitation]):
         self._do(request, queryset, invitations.withdraw, "withdrawn. Their links no longer work.")
 
     def _do(self, request: HttpRequest, queryset: QuerySet[Invitation], verb: Callable[..., Any], done: str) -> None:
-        count = 0
+        count, by = 0, Actor.of_request(request)
         for invitation in queryset.select_related("organization"):
             try:
-                count += bool(verb(invitation, by=request.user, as_operator=True, request=request))
+                count += bool(verb(invitation, by=by, as_operator=True))
             except TeamRefusedError as refused:
                 self.message_user(request, f"Invitation {invitation.pk}: {refused}", messages.WARNING)
         self.message_user(request, f"{count} {done}", messages.SUCCESS if count else messages.WARNING)

@@ -1,9 +1,8 @@
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from credentials.actor import Actor
 from credentials.admin.ending import question
 from credentials.admin.look_only import LookOnly
 from credentials.models import (
@@ -29,7 +28,6 @@ class MembershipAdmin(LookOnly, admin.ModelAdmin[Membership]):
     @admin.action(description="Remove the selected team member", permissions=["remove"])
     def remove(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
         """Ask for confirmation, then remove the team member, even the last one who manages credentials."""
-        by: Any = request.user
         members = list(queryset.select_related("organization", "user")[:2])
         if len(members) != 1:
             self.message_user(
@@ -40,7 +38,7 @@ class MembershipAdmin(LookOnly, admin.ModelAdmin[Membership]):
         if request.POST.get("made") not in {"keep", "revoke"}:
             context = {"member": member, "made": team.made_by(member.user, member.organization)}
             return question(self, request, "admin/credentials/remove.html", context)
-        team.remove(member, revoke=request.POST["made"] == "revoke", by=by, as_operator=True, request=request)
+        team.remove(member, revoke=request.POST["made"] == "revoke", by=Actor.of_request(request), as_operator=True)
         self.message_user(
             request, f"{member.user} is no longer a team member of {member.organization}.", messages.SUCCESS
         )

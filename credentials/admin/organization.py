@@ -7,6 +7,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from credentials import programs
+from credentials.actor import Actor
 from credentials.admin.look_only import LookOnly
 from credentials.models import Membership, Organization
 from credentials.people import organizations
@@ -67,13 +68,11 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         """Create the organization, or change its program or status, with the functions that write audit events."""
-        by: Any = request.user
+        by = Actor.of_request(request)
         status, obj.status = obj.status, form.initial.get("status", Organization.Status.ACTIVE)
         if change:
             if not {"entity_id", "program_code"}.isdisjoint(form.changed_data):
-                organizations.set_program(
-                    obj, entity_id=obj.entity_id, program_code=obj.program_code, by=by, request=request
-                )
+                organizations.set_program(obj, entity_id=obj.entity_id, program_code=obj.program_code, by=by)
             super().save_model(request, obj, form, change)
         else:
             made = organizations.create_organization(
@@ -82,9 +81,8 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
                 program_code=obj.program_code,
                 is_sandbox=obj.is_sandbox,
                 by=by,
-                request=request,
             )
             obj.pk, obj._state.adding = made.pk, False  # noqa: SLF001  # it is there now
             obj.refresh_from_db()
         state = dataclasses.replace(organizations.OrganizationState.of(obj), status=Organization.Status(status))
-        organizations.set_state(obj, state, by=by, request=request)
+        organizations.set_state(obj, state, by=by)

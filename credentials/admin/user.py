@@ -1,4 +1,4 @@
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -6,6 +6,7 @@ from django.contrib.auth.forms import BaseUserCreationForm
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
+from credentials.actor import Actor
 from credentials.models import (
     User,
 )
@@ -61,8 +62,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
     @staticmethod
     def _record(action: audit.Action, person: User, request: HttpRequest, **detail: Any) -> None:
-        by = cast("User", request.user)
-        audit.record_about_person(action, person, user=by, request=request, person=person.email, **detail)
+        audit.record_about_person(action, person, Actor.of_request(request), person=person.email, **detail)
 
 
 def _in_words(value: Any) -> Any:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.http import HttpRequest
 
 from credentials import notices
 from credentials.access import addresses, gate
-from credentials.models import ADDRESSES_AT_MOST, AllowedAddress, Client, User
+from credentials.actor import Actor
+from credentials.models import ADDRESSES_AT_MOST, AllowedAddress, Client
 from credentials.trail import audit
 
 
@@ -41,28 +41,31 @@ def checked_addresses(given: Sequence[str], *, allows_loopback: bool) -> list[st
 
 @transaction.atomic
 def set_addresses(
-    client: Client, addresses: Sequence[str], *, by: User | None, request: HttpRequest | None = None
+    client: Client,
+    addresses: Sequence[str],
+    *,
+    by: Actor,
 ) -> None:
     """Replace the whole IP allow list. Raises AddressesRefusedError; then nothing has changed."""
     allowed = checked_addresses(addresses, allows_loopback=gate.allows_loopback(client.organization))
     Client.objects.locked(client)
-    _replace(client, _listed(client), allowed, by=by, request=request)
+    _replace(client, _listed(client), allowed, by=by)
 
 
 @transaction.atomic
-def add_address(client: Client, address: str, *, by: User | None, request: HttpRequest | None = None) -> None:
+def add_address(client: Client, address: str, *, by: Actor) -> None:
     """Add one IP address to the list. Raises AddressesRefusedError, also if the list already has eight."""
     Client.objects.locked(client)
     before = _listed(client)
-    _replace(client, before, _checked_anew(client, [*before, address]), by=by, request=request)
+    _replace(client, before, _checked_anew(client, [*before, address]), by=by)
 
 
-def write_addresses(client: Client, allowed: Sequence[str], *, by: User | None) -> None:
+def write_addresses(client: Client, allowed: Sequence[str], *, by: Actor) -> None:
     """Put IP addresses into free slots. The database allows eight for each client."""
     taken = set(client.addresses.values_list("slot", flat=True))
     free = (slot for slot in range(1, ADDRESSES_AT_MOST + 1) if slot not in taken)
     AllowedAddress.objects.bulk_create(
-        AllowedAddress(client=client, slot=slot, address=address, created_by=by)
+        AllowedAddress(client=client, slot=slot, address=address, created_by=by.user)
         for slot, address in zip(free, allowed, strict=False)
     )
 
@@ -76,7 +79,11 @@ def _checked_anew(client: Client, wanted: Sequence[str]) -> list[str]:
 
 
 def _replace(
-    client: Client, before: list[str], after: list[str], *, by: User | None, request: HttpRequest | None
+    client: Client,
+    before: list[str],
+    after: list[str],
+    *,
+    by: Actor,
 ) -> None:
     if after == before:
         return
@@ -84,10 +91,9 @@ def _replace(
     write_addresses(client, [address for address in after if address not in before], by=by)
     event = audit.record(
         audit.Action.ADDRESSES_CHANGED,
+        by,
         organization=client.organization,
-        user=by,
         client=client,
-        request=request,
         before=before,
         after=after,
     )

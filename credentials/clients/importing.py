@@ -15,9 +15,10 @@ from django.utils.dateparse import parse_datetime
 
 from credentials import strict_json
 from credentials.access import gate
+from credentials.actor import Actor
 from credentials.clients import allow_lists
 from credentials.clients.ssas_hashes import NotAHashError, SsasHash
-from credentials.models import SECRET_LIFETIME, Client, ClientSecret, Organization, User
+from credentials.models import SECRET_LIFETIME, Client, ClientSecret, Organization
 from credentials.strict_json import AmbiguousJsonError
 from credentials.trail import audit
 
@@ -76,7 +77,7 @@ def _csv_records(file: IO[str]) -> list[Mapping[str, Any]]:
 
 
 @transaction.atomic
-def import_clients(records: Sequence[Mapping[str, Any]], *, iterations: int | None, by: User | None) -> list[Client]:
+def import_clients(records: Sequence[Mapping[str, Any]], *, iterations: int | None, by: Actor) -> list[Client]:
     """Create a client for each record. Raises ImportRefusedError with all problems; then there is none."""
     return [_write(given, by=by) for given in checked(records, iterations=iterations)]
 
@@ -184,9 +185,9 @@ def _addresses(given: Any, organization: Organization | None, problems: list[str
         return []
 
 
-def _write(given: SsasClient, *, by: User | None) -> Client:
+def _write(given: SsasClient, *, by: Actor) -> Client:
     client = Client.objects.create(
-        client_id=given.client_id, organization=given.organization, name=given.name, created_by=by
+        client_id=given.client_id, organization=given.organization, name=given.name, created_by=by.user
     )
     allow_lists.write_addresses(client, given.addresses, by=by)
     ClientSecret.objects.create(
@@ -194,13 +195,13 @@ def _write(given: SsasClient, *, by: User | None) -> Client:
         slot=1,
         digest=None,
         imported_hash=str(given.secret_hash),
-        created_by=by,
+        created_by=by.user,
         expires_at=given.expires_at,
     )
     audit.record(
         audit.Action.CLIENT_IMPORTED,
+        by,
         organization=given.organization,
-        user=by,
         client=client,
         name=given.name,
         addresses=given.addresses,

@@ -5,14 +5,14 @@ import secrets
 from collections.abc import Sequence
 
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
 from django.utils import timezone
 
 from credentials import notices
 from credentials.access import gate
+from credentials.actor import Actor
 from credentials.clients import allow_lists, revocation
 from credentials.clients.allow_lists import checked_addresses
-from credentials.models import SECRET_LIFETIME, SECRETS_AT_MOST, AuditEvent, Client, ClientSecret, Organization, User
+from credentials.models import SECRET_LIFETIME, SECRETS_AT_MOST, AuditEvent, Client, ClientSecret, Organization
 from credentials.trail import audit
 
 # Secret scanners recognize our secrets and tokens by these prefixes; portal/redaction.py does, too.
@@ -47,8 +47,7 @@ def create_client(
     organization: Organization,
     name: str,
     addresses: Sequence[str],
-    by: User | None,
-    request: HttpRequest | None = None,
+    by: Actor,
 ) -> tuple[Client, str]:
     """Return a new client and its secret, which can't be shown again.
 
@@ -57,7 +56,7 @@ def create_client(
     allowed = checked_addresses(addresses, allows_loopback=gate.allows_loopback(organization))
     try:
         with transaction.atomic():
-            client = Client.objects.create(organization=organization, name=name, created_by=by)
+            client = Client.objects.create(organization=organization, name=name, created_by=by.user)
     except IntegrityError as error:
         raise NameTakenError(
             f"{organization.name} already has a client named “{name}”. Choose another name."
@@ -65,28 +64,27 @@ def create_client(
     allow_lists.write_addresses(client, allowed, by=by)
     event = audit.record(
         audit.Action.CLIENT_CREATED,
+        by,
         organization=organization,
-        user=by,
         client=client,
-        request=request,
         name=name,
         addresses=allowed,
     )
     notices.announce(notices.Kind.CLIENT_CREATED, client, event=event, addresses=allowed)
-    secret, _ = _issue(client, by=by, request=request)
+    secret, _ = _issue(client, by=by)
     return client, secret
 
 
 @transaction.atomic
-def issue_secret(client: Client, *, by: User | None, request: HttpRequest | None = None) -> str:
+def issue_secret(client: Client, *, by: Actor) -> str:
     """Return one more secret for `client`, valid for 90 days. Raises TwoSecretsError and ClientRevokedError."""
     client = Client.objects.locked(client)
-    secret, event = _issue(client, by=by, request=request)
+    secret, event = _issue(client, by=by)
     notices.announce(notices.Kind.SECRET_CREATED, client, event=event, hint=secret[-HINT_LENGTH:])
     return secret
 
 
-def write_secret(client: Client, *, by: User | None) -> tuple[str, ClientSecret]:
+def write_secret(client: Client, *, by: Actor) -> tuple[str, ClientSecret]:
     """Return a new secret in a free slot; only its digest is stored. The caller locks the client and writes the event.
 
     Raises TwoSecretsError.
@@ -104,21 +102,20 @@ def write_secret(client: Client, *, by: User | None) -> tuple[str, ClientSecret]
         digest=secret_digest(secret),
         hint=secret[-HINT_LENGTH:],
         created_at=now,
-        created_by=by,
+        created_by=by.user,
         expires_at=now + SECRET_LIFETIME,
     )
     return secret, row
 
 
-def _issue(client: Client, *, by: User | None, request: HttpRequest | None) -> tuple[str, AuditEvent]:
+def _issue(client: Client, *, by: Actor) -> tuple[str, AuditEvent]:
     before = revocation.described(client.secrets.live())
     secret, row = write_secret(client, by=by)
     event = audit.record(
         audit.Action.SECRET_CREATED,
+        by,
         organization=client.organization,
-        user=by,
         client=client,
-        request=request,
         hint=row.hint,
         before=before,
         after=revocation.described(client.secrets.live()),

@@ -1,12 +1,12 @@
 """Functions that add and revoke a client's public keys. Each is one transaction with its audit events."""
 
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
 from django.utils import timezone
 
 from credentials.access import gate
+from credentials.actor import Actor
 from credentials.clients import jwks, keys
-from credentials.models import KEYS_AT_MOST, AccessToken, Client, ClientKey, ClientKeySet, User
+from credentials.models import KEYS_AT_MOST, AccessToken, Client, ClientKey, ClientKeySet
 from credentials.trail import audit
 
 
@@ -29,7 +29,12 @@ def policy_for(client: Client) -> jwks.Policy:
 
 @transaction.atomic
 def add_keys(
-    client: Client, pasted: str, *, name: str, kid: str = "", by: User | None, request: HttpRequest | None = None
+    client: Client,
+    pasted: str,
+    *,
+    name: str,
+    kid: str = "",
+    by: Actor,
 ) -> list[ClientKey]:
     """Add the public keys of a JWK, a JWK Set or PEM text (which has no `kid` of its own) to a client.
 
@@ -42,11 +47,11 @@ def add_keys(
         raise TooManyKeysError(
             f"The client has too many keys: at most {KEYS_AT_MOST} are allowed. Revoke keys that you no longer use."
         )
-    return [_add(client, key, name=name, by=by, request=request) for key in given]
+    return [_add(client, key, name=name, by=by) for key in given]
 
 
 @transaction.atomic
-def revoke_key(key: ClientKey, *, by: User | None, request: HttpRequest | None = None) -> bool:
+def revoke_key(key: ClientKey, *, by: Actor) -> bool:
     """Revoke a key and its tokens. Return False, and change nothing, if it was already revoked."""
     client, now = Client.objects.locked(key.client), timezone.now()
     if not client.keys.live().filter(pk=key.pk).update(revoked_at=now):
@@ -54,10 +59,9 @@ def revoke_key(key: ClientKey, *, by: User | None, request: HttpRequest | None =
     AccessToken.objects.filter(key=key).revoke(now)
     audit.record(
         audit.Action.KEY_REVOKED,
+        by,
         organization=client.organization,
-        user=by,
         client=client,
-        request=request,
         name=key.name,
         kid=key.kid,
     )
@@ -65,7 +69,7 @@ def revoke_key(key: ClientKey, *, by: User | None, request: HttpRequest | None =
 
 
 @transaction.atomic
-def set_key_set_url(client: Client, url: str, *, by: User | None, request: HttpRequest | None = None) -> bool:
+def set_key_set_url(client: Client, url: str, *, by: Actor) -> bool:
     """Set the URL from which a client's keys are fetched; an empty `url` means none. Return False if it is already set.
 
     Tokens that were issued for keys of the old URL end. Raises UrlRefusedError and ClientRevokedError. The URL is not
@@ -82,20 +86,19 @@ def set_key_set_url(client: Client, url: str, *, by: User | None, request: HttpR
         ClientKeySet.objects.filter(pk=before.pk).update(revoked_at=now)
         AccessToken.objects.filter(key_set=before).revoke(now)
     if url:
-        ClientKeySet.objects.create(client=client, url=url, created_by=by)
+        ClientKeySet.objects.create(client=client, url=url, created_by=by.user)
     audit.record(
         audit.Action.KEY_SET_URL_CHANGED,
+        by,
         organization=client.organization,
-        user=by,
         client=client,
-        request=request,
         before=before.url if before else "",
         after=url,
     )
     return True
 
 
-def _add(client: Client, key: keys.PublicKey, *, name: str, by: User | None, request: HttpRequest | None) -> ClientKey:
+def _add(client: Client, key: keys.PublicKey, *, name: str, by: Actor) -> ClientKey:
     try:
         with transaction.atomic():
             row = ClientKey.objects.create(
@@ -106,7 +109,7 @@ def _add(client: Client, key: keys.PublicKey, *, name: str, by: User | None, req
                 bits=key.bits,
                 jwk=key.jwk,
                 thumbprint=key.thumbprint,
-                created_by=by,
+                created_by=by.user,
             )
     except IntegrityError as error:
         raise KidTakenError(
@@ -114,10 +117,9 @@ def _add(client: Client, key: keys.PublicKey, *, name: str, by: User | None, req
         ) from error
     audit.record(
         audit.Action.KEY_ADDED,
+        by,
         organization=client.organization,
-        user=by,
         client=client,
-        request=request,
         name=name,
         kid=key.kid,
         algorithm=key.algorithm,

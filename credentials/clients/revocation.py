@@ -8,17 +8,17 @@ import datetime as dt
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest
 from django.utils import timezone
 
 from credentials import notices
-from credentials.models import AccessToken, Client, ClientSecret, Organization, User
+from credentials.actor import Actor
+from credentials.models import AccessToken, Client, ClientSecret, Organization
 from credentials.models.client import ClientSecretQuerySet
 from credentials.trail import audit
 
 
 @transaction.atomic
-def revoke_secret(secret: ClientSecret, *, by: User | None, request: HttpRequest | None = None) -> bool:
+def revoke_secret(secret: ClientSecret, *, by: Actor) -> bool:
     """Revoke a secret and its tokens. Return False, and change nothing, if it had already ended."""
     client = Client.objects.locked(secret.client)
     live = client.secrets.filter(pk=secret.pk).live()
@@ -27,10 +27,9 @@ def revoke_secret(secret: ClientSecret, *, by: User | None, request: HttpRequest
         return False
     event = audit.record(
         audit.Action.SECRET_REVOKED,
+        by,
         organization=client.organization,
-        user=by,
         client=client,
-        request=request,
         hint=secret.hint,
         before=before,
     )
@@ -39,7 +38,7 @@ def revoke_secret(secret: ClientSecret, *, by: User | None, request: HttpRequest
 
 
 @transaction.atomic
-def revoke_client(client: Client, *, by: User | None, request: HttpRequest | None = None) -> bool:
+def revoke_client(client: Client, *, by: Actor) -> bool:
     """Revoke a client with its secrets and tokens. Return False, and change nothing, if it was already revoked."""
     now = timezone.now()
     if not Client.objects.live().filter(pk=client.pk).update(revoked_at=now):
@@ -50,10 +49,9 @@ def revoke_client(client: Client, *, by: User | None, request: HttpRequest | Non
     AccessToken.objects.filter(application=client).revoke(now)
     event = audit.record(
         audit.Action.CLIENT_REVOKED,
+        by,
         organization=client.organization,
-        user=by,
         client=client,
-        request=request,
         name=client.name,
         before=before,
     )
@@ -62,9 +60,7 @@ def revoke_client(client: Client, *, by: User | None, request: HttpRequest | Non
 
 
 @transaction.atomic
-def revoke_everything(
-    organization: Organization, *, by: User | None, reason: str, request: HttpRequest | None = None
-) -> list[Client]:
+def revoke_everything(organization: Organization, *, by: Actor, reason: str) -> list[Client]:
     """Revoke all clients of an organization with their secrets and tokens. Return those that were live.
 
     If there are none, nothing changes.
@@ -72,14 +68,13 @@ def revoke_everything(
     ended = [
         client
         for client in Client.objects.for_organization(organization).live().select_related("organization").order_by("pk")
-        if revoke_client(client, by=by, request=request)
+        if revoke_client(client, by=by)
     ]
     if ended:
         audit.record(
             audit.Action.ORGANIZATION_REVOKED,
+            by,
             organization=organization,
-            user=by,
-            request=request,
             reason=reason,
             clients=[client.name for client in ended],
         )

@@ -4,12 +4,12 @@ import datetime as dt
 
 from django.db import models, transaction
 from django.db.models.functions import Least
-from django.http import HttpRequest
 from django.utils import timezone
 
 from credentials import notices
+from credentials.actor import Actor
 from credentials.clients import issuing, revocation
-from credentials.models import SECRETS_AT_MOST, Client, User
+from credentials.models import SECRETS_AT_MOST, Client
 from credentials.trail import audit
 
 
@@ -26,7 +26,7 @@ class Overlap(models.IntegerChoices):
 
 
 @transaction.atomic
-def rotate_secret(client: Client, *, overlap: Overlap, by: User | None, request: HttpRequest | None = None) -> str:
+def rotate_secret(client: Client, *, overlap: Overlap, by: Actor) -> str:
     """Return a new secret. The old one ends after `overlap`. Without one, every older secret and its tokens end now.
 
     Raises ClientRevokedError, and TwoSecretsError if there are already two secrets and neither ends now.
@@ -44,10 +44,9 @@ def rotate_secret(client: Client, *, overlap: Overlap, by: User | None, request:
     secret, row = issuing.write_secret(client, by=by)
     event = audit.record(
         audit.Action.SECRET_ROTATED,
+        by,
         organization=client.organization,
-        user=by,
         client=client,
-        request=request,
         hint=row.hint,
         overlap_hours=overlap.value,
         before=before,

@@ -2,6 +2,7 @@
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from credentials.actor import Actor
 from credentials.models import Client, Organization, User
 
 
@@ -24,6 +25,10 @@ class OperatorCommand(BaseCommand):
                 "administration. Create the first one with “manage.py create_operator”."
             )
         return found
+
+    def actor(self, email: str) -> Actor:
+        """Return the operator who runs this command."""
+        return Actor.of_command(type(self).__module__.rpartition(".")[2], self.operator(email))
 
     def organization(self, entity_id: str) -> Organization:
         found = Organization.objects.filter(entity_id=entity_id).first()

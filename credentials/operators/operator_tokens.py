@@ -3,10 +3,12 @@
 import datetime as dt
 import hashlib
 import secrets
+from typing import cast
 
 from django.db import transaction
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.models import OPERATOR_TOKEN_LIFETIME, OperatorToken, User
 from credentials.trail import audit
 
@@ -19,12 +21,12 @@ USE_IS_NOTED_EVERY = dt.timedelta(minutes=1)
 
 
 @transaction.atomic
-def create_token(operator: User, *, name: str) -> str:
-    """Return a new token for an operator, valid for 90 days. Only its digest is stored."""
+def create_token(*, name: str, by: Actor) -> str:
+    """Return a new token for the operator who acts, valid for 90 days. Only its digest is stored."""
     token = PREFIX + secrets.token_hex(BYTES)
     now = timezone.now()
     made = OperatorToken.objects.create(
-        user=operator,
+        user=cast("User", by.user),
         name=name,
         digest=_digest(token),
         hint=token[-HINT_LENGTH:],
@@ -33,8 +35,8 @@ def create_token(operator: User, *, name: str) -> str:
     )
     audit.record(
         audit.Action.OPERATOR_TOKEN_CREATED,
+        by,
         organization=None,
-        user=operator,
         name=name,
         hint=made.hint,
         expires_at=made.expires_at.replace(microsecond=0),
@@ -43,11 +45,11 @@ def create_token(operator: User, *, name: str) -> str:
 
 
 @transaction.atomic
-def revoke_token(token: OperatorToken, *, by: User) -> bool:
+def revoke_token(token: OperatorToken, *, by: Actor) -> bool:
     """Revoke a token from the next call on. Return False if it was already revoked."""
     if not OperatorToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
         return False
-    audit.record(audit.Action.OPERATOR_TOKEN_REVOKED, organization=None, user=by, name=token.name, hint=token.hint)
+    audit.record(audit.Action.OPERATOR_TOKEN_REVOKED, by, organization=None, name=token.name, hint=token.hint)
     return True
 
 

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from credentials.access import limits, schemes
 from credentials.access.reasons import Reason
 from credentials.access.throttles import TooManyCallsError
+from credentials.actor import Actor
 from credentials.models import OperatorToken, User
 from credentials.operators import operator_tokens
 from credentials.trail import audit, refusals
@@ -58,7 +59,7 @@ def _write_down(request: Request) -> None:
             audit.Action.REQUEST_REFUSED,
             client_id="",
             client=None,
-            request=request._request,  # noqa: SLF001  # the way DRF offers
+            by=Actor.of_client(None, request._request),  # noqa: SLF001  # the way DRF offers
             reason=Reason.INVALID_OPERATOR_TOKEN,
             path=request.path,
         )

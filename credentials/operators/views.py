@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, cast
 
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions, serializers
@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
+from credentials.actor import Actor
 from credentials.clients import allow_lists, issuing, revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import Client, ClientRevokedError, ClientSecret, Organization, User
@@ -76,12 +77,9 @@ class OperatorView(APIView):
     renderer_classes = (JSONRenderer,)
 
     @property
-    def operator(self) -> User:
-        return cast("User", self.request.user)
-
-    @property
-    def plain_request(self) -> HttpRequest:
-        return self.request._request  # noqa: SLF001  # the way DRF offers
+    def actor(self) -> Actor:
+        """Return the operator. REST framework knows who that is, and Django's request has the IP address."""
+        return Actor.of_user(cast("User", self.request.user), self.request._request)  # noqa: SLF001
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
         return answer
@@ -105,8 +103,7 @@ class OrganizationsView(OperatorView):
             name=wanted["name"],
             program_code=wanted["program"],
             is_sandbox=wanted["is_sandbox"],
-            by=self.operator,
-            request=self.plain_request,
+            by=self.actor,
         )
         return Response(organization_facts(made), status=201)
 
@@ -127,7 +124,7 @@ class StateView(OperatorView):
     def put(self, request: Request, entity_id: str) -> Response:
         organization, wanted = _organization(entity_id), NewState(data=request.data)
         wanted.is_valid(raise_exception=True)
-        organizations.set_state(organization, wanted.state(), by=self.operator, request=self.plain_request)
+        organizations.set_state(organization, wanted.state(), by=self.actor)
         return Response(organization_facts(organization))
 
 
@@ -136,9 +133,7 @@ class OrganizationRevocationView(OperatorView):
 
     def post(self, request: Request, entity_id: str) -> Response:
         organization, wanted = _organization(entity_id), _valid(ReasonGiven(data=request.data))
-        ended = revocation.revoke_everything(
-            organization, by=self.operator, reason=wanted["reason"], request=self.plain_request
-        )
+        ended = revocation.revoke_everything(organization, by=self.actor, reason=wanted["reason"])
         return Response({"revoked": [client.client_id for client in ended]})
 
 
@@ -152,8 +147,7 @@ class ClientsView(OperatorView):
             organization=organization,
             name=wanted["name"],
             addresses=wanted["addresses"],
-            by=self.operator,
-            request=self.plain_request,
+            by=self.actor,
         )
         return Response({**client_facts(_client(client.client_id)), "client_secret": secret}, status=201)
 
@@ -163,9 +157,7 @@ class InvitationsView(OperatorView):
 
     def post(self, request: Request, entity_id: str) -> Response:
         organization, wanted = _organization(entity_id), _valid(NewInvitation(data=request.data))
-        invited = invitations.invite(
-            organization, **wanted, by=self.operator, as_operator=True, request=self.plain_request
-        )
+        invited = invitations.invite(organization, **wanted, by=self.actor, as_operator=True)
         return Response(invitation_facts(invited), status=201)
 
 
@@ -181,7 +173,7 @@ class AddressesView(OperatorView):
 
     def put(self, request: Request, client_id: str) -> Response:
         client, wanted = _client(client_id), _valid(Addresses(data=request.data))
-        allow_lists.set_addresses(client, wanted["addresses"], by=self.operator, request=self.plain_request)
+        allow_lists.set_addresses(client, wanted["addresses"], by=self.actor)
         return Response(client_facts(_client(client_id)))
 
 
@@ -192,7 +184,7 @@ class SecretView(OperatorView):
     def post(self, request: Request, client_id: str) -> Response:
         client, wanted = _client(client_id), _valid(Rotation(data=request.data))
         overlap = Overlap(wanted["overlap_hours"])
-        secret = rotation.rotate_secret(client, overlap=overlap, by=self.operator, request=self.plain_request)
+        secret = rotation.rotate_secret(client, overlap=overlap, by=self.actor)
         return Response({**client_facts(_client(client_id)), "client_secret": secret}, status=201)
 
 
@@ -200,7 +192,7 @@ class ClientRevocationView(OperatorView):
     """POST /admin-api/clients/{client_id}/revocation."""
 
     def post(self, request: Request, client_id: str) -> Response:  # noqa: ARG002  # DRF's signature
-        revocation.revoke_client(_client(client_id), by=self.operator, request=self.plain_request)
+        revocation.revoke_client(_client(client_id), by=self.actor)
         return Response(client_facts(_client(client_id)))
 
 

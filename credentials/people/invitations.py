@@ -4,6 +4,7 @@ The link in the email contains the invitation's ID and nonce, signed with SECRET
 written and isn't stored, so the database alone isn't enough to accept. See docs/decisions/0016.
 """
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
@@ -21,10 +21,11 @@ from django.views.decorators.debug import sensitive_variables
 from credentials import notices, outbox
 from credentials.access import limits
 from credentials.access.reasons import Reason
+from credentials.actor import Actor
 from credentials.isolation import isolated
 from credentials.models import INVITATION_LIFETIME, AuditEvent, Invitation, Membership, Organization, Role, User
 from credentials.models.invitation import InvitationQuerySet, new_nonce
-from credentials.people.team_rules import TeamRefusedError, checked_role, enter
+from credentials.people.team_rules import TeamRefusedError, checked_role, enter, locked_organization
 from credentials.trail import audit
 
 SALT = "credentials.invitations"
@@ -104,14 +105,13 @@ def found(key: Key | None) -> Invitation:
     return invitation
 
 
-def write_down_refusal(invitation: Invitation, *, reason: Reason, user: User | None, request: HttpRequest) -> None:
+def write_down_refusal(invitation: Invitation, *, reason: Reason, by: Actor) -> None:
     """Record that a genuine link was refused, once per reason in a window of time."""
     if limits.spend([limits.Budget(f"invitation.refused:{invitation.pk}:{reason}", 1)]) is None:
         audit.record(
             audit.Action.INVITATION_REFUSED,
+            by,
             organization=invitation.organization,
-            user=user,
-            request=request,
             reason=reason,
             invitation=invitation.pk,
         )
@@ -127,9 +127,8 @@ def invite(
     email: str,
     name: str = "",
     role: str,
-    by: User | None,
+    by: Actor,
     as_operator: bool = False,
-    request: HttpRequest | None = None,
 ) -> Invitation:
     """Invite someone, for 48 hours. A worker sends the email: see `send_due`.
 
@@ -148,20 +147,23 @@ def invite(
                 email=email,
                 name=" ".join(name.split()),
                 role=known_role,
-                invited_by=by,
+                invited_by=by.user,
                 expires_at=timezone.now() + INVITATION_LIFETIME,
             )
     except IntegrityError as error:
         raise AlreadyInvitedError(
             f"{email} is already invited. Send that invitation again, or withdraw it first."
         ) from error
-    _record(audit.Action.INVITATION_SENT, invitation, by=by, request=request, email=email, role=known_role.label)
+    _record(audit.Action.INVITATION_SENT, invitation, by=by, email=email, role=known_role.label)
     return invitation
 
 
 @transaction.atomic
 def resend(
-    invitation: Invitation, *, by: User | None, as_operator: bool = False, request: HttpRequest | None = None
+    invitation: Invitation,
+    *,
+    by: Actor,
+    as_operator: bool = False,
 ) -> Invitation:
     """Send an open invitation again, for another 48 hours. The previous link is no longer valid.
 
@@ -177,7 +179,7 @@ def resend(
         return invitation
     _spend(organization)
     invitation.nonce = new_nonce()
-    invitation.invited_by = by
+    invitation.invited_by = by.user
     invitation.expires_at = timezone.now() + INVITATION_LIFETIME
     invitation.sent_at, invitation.last_error = None, ""
     invitation.attempts, invitation.next_attempt_at = 0, timezone.now()
@@ -187,20 +189,23 @@ def resend(
             *("sent_at", "last_error", "attempts", "next_attempt_at"),
         ]
     )
-    _record(audit.Action.INVITATION_SENT_AGAIN, invitation, by=by, request=request, email=invitation.email)
+    _record(audit.Action.INVITATION_SENT_AGAIN, invitation, by=by, email=invitation.email)
     return invitation
 
 
 @transaction.atomic
 def withdraw(
-    invitation: Invitation, *, by: User | None, as_operator: bool = False, request: HttpRequest | None = None
+    invitation: Invitation,
+    *,
+    by: Actor,
+    as_operator: bool = False,
 ) -> bool:
     """Make its link invalid. Return False if it wasn't open, so nothing changed. Raises NotManagingError."""
     enter(invitation.organization, by=by, as_operator=as_operator)
     invitation = _locked(invitation)
     if not invitation.is_open:
         return False
-    withdraw_locked(invitation, by=by, request=request)
+    withdraw_locked(invitation, by=by)
     return True
 
 
@@ -216,19 +221,19 @@ def forget_expired() -> None:
 @transaction.atomic
 def _forget(invitation_id: int, long_ago: dt.datetime) -> None:
     expired = _whole().get(pk=invitation_id)
-    enter(expired.organization, by=None, as_operator=True)
+    locked_organization(expired.organization)
     invitation = _locked(expired)
     if invitation.is_open and invitation.expires_at < long_ago:
-        withdraw_locked(invitation, by=None, request=None)
+        withdraw_locked(invitation, by=Actor.of_command("forget_expired_invitations"))
 
 
-def withdraw_locked(invitation: Invitation, *, by: User | None, request: HttpRequest | None) -> None:
+def withdraw_locked(invitation: Invitation, *, by: Actor) -> None:
     """Withdraw an invitation. The caller has locked the organization."""
     email = invitation.email
     invitation.email = invitation.name = ""
-    invitation.withdrawn_at, invitation.withdrawn_by = timezone.now(), by
+    invitation.withdrawn_at, invitation.withdrawn_by = timezone.now(), by.user
     invitation.save(update_fields=["email", "name", "withdrawn_at", "withdrawn_by"])
-    _record(audit.Action.INVITATION_WITHDRAWN, invitation, by=by, request=request, email=email)
+    _record(audit.Action.INVITATION_WITHDRAWN, invitation, by=by, email=email)
 
 
 def checked_email(email: str) -> str:
@@ -247,23 +252,26 @@ def checked_email(email: str) -> str:
 
 
 @transaction.atomic
-def accept(key: Key, *, user: User, request: HttpRequest | None = None) -> Membership:
+def accept(key: Key, *, user: User, by: Actor) -> Membership:
     """Add the invited user to the team. Raises InvitationOverError."""
     invitation = _to_be_accepted(key)
     if not invitation.is_for(user.email) or not user.is_active:
         raise InvitationOverError(Reason.INVITATION_ANOTHER_PERSON, invitation)
-    return _join(invitation, user, request)
+    return _join(invitation, user, by)
 
 
 @transaction.atomic
 @sensitive_variables("password")
-def accept_as_new_person(key: Key, *, name: str, password: str, request: HttpRequest | None = None) -> Membership:
-    """Create a user with the invited email address and add them to the team. Raises InvitationOverError."""
+def accept_as_new_person(key: Key, *, name: str, password: str, by: Actor) -> Membership:
+    """Create a user with the invited email address and add them to the team. Raises InvitationOverError.
+
+    From then on, that user is who acts.
+    """
     invitation = _to_be_accepted(key)
     if User.objects.filter(email__iexact=invitation.email).exists():
         raise InvitationOverError(Reason.INVITATION_ANOTHER_PERSON, invitation)
     user = User.objects.create_user(invitation.email, password, name=" ".join(name.split()))
-    return _join(invitation, user, request)
+    return _join(invitation, user, dataclasses.replace(by, user=user))
 
 
 @transaction.atomic
@@ -304,7 +312,7 @@ def _locked(invitation: Invitation) -> Invitation:
 
 def _to_be_accepted(key: Key) -> Invitation:
     """Return the invitation, locked with its organization."""
-    organization = enter(found(key).organization, by=None, as_operator=True)
+    organization = locked_organization(found(key).organization)
     Invitation.objects.select_for_update().get(pk=key.invitation)
     invitation = found(key)
     if invitation.has_expired:
@@ -314,7 +322,7 @@ def _to_be_accepted(key: Key) -> Invitation:
     return invitation
 
 
-def _join(invitation: Invitation, user: User, request: HttpRequest | None) -> Membership:
+def _join(invitation: Invitation, user: User, by: Actor) -> Membership:
     invitation.email = invitation.name = ""
     invitation.accepted_at, invitation.accepted_by = timezone.now(), user
     invitation.save(update_fields=["email", "name", "accepted_at", "accepted_by"])
@@ -324,8 +332,7 @@ def _join(invitation: Invitation, user: User, request: HttpRequest | None) -> Me
     event = _record(
         audit.Action.INVITATION_ACCEPTED,
         invitation,
-        by=user,
-        request=request,
+        by=by,
         email=user.email,
         role=Role(membership.role).label,
         takes_responsibility=True,
@@ -343,14 +350,11 @@ def _spend(organization: Organization) -> None:
         )
 
 
-def _record(
-    action: audit.Action, invitation: Invitation, *, by: User | None, request: HttpRequest | None, **detail: Any
-) -> AuditEvent:
+def _record(action: audit.Action, invitation: Invitation, *, by: Actor, **detail: Any) -> AuditEvent:
     return audit.record(
         action,
+        by,
         organization=invitation.organization,
-        user=by,
-        request=request,
         invitation=invitation.pk,
         **detail,
     )

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
 from django.utils import timezone
 
 from credentials import programs
-from credentials.models import Organization, User
+from credentials.actor import Actor
+from credentials.models import Organization
 from credentials.programs import PROGRAMS, Program
 from credentials.trail import audit
 
@@ -53,8 +53,7 @@ def create_organization(
     name: str,
     program_code: str,
     is_sandbox: bool = False,
-    by: User | None,
-    request: HttpRequest | None = None,
+    by: Actor,
 ) -> Organization:
     """Return a new organization, active and without team members. Raises OrganizationRefusedError."""
     program = _program_with(entity_id, program_code)
@@ -69,9 +68,8 @@ def create_organization(
     _save(organization)
     audit.record(
         audit.Action.ORGANIZATION_CREATED,
+        by,
         organization=organization,
-        user=by,
-        request=request,
         after={"entity_id": entity_id, "name": name, "program": program_code, "is_sandbox": is_sandbox},
     )
     return organization
@@ -83,8 +81,7 @@ def set_program(
     *,
     entity_id: str,
     program_code: str,
-    by: User | None,
-    request: HttpRequest | None = None,
+    by: Actor,
 ) -> bool:
     """Set the program and the entity ID, which count from the next request on. Return False if they are the same.
 
@@ -99,9 +96,8 @@ def set_program(
     _save(organization, update_fields=["entity_id", "program_code", "code_before"])
     audit.record(
         audit.Action.ORGANIZATION_PROGRAM_CHANGED,
+        by,
         organization=organization,
-        user=by,
-        request=request,
         before={"entity_id": known.entity_id, "program": known.program.code if known.program else ""},
         after={"entity_id": entity_id, "program": program.code},
     )
@@ -132,7 +128,10 @@ def _save(organization: Organization, **options: Any) -> None:
 
 @transaction.atomic
 def set_state(
-    organization: Organization, state: OrganizationState, *, by: User | None, request: HttpRequest | None = None
+    organization: Organization,
+    state: OrganizationState,
+    *,
+    by: Actor,
 ) -> bool:
     """Set what an organization can get, from the next request on. Return False if it is already so.
 
@@ -165,9 +164,8 @@ def set_state(
     )
     audit.record(
         audit.Action.ORGANIZATION_STATE_CHANGED,
+        by,
         organization=organization,
-        user=by,
-        request=request,
         before=_described(before),
         after=_described(state),
     )

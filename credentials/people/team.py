@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest
 
 from credentials import notices
 from credentials.access import limits
+from credentials.actor import Actor
 from credentials.clients import key_registration, revocation
 from credentials.models import (
     Client,
@@ -75,9 +75,8 @@ def change_role(
     membership: Membership,
     role: str,
     *,
-    by: User | None,
+    by: Actor,
     as_operator: bool = False,
-    request: HttpRequest | None = None,
 ) -> bool:
     """Change a team member's role. Return False if it is already so.
 
@@ -94,9 +93,8 @@ def change_role(
     membership.save(update_fields=["role"])
     audit.record(
         audit.Action.MEMBER_ROLE_CHANGED,
+        by,
         organization=organization,
-        user=by,
-        request=request,
         member=membership.user.email,
         before=Role(before).label,
         after=wanted.label,
@@ -109,9 +107,8 @@ def remove(
     membership: Membership,
     *,
     revoke: bool,
-    by: User | None,
+    by: Actor,
     as_operator: bool = False,
-    request: HttpRequest | None = None,
 ) -> Made:
     """Remove a user from an organization, from the next request on. Return what the user created that was live.
 
@@ -125,14 +122,13 @@ def remove(
         check_is_not_last_manager(membership)
     made = made_by(person, organization)
     for invitation in made.invitations:
-        invitations.withdraw_locked(invitation, by=by, request=request)
+        invitations.withdraw_locked(invitation, by=by)
     if revoke:
-        _revoke(made, by=by, request=request)
+        _revoke(made, by=by)
     event = audit.record(
         audit.Action.MEMBER_REMOVED,
+        by,
         organization=organization,
-        user=by,
-        request=request,
         member=person.email,
         role=Role(membership.role).label,
         credentials_revoked=revoke,
@@ -142,34 +138,31 @@ def remove(
     return made
 
 
-def write_down_refusal(
-    refused: TeamRefusedError, organization: Organization, *, user: User, request: HttpRequest
-) -> None:
+def write_down_refusal(refused: TeamRefusedError, organization: Organization, *, by: Actor) -> None:
     """Record an attempt that the rules refuse: once in a window for each rule and user."""
     rule = type(refused).__name__
-    if limits.spend([limits.Budget(f"team.refused:{organization.pk}:{user.pk}:{rule}", 1)]) is None:
+    if limits.spend([limits.Budget(f"team.refused:{organization.pk}:{by.user and by.user.pk}:{rule}", 1)]) is None:
         audit.record(
             audit.Action.TEAM_CHANGE_REFUSED,
+            by,
             organization=organization,
-            user=user,
-            request=request,
             reason=str(refused),
         )
 
 
-def _revoke(made: Made, *, by: User | None, request: HttpRequest | None) -> None:
+def _revoke(made: Made, *, by: Actor) -> None:
     for client in made.clients:
-        revocation.revoke_client(client, by=by, request=request)
+        revocation.revoke_client(client, by=by)
     # If another user revokes a client right now, all of it has ended.
     for secret in made.secrets:
         with suppress(ClientRevokedError):
-            revocation.revoke_secret(secret, by=by, request=request)
+            revocation.revoke_secret(secret, by=by)
     for key in made.keys:
         with suppress(ClientRevokedError):
-            key_registration.revoke_key(key, by=by, request=request)
+            key_registration.revoke_key(key, by=by)
     for key_set in made.key_sets:
         with suppress(ClientRevokedError):
-            key_registration.set_key_set_url(key_set.client, "", by=by, request=request)
+            key_registration.set_key_set_url(key_set.client, "", by=by)
 
 
 def _locked(membership: Membership) -> Membership:

@@ -1,6 +1,7 @@
 """Who can change an organization's team, and what isn't allowed."""
 
-from credentials.models import Membership, Organization, Role, User
+from credentials.actor import Actor
+from credentials.models import Membership, Organization, Role
 
 
 class TeamRefusedError(ValueError):
@@ -23,17 +24,21 @@ class LastManagerError(TeamRefusedError):
     """Without this team member, no one would manage the organization's API credentials."""
 
 
-def enter(organization: Organization, *, by: User | None, as_operator: bool) -> Organization:
+def enter(organization: Organization, *, by: Actor, as_operator: bool) -> Organization:
     """Return the current organization, locked, so that team changes run one after another.
 
     A user who isn't an operator must manage its API credentials right now. Raises NotManagingError.
     """
-    found = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    found = locked_organization(organization)
     if as_operator:
         return found
-    if by is None or not Membership.objects.managing_credentials(found).filter(user=by).exists():
+    if by.user is None or not Membership.objects.managing_credentials(found).filter(user=by.user).exists():
         raise NotManagingError(f"You no longer manage API credentials for {found.name}. Nothing was changed.")
     return found
+
+
+def locked_organization(organization: Organization) -> Organization:
+    return Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
 
 
 def checked_role(role: str, organization: Organization) -> Role:
@@ -45,9 +50,9 @@ def checked_role(role: str, organization: Organization) -> Role:
     raise RoleRefusedError(f"This program doesn’t have that role. Choose one of these roles: {names}.")
 
 
-def check_is_not_own_role(membership: Membership, *, by: User | None) -> None:
+def check_is_not_own_role(membership: Membership, *, by: Actor) -> None:
     """A user who doesn't manage API credentials can't change their own role. Raises OwnRoleError."""
-    if membership.user == by and not membership.manages_credentials:
+    if membership.user == by.user and not membership.manages_credentials:
         raise OwnRoleError("You can't change your own role. Ask another team member who manages API credentials.")
 
 

@@ -25,6 +25,7 @@ from credentials.access import gate
 from credentials.access.gate import Refusal
 from credentials.access.middleware import client_address
 from credentials.access.reasons import Reason
+from credentials.actor import Actor
 from credentials.clients import jwks, keys
 from credentials.models import Client, ClientKey, ClientKeySet, SpentAssertion
 from credentials.strict_json import AmbiguousJsonError
@@ -128,7 +129,7 @@ def accepted(shown: Presented, request: HttpRequest) -> Proof | None:
         audit.Action.TOKEN_REFUSED,
         client_id=refused.client.client_id if refused.client else "",
         client=refused.client,
-        request=request,
+        by=Actor.of_client(None, request),
         reason=refused.refusal.code,
         explanation=refused.refusal.message,
         **told,

@@ -11,6 +11,7 @@ from credentials.access import gate, limits, schemes
 from credentials.access.middleware import client_address
 from credentials.access.reasons import Reason
 from credentials.access.throttles import TooManyCallsError
+from credentials.actor import Actor
 from credentials.models import AccessToken, Client
 from credentials.tokens.oauth import token_checksum
 from credentials.trail import audit, refusals
@@ -79,7 +80,7 @@ def _write_down(client: Client, reason: Reason, request: Request) -> None:
         audit.Action.REQUEST_REFUSED,
         client_id=client.client_id,
         client=client,
-        request=request._request,  # noqa: SLF001  # the way DRF offers
+        by=Actor.of_client(client, request._request),  # noqa: SLF001  # the way DRF offers
         reason=reason,
         path=request.path,
     )

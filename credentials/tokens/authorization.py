@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from credentials.access import limits, scopes
 from credentials.access.reasons import Reason
 from credentials.access.throttles import TooManyCallsError
+from credentials.actor import Actor
 from credentials.models import AccessToken, Client
 from credentials.trail import audit, refusals
 
@@ -44,7 +45,7 @@ def _write_down(client: Client, request: Request) -> None:
             audit.Action.REQUEST_REFUSED,
             client_id=client.client_id,
             client=client,
-            request=request._request,  # noqa: SLF001  # the way DRF offers
+            by=Actor.of_client(client, request._request),  # noqa: SLF001  # the way DRF offers
             reason=Reason.INSUFFICIENT_SCOPE,
             path=request.path,
             is_proven=True,

@@ -7,6 +7,7 @@ assertion (SMART Backend Services) gets SMART's.
 
 import base64
 import binascii
+import dataclasses
 import datetime as dt
 import hashlib
 import json
@@ -26,6 +27,7 @@ from oauthlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 from credentials.access import gate, limits, schemes
 from credentials.access.middleware import client_address
 from credentials.access.scopes import granted
+from credentials.actor import Actor
 from credentials.models import AccessToken, Client, ClientKey, ClientKeySet, ClientSecret
 from credentials.tokens import assertions, verification
 from credentials.trail import audit, refusals
@@ -157,6 +159,7 @@ class Validator(OAuth2Validator):
     def __init__(self, http_request: HttpRequest, assertion: assertions.Presented | None) -> None:
         super().__init__()
         self.http_request = http_request
+        self.caller = Actor.of_client(None, http_request)
         self.assertion = assertion
 
     def authenticate_client(self, request: Any, *args: Any, **kwargs: Any) -> bool:  # noqa: ARG002  # the toolkit's
@@ -168,6 +171,10 @@ class Validator(OAuth2Validator):
             self._spend(request.client)
         return is_authentic
 
+    def _acting(self, client: Client) -> Actor:
+        """Return the caller, who has shown to be this client."""
+        return dataclasses.replace(self.caller, client=client)
+
     def _spend(self, client: Client) -> None:
         """Count a call of an authenticated client. Raises TooManyRequestsError."""
         if excess := limits.spend(limits.token_calls(client)):
@@ -176,7 +183,7 @@ class Validator(OAuth2Validator):
                 excess,
                 client_id=client.client_id,
                 client=client,
-                request=self.http_request,
+                by=self.caller,
             )
             minutes = 5 if self.assertion else 20
             raise TooManyRequestsError(
@@ -191,10 +198,10 @@ class Validator(OAuth2Validator):
         if self.assertion is not None:
             return self._authenticate_by_assertion(self.assertion, request)
         credentials = _credentials(self.http_request)
-        secret = verification.by_secret(*credentials, self.http_request) if credentials else None
+        secret = verification.by_secret(*credentials, self.caller) if credentials else None
         if secret is None:
             return False
-        if refused := verification.refusal_of_secret(secret, self.http_request):
+        if refused := verification.refusal_of_secret(secret, self.caller):
             raise CredentialsRefusedError(refused, status=403 if secret.is_live else 401)
         request.client, request.bought_with, request.told = secret.client, secret, {"hint": secret.hint}
         return True
@@ -231,9 +238,8 @@ class Validator(OAuth2Validator):
         if own.revoke(timezone.now()):
             audit.record(
                 audit.Action.TOKEN_REVOKED,
+                self._acting(request.client),
                 organization=request.client.organization,
-                client=request.client,
-                request=self.http_request,
             )
 
     def client_authentication_required(self, request: Any, *args: Any, **kwargs: Any) -> bool:  # noqa: ARG002
@@ -253,9 +259,8 @@ class Validator(OAuth2Validator):
         type(request.bought_with).objects.filter(pk=request.bought_with.pk).update(last_used_at=now)
         audit.record(
             audit.Action.TOKEN_ISSUED,
+            self._acting(request.client),
             organization=request.client.organization,
-            client=request.client,
-            request=self.http_request,
             scope=token["scope"],
             **request.told,
         )

@@ -3,11 +3,11 @@
 import secrets
 
 from django.db import transaction
-from django.http import HttpRequest
 
 from credentials.access import gate, limits
-from credentials.access.middleware import client_address
+from credentials.access.addresses import UNKNOWN
 from credentials.access.reasons import Reason
+from credentials.actor import Actor
 from credentials.clients.issuing import HINT_LENGTH, secret_digest
 from credentials.clients.ssas_hashes import SECRET, SsasHash
 from credentials.models import Client, ClientSecret
@@ -18,20 +18,20 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 _LONGEST_ID = 36
 
 
-def by_secret(client_id: str, secret_text: str, request: HttpRequest) -> ClientSecret | None:
+def by_secret(client_id: str, secret_text: str, caller: Actor) -> ClientSecret | None:
     """Return the secret that authenticates the caller, live or not; None, and a record, if nothing does.
 
     An unknown client and a wrong secret take the same steps, statement by statement.
     """
     if len(client_id) > _LONGEST_ID or not client_id.isprintable():
         client_id = _NOBODY
-    address = client_address(request)
+    address = caller.address or UNKNOWN
     if found := _by_digest(client_id, secret_text):
         return found
     reason = Reason.INVALID_CLIENT
     if SECRET.fullmatch(secret_text):
         if imported := _imported(client_id, secret_text, address):
-            _keep_digest(imported, secret_text, request)
+            _keep_digest(imported, secret_text, caller)
             return imported
         # Another first use, at the same moment, may have stored the digest since we looked.
         if found := _by_digest(client_id, secret_text):
@@ -42,21 +42,21 @@ def by_secret(client_id: str, secret_text: str, request: HttpRequest) -> ClientS
         audit.Action.TOKEN_REFUSED,
         client_id=client_id,
         client=Client.objects.select_related("organization").filter(client_id=client_id).first(),
-        request=request,
+        by=caller,
         reason=reason,
     )
     return None
 
 
-def refusal_of_secret(secret: ClientSecret, request: HttpRequest) -> gate.Refusal | None:
+def refusal_of_secret(secret: ClientSecret, caller: Actor) -> gate.Refusal | None:
     """Return why a secret that is right gives this caller no access, and record it; None if it does."""
-    refused = gate.secret_refusal(secret) or gate.refusal(secret.client, client_address(request))
+    refused = gate.secret_refusal(secret) or gate.refusal(secret.client, caller.address or UNKNOWN)
     if refused:
         refusals.record(
             audit.Action.TOKEN_REFUSED,
             client_id=secret.client.client_id,
             client=secret.client,
-            request=request,
+            by=caller,
             reason=refused.code,
             hint=secret.hint,
         )
@@ -100,7 +100,7 @@ def _was_not_tried(client_id: str, address: str) -> bool:
 
 
 @transaction.atomic
-def _keep_digest(secret: ClientSecret, secret_text: str, request: HttpRequest) -> None:
+def _keep_digest(secret: ClientSecret, secret_text: str, caller: Actor) -> None:
     """Replace the slow hash with the fast one. If several first uses come at once, one of them does it."""
     # Lock the client first, as everywhere: see ClientQuerySet.locked.
     Client.objects.select_for_update(no_key=True).get(pk=secret.client.pk)
@@ -111,9 +111,9 @@ def _keep_digest(secret: ClientSecret, secret_text: str, request: HttpRequest) -
     ):
         audit.record(
             audit.Action.SECRET_REHASHED,
+            caller,
             organization=secret.client.organization,
             client=secret.client,
-            request=request,
             hint=secret.hint,
             before={"hash": "PBKDF2-HMAC-SHA512"},
             after={"hash": "SHA-256"},

@@ -5,9 +5,8 @@ import enum
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest
 
-from credentials.access.middleware import client_address, request_id
+from credentials.actor import Actor
 from credentials.models import AuditEvent, Client, Membership, Organization, User
 
 
@@ -78,28 +77,30 @@ _TIME = "time"
 
 def record(
     action: Action,
+    by: Actor,
+    /,
     *,
     organization: Organization | None,
-    user: User | None = None,
     client: Client | None = None,
-    request: HttpRequest | None = None,
-    address: str | None = None,
     **detail: Any,
 ) -> AuditEvent:
     """Write an event. Call it inside the transaction of the action, so that neither exists without the other.
 
-    `detail` is JSON that can also have times. It has no secret and no MBI. For a change it has `before` and `after`.
+    `client` is the one that the event is about, if that isn't the actor itself. `detail` is JSON that can also have
+    times. It has no secret and no MBI. For a change it has `before` and `after`.
     """
     types: dict[str, str] = {}
+    if by.command:
+        detail = {**detail, "command": by.command}
     plain = _plain(detail, "", types)
     return AuditEvent.objects.create(
         action=action,
         outcome=AuditEvent.Outcome.DENIED if action in DENIALS else AuditEvent.Outcome.DONE,
         organization=organization,
-        user=user,
-        client=client,
-        address=client_address(request) if request else address,
-        request_id=request_id(request) if request else "",
+        user=by.user,
+        client=client or by.client,
+        address=by.address,
+        request_id=by.request_id,
         detail=plain,
         types=types,
     )
@@ -115,13 +116,11 @@ def detail_of(event: AuditEvent) -> dict[str, Any]:
 
 
 @transaction.atomic
-def record_about_person(
-    action: Action, person: User, /, *, user: User | None, request: HttpRequest | None, **detail: Any
-) -> None:
+def record_about_person(action: Action, person: User, by: Actor, /, **detail: Any) -> None:
     """Record an action on a user's account: once for each organization of the user, or once without any."""
     organizations: list[Organization | None] = [each.organization for each in Membership.objects.of_user(person)]
     for organization in organizations or [None]:
-        record(action, organization=organization, user=user, request=request, **detail)
+        record(action, by, organization=organization, **detail)
 
 
 def _plain(value: Any, place: str, types: dict[str, str]) -> Any:

@@ -10,12 +10,12 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.http import HttpRequest
 from django.utils import timezone
 
 from credentials.access import limits
-from credentials.access.middleware import client_address
+from credentials.access.addresses import UNKNOWN
 from credentials.access.reasons import Reason
+from credentials.actor import Actor
 from credentials.isolation import isolated
 from credentials.models import AuditEvent, Client, RefusedCalls
 from credentials.trail import audit
@@ -29,7 +29,7 @@ def record(
     *,
     client_id: str,
     client: Client | None,
-    request: HttpRequest,
+    by: Actor,
     reason: Reason,
     is_proven: bool = False,
     **detail: Any,
@@ -40,14 +40,14 @@ def record(
     whether or not the client exists, so that the time reveals nothing. Raises LimitReachedError if too many were
     refused; the first of these is still recorded.
     """
-    if excess := limits.spend(limits.failures(client_id or None, client_address(request), is_proven=is_proven)):
-        record_excess(action, excess, client_id=client_id, client=client, request=request)
+    if excess := limits.spend(limits.failures(client_id or None, by.address or UNKNOWN, is_proven=is_proven)):
+        record_excess(action, excess, client_id=client_id, client=client, by=by)
         raise limits.LimitReachedError(excess)
-    _count(action, client_id=client_id, client=client, request=request, reason=reason, **detail)
+    _count(action, client_id=client_id, client=client, by=by, reason=reason, **detail)
 
 
 def record_excess(
-    action: audit.Action, excess: limits.Excess, *, client_id: str, client: Client | None, request: HttpRequest
+    action: audit.Action, excess: limits.Excess, *, client_id: str, client: Client | None, by: Actor
 ) -> None:
     """Record, once in a window, that calls are now turned away without being counted."""
     if excess.is_first:
@@ -56,7 +56,7 @@ def record_excess(
             action,
             client_id=client_id,
             client=client,
-            request=request,
+            by=by,
             reason=Reason.TOO_MANY_CALLS,
             until=until.replace(microsecond=0),
         )
@@ -73,9 +73,9 @@ def write_down_past_minutes() -> int:
 
 @transaction.atomic
 def _count(
-    action: audit.Action, *, client_id: str, client: Client | None, request: HttpRequest, reason: Reason, **detail: Any
+    action: audit.Action, *, client_id: str, client: Client | None, by: Actor, reason: Reason, **detail: Any
 ) -> None:
-    now, address = timezone.now(), client_address(request)
+    now, address = timezone.now(), by.address or UNKNOWN
     same = RefusedCalls.objects.filter(
         client=client, action=action, reason=reason, minute=now.replace(second=0, microsecond=0)
     )
@@ -90,9 +90,9 @@ def _count(
     if is_first:
         audit.record(
             action,
+            by,
             organization=client.organization if client else None,
             client=client,
-            request=request,
             reason=reason,
             **detail,
         )
@@ -119,9 +119,9 @@ def _write_down(row_id: int) -> bool:
 def _write_event(row: RefusedCalls) -> AuditEvent:
     return audit.record(
         audit.Action(row.action),
+        Actor(address=row.address),
         organization=row.client.organization if row.client else None,
         client=row.client,
-        address=row.address,
         reason=row.reason,
         more=row.count - 1,
         minute=row.minute,

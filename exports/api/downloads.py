@@ -13,7 +13,7 @@ from django.utils.http import content_disposition_header
 from isal import igzip
 
 from credentials import database
-from credentials.models import Client, User
+from credentials.actor import Actor
 from credentials.trail import audit
 from exports import storage
 from exports.api import outcomes
@@ -53,7 +53,7 @@ class NotAcceptableError(ValueError):
     """The client accepts neither gzip nor identity."""
 
 
-def respond(request: HttpRequest, file: OutputFile, *, by: Client | User, saved_as: str = "") -> HttpResponseBase:
+def respond(request: HttpRequest, file: OutputFile, *, by: Actor, saved_as: str = "") -> HttpResponseBase:
     """Return a response with the file's NDJSON: 200, 206, 302, 304, 406, 412 or 416.
 
     Downloads are recorded. Raises Http404 if retention has just removed the file, and FilesOutOfReachError.
@@ -67,7 +67,7 @@ def respond(request: HttpRequest, file: OutputFile, *, by: Client | User, saved_
     except OSError as error:
         raise FilesOutOfReachError(str(error)) from error
     if request.method == "GET" and response.status_code in {200, 206, 302}:
-        _write_down(request, file, by)
+        _write_down(file, by)
     database.give_back()
     return response
 
@@ -217,13 +217,11 @@ def _sha256(file: OutputFile) -> str:
     return file.sha256
 
 
-def _write_down(request: HttpRequest, file: OutputFile, by: Client | User) -> None:
+def _write_down(file: OutputFile, by: Actor) -> None:
     audit.record(
         audit.Action.EXPORT_DOWNLOADED,
+        by,
         organization=file.job.organization,
-        client=by if isinstance(by, Client) else None,
-        user=by if isinstance(by, User) else None,
-        request=request,
         job=file.job_id,
         file=file.name,
     )

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from attribution import cohorts
+from credentials.actor import Actor
 from credentials.models import Client
 from credentials.tokens.authorization import types_in_scope
 from exports import kickoff
@@ -40,6 +41,10 @@ class GateView(APIView):
     def client(self) -> Client:
         return cast("Client", self.request.user)
 
+    @property
+    def actor(self) -> Actor:
+        return Actor.of_client(self.client, self.request._request)  # noqa: SLF001  # the way DRF offers
+
     def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")
@@ -61,14 +66,13 @@ class ExportView(GateView):
         types = resource_types(parameters.asked_types, version, offered=offered)
         job = kickoff.kick_off(
             organization=organization,
-            client=self.client,
             version=version.number,
             scope=Job.Scope.PATIENT if group_id is None else Job.Scope.GROUP_ALL,
             rule=rule,
             resource_types=types_in_scope(request, types, are_asked_for=bool(parameters.asked_types)),
             since=parameters.since,
             request_url=request.build_absolute_uri(),
-            request=request._request,  # noqa: SLF001  # the way DRF offers
+            by=self.actor,
         )
         location = reverse(f"api-v{version.number}:job", args=[job.pk])
         return Response(status=202, headers={"Content-Location": request.build_absolute_uri(location)})
@@ -99,7 +103,7 @@ class JobView(GateView):
     def delete(self, request: Request, version: ApiVersion, job_id: str) -> Response:  # noqa: ARG002
         job = _job(self.client, job_id)
         types_in_scope(request, job.resource_types, are_asked_for=True)
-        if not kickoff.cancel(job, client=self.client, request=request._request):  # noqa: SLF001
+        if not kickoff.cancel(job, by=self.actor):
             raise GoneError("job was not cancelled because it is not Pending or In Progress")
         return Response(status=202)
 
@@ -136,7 +140,7 @@ class DataView(GateView):
         # A Bundle of deletions has no type of its own, and can be about any type.
         of_one_type = file.resource_type in job.resource_types
         types_in_scope(request, [file.resource_type] if of_one_type else job.resource_types, are_asked_for=True)
-        return downloads.respond(request._request, file, by=self.client)  # noqa: SLF001  # the way DRF offers
+        return downloads.respond(request._request, file, by=self.actor)  # noqa: SLF001  # the way DRF offers
 
 
 def _job(client: Client, job_id: str) -> Job:

@@ -16,6 +16,7 @@ from attribution import synthetic
 from attribution.loading import load_roster
 from attribution.models import RosterFile
 from attribution.synthetic import SyntheticPerson
+from credentials.actor import Actor
 from credentials.models import Organization
 from credentials.programs import REACH, SSP, Program
 from exports.claims.loader import Arrival, Packed, loading, pack
@@ -226,7 +227,7 @@ def _publish_roster(size: Size, organization: Organization) -> None:
     now = timezone.now()
     archive = synthetic.cclf_archive(size.persons(), entity_id=size.entity_id, performance_year=now.year, timestamp=now)
     name = synthetic.cclf_archive_name(size.entity_id, now.year, now)
-    load_roster(BytesIO(archive), file_name=name, organization=organization)
+    load_roster(BytesIO(archive), file_name=name, by=Actor.of_command("make_sandbox"), organization=organization)
 
 
 def _portions(size: Size, made_on: dt.date) -> Iterator[Portion]:

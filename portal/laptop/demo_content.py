@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from credentials.actor import Actor
 from credentials.clients.issuing import create_client, secret_digest
 from credentials.clients.rotation import Overlap, rotate_secret
 from credentials.models import Client, Membership, Organization, Role, User
@@ -114,13 +115,14 @@ def _person(
 
 def _client(organization: Organization, user: User, secrets_known: dict[str, str]) -> dict[str, str]:
     """Return the organization's client with a valid secret that is known here."""
+    by = Actor.of_command("demo", user)
     client = Client.objects.for_organization(organization).live().filter(name=CLIENT_NAME).first()
     if client is None:
-        client, secret = create_client(organization=organization, name=CLIENT_NAME, addresses=LOOPBACK, by=user)
+        client, secret = create_client(organization=organization, name=CLIENT_NAME, addresses=LOOPBACK, by=by)
     else:
         secret = secrets_known.get(client.client_id, "")
         if not client.secrets.live().filter(digest=secret_digest(secret)).exists():
-            secret = rotate_secret(client, overlap=Overlap.NONE, by=user)
+            secret = rotate_secret(client, overlap=Overlap.NONE, by=by)
     return {"entity_id": organization.entity_id, "client_id": client.client_id, "client_secret": secret}
 
 

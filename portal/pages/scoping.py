@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 
 from credentials.access import gate
+from credentials.actor import Actor
 from credentials.models import Membership, Organization, User
 from portal.sign_in import second_factor
 
@@ -21,6 +22,7 @@ class MemberRequest(HttpRequest):
     """A request of a signed-in user, within one of their organizations."""
 
     user: User
+    actor: Actor
     memberships: list[Membership]
     membership: Membership
     organization: Organization
@@ -41,6 +43,7 @@ def member_required(
         def scoped(request: MemberRequest, *, entity_id: str, **arguments: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _sign_in_first(request)
+            request.actor = Actor.of_request(request)
             request.memberships = list(Membership.objects.of_user(request.user))
             request.membership = _membership(request.memberships, entity_id)
             request.organization = request.membership.organization

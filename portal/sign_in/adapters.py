@@ -30,6 +30,7 @@ from credentials import database
 from credentials.access.limits import Excess
 from credentials.access.middleware import client_address
 from credentials.access.reasons import Reason
+from credentials.actor import Actor
 from credentials.models import User
 from credentials.people import invitations
 from credentials.people.invitations import InvitationOverError
@@ -94,14 +95,14 @@ class AccountAdapter(DefaultAccountAdapter):
         if excess := attempts.spend(request, email):
             known = User.objects.filter(email__iexact=email).first()
             if known and excess.is_first:
-                personal_events.record_refusal(user=known, request=request, reason=Reason.TOO_MANY_TRIES)
+                personal_events.record_refusal(Actor.of_user(known, request), reason=Reason.TOO_MANY_TRIES)
             raise ValidationError(_wait(excess), code="too_many_login_attempts")
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         known = User.objects.filter(email__iexact=str(credentials.get("email", ""))).first()
         if known:
             reason = Reason.WRONG_PASSWORD if known.is_active else Reason.SWITCHED_OFF
-            personal_events.record_refusal(user=known, request=request, reason=reason)
+            personal_events.record_refusal(Actor.of_user(known, request), reason=reason)
 
     def is_reauthentication_required(self, *, app: str, **_: Any) -> bool:  # noqa: ARG002  # allauth's signature
         return not proof.is_recent(self.request, grace=GRACE_SECONDS)
@@ -136,7 +137,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 _link(request, user, sociallogin)
             response = super().post_login(request, user, **facts)
             means = _means(request, user)
-            personal_events.record(audit.Action.SIGNED_IN, user=user, request=request, by_means_of=means)
+            personal_events.record(audit.Action.SIGNED_IN, Actor.of_user(user, request), by_means_of=means)
         attempts.remember_browser(request, response, user)
         return response
 
@@ -146,10 +147,10 @@ class AccountAdapter(DefaultAccountAdapter):
             ended = sessions.end(sessions.by_key(key))
             super().logout(request)
             if ended:
-                personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason="signed out")
+                personal_events.record(audit.Action.SESSIONS_ENDED, Actor.of_user(user, request), reason="signed out")
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
-        personal_events.record_refusal(user=user, request=request, reason=Reason.SWITCHED_OFF)
+        personal_events.record_refusal(Actor.of_user(user, request), reason=Reason.SWITCHED_OFF)
         messages.error(
             request, "Your account is turned off, so you can’t sign in. Ask the Claimsgate operators for the reason."
         )
@@ -307,7 +308,7 @@ def _link(request: HttpRequest, user: User, sociallogin: SocialLogin) -> None:
     account: SocialAccount = sociallogin.account
     account.user = user
     account.save()
-    personal_events.record(audit.Action.SIGN_IN_LINKED, user=user, request=request, provider=account.provider)
+    personal_events.record(audit.Action.SIGN_IN_LINKED, Actor.of_user(user, request), provider=account.provider)
     AccountAdapter(request).send_notification_mail(
         "socialaccount/email/account_connected", user, {"provider": sociallogin.provider.name}
     )

@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from credentials.actor import Actor
 from credentials.models import Membership, User
 from credentials.trail import audit
-from portal.sign_in import personal_events, sessions
+from portal.sign_in import sessions
 
 
 def is_asked_for(membership: Membership) -> bool:
@@ -48,7 +49,7 @@ def ask(request: HttpRequest, *, going_to: str | None = None) -> HttpResponse:
 
 
 @transaction.atomic
-def remove_all(user: User, *, by: User | None, request: HttpRequest | None) -> int:
+def remove_all(user: User, *, by: Actor) -> int:
     """Remove all verification methods of a user who lost them, and sign the user out everywhere.
 
     The user can then sign in with only the password and set up new ones. Returns how many were removed.
@@ -59,7 +60,6 @@ def remove_all(user: User, *, by: User | None, request: HttpRequest | None) -> i
     kinds = sorted(authenticator.type for authenticator in found)
     Authenticator.objects.filter(pk__in=[authenticator.pk for authenticator in found]).delete()
     sessions.end(sessions.every(user))
-    by_whom = by.email if by else "command line"
-    personal_events.record(audit.Action.SECOND_FACTOR_REMOVED, user=user, request=request, kinds=kinds, by=by_whom)
+    audit.record_about_person(audit.Action.SECOND_FACTOR_REMOVED, user, by, person=user.email, kinds=kinds)
     get_adapter().send_mail("mfa/email/second_steps_removed", user.email, {"person": user})
     return len(found)

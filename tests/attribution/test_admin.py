@@ -3,6 +3,7 @@ from django.test import Client as Browser
 
 from attribution.loading import load_roster
 from attribution.models import Mbi, RosterFile
+from credentials.actor import Actor
 from tests.attribution.archives import MBIS, NAME, archive
 from tests.world import World
 
@@ -20,7 +21,7 @@ def page(browser: Browser, path: str, status: int = 200, **query: str) -> str:
 
 
 def test_an_operator_reads_why_a_roster_was_refused(world: World, operator: Browser) -> None:
-    roster = load_roster(archive(NAME, [MBIS[0], "1<b>0A00AA00"[:11]]), file_name=NAME)
+    roster = load_roster(archive(NAME, [MBIS[0], "1<b>0A00AA00"[:11]]), file_name=NAME, by=Actor())
 
     shown = page(operator, f"rosterfile/{roster.pk}/change/")
 
@@ -32,7 +33,7 @@ def test_an_operator_reads_why_a_roster_was_refused(world: World, operator: Brow
 
 
 def test_rosters_and_people_can_only_be_looked_at(world: World, operator: Browser) -> None:
-    roster = load_roster(archive(), file_name=NAME)
+    roster = load_roster(archive(), file_name=NAME, by=Actor())
     person = Mbi.objects.get(value=MBIS[0]).beneficiary
 
     for path in (
@@ -48,7 +49,7 @@ def test_rosters_and_people_can_only_be_looked_at(world: World, operator: Browse
 
 
 def test_a_beneficiary_is_found_by_the_whole_mbi_only(world: World, operator: Browser) -> None:
-    load_roster(archive(NAME, MBIS[:3]), file_name=NAME)
+    load_roster(archive(NAME, MBIS[:3]), file_name=NAME, by=Actor())
     person = Mbi.objects.get(value=MBIS[1]).beneficiary
 
     found = page(operator, "beneficiary/", q=f" {MBIS[1].lower()} ")
@@ -60,7 +61,7 @@ def test_a_beneficiary_is_found_by_the_whole_mbi_only(world: World, operator: Br
 
 
 def test_the_page_of_a_beneficiary_shows_the_mbis_and_the_rosters(world: World, operator: Browser) -> None:
-    load_roster(archive(), file_name=NAME)
+    load_roster(archive(), file_name=NAME, by=Actor())
     person = Mbi.objects.get(value=MBIS[0]).beneficiary
 
     shown = page(operator, f"beneficiary/{person.pk}/change/")

@@ -3,6 +3,7 @@ import pytest
 from attribution import changes
 from attribution.changes import Change
 from attribution.loading import load_roster
+from credentials.actor import Actor
 from tests.attribution.archives import MBIS, NAME, archive
 from tests.world import World
 
@@ -27,15 +28,15 @@ def test_the_first_roster_has_nothing_to_be_a_percentage_of() -> None:
 
 
 def test_what_was_recorded_is_what_is_counted_anew(world: World) -> None:
-    october = load_roster(archive(OCTOBER, MBIS[:4]), file_name=OCTOBER)
-    november = load_roster(archive(NAME, MBIS[1:7]), file_name=NAME)
+    october = load_roster(archive(OCTOBER, MBIS[:4]), file_name=OCTOBER, by=Actor())
+    november = load_roster(archive(NAME, MBIS[1:7]), file_name=NAME, by=Actor())
 
     assert changes.between(None, october) == changes.recorded(october) == Change(joined=4, left=0, unchanged=0)
     assert changes.between(october, november) == changes.recorded(november) == Change(joined=3, left=1, unchanged=3)
 
 
 def test_reading_what_was_recorded_asks_nothing_of_the_database(world: World, django_assert_num_queries) -> None:
-    roster = load_roster(archive(), file_name=NAME)
+    roster = load_roster(archive(), file_name=NAME, by=Actor())
 
     with django_assert_num_queries(0):
         changes.recorded(roster)

@@ -11,6 +11,7 @@ from attribution import cohorts, loading
 from attribution.formats.base import BadFileName
 from attribution.loading import UnknownEntity, load_roster
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
+from credentials.actor import Actor
 from credentials.models import AuditEvent, Organization
 from credentials.programs import REACH
 from credentials.trail.audit import Action
@@ -51,7 +52,7 @@ def only_reason(roster: RosterFile) -> str:
 def test_a_roster_is_published_with_its_people_and_an_audit_event(world: World) -> None:
     before = timezone.now()
 
-    roster = load_roster(archive(), file_name=NAME, by=world.operator)
+    roster = load_roster(archive(), file_name=NAME, by=Actor(user=world.operator))
 
     assert (roster.organization, roster.kind, roster.status) == (world.harbor, "current", "published")
     assert (roster.file_name, roster.performance_year, roster.received_from) == (NAME, 2026, world.operator)
@@ -74,16 +75,16 @@ def test_real_rosters_are_published(db, path, entity_id: str, count: int, repeat
     organization = OrganizationFactory(entity_id=entity_id)
 
     with path.open("rb") as file:
-        roster = load_roster(file, file_name=path.name)
+        roster = load_roster(file, file_name=path.name, by=Actor())
 
     assert (roster.organization, roster.status, roster.beneficiary_count) == (organization, "published", count)
     assert AuditEvent.objects.get().detail["repeated_lines"] == repeated
 
 
 def test_the_next_month_says_who_joined_and_who_left(world: World) -> None:
-    load_roster(archive(OCTOBER, MBIS[:4]), file_name=OCTOBER)
+    load_roster(archive(OCTOBER, MBIS[:4]), file_name=OCTOBER, by=Actor())
 
-    november = load_roster(archive(NAME, MBIS[1:7]), file_name=NAME)
+    november = load_roster(archive(NAME, MBIS[1:7]), file_name=NAME, by=Actor())
 
     assert (november.beneficiary_count, november.joined_count, november.left_count) == (6, 3, 1)
     assert mbis_of(november) == set(MBIS[1:7])
@@ -91,10 +92,10 @@ def test_the_next_month_says_who_joined_and_who_left(world: World) -> None:
 
 
 def test_an_earlier_month_that_arrives_late_is_compared_with_its_own_past(world: World) -> None:
-    december = load_roster(archive(DECEMBER_BEFORE, MBIS[:2]), file_name=DECEMBER_BEFORE)
-    november = load_roster(archive(NAME, MBIS[5:9]), file_name=NAME)
+    december = load_roster(archive(DECEMBER_BEFORE, MBIS[:2]), file_name=DECEMBER_BEFORE, by=Actor())
+    november = load_roster(archive(NAME, MBIS[5:9]), file_name=NAME, by=Actor())
 
-    october = load_roster(archive(OCTOBER, MBIS[:3]), file_name=OCTOBER)
+    october = load_roster(archive(OCTOBER, MBIS[:3]), file_name=OCTOBER, by=Actor())
 
     assert (october.joined_count, october.left_count) == (1, 0)
     assert cohorts.roster_before(october) == december
@@ -102,17 +103,17 @@ def test_an_earlier_month_that_arrives_late_is_compared_with_its_own_past(world:
 
 
 def test_a_runout_roster_is_compared_with_runouts_only(world: World) -> None:
-    load_roster(archive(OCTOBER, MBIS[:4]), file_name=OCTOBER)
+    load_roster(archive(OCTOBER, MBIS[:4]), file_name=OCTOBER, by=Actor())
 
-    runout = load_roster(archive(RUNOUT, MBIS[2:6]), file_name=RUNOUT)
+    runout = load_roster(archive(RUNOUT, MBIS[2:6]), file_name=RUNOUT, by=Actor())
 
     assert (runout.kind, runout.joined_count, runout.left_count) == ("runout", 4, 0)
 
 
 def test_a_beneficiary_of_two_organizations_is_one_person(world: World) -> None:
-    load_roster(archive(NAME, MBIS[:3]), file_name=NAME)
+    load_roster(archive(NAME, MBIS[:3]), file_name=NAME, by=Actor())
 
-    mesa = load_roster(archive(MESA, MBIS[2:5]), file_name=MESA)
+    mesa = load_roster(archive(MESA, MBIS[2:5]), file_name=MESA, by=Actor())
 
     assert mesa.organization == world.mesa
     assert (mesa.joined_count, mesa.left_count) == (3, 0)
@@ -124,13 +125,13 @@ def test_two_mbis_of_one_person_are_one_beneficiary_on_the_roster(world: World) 
     Mbi.objects.create(value=MBIS[0], beneficiary=person)
     Mbi.objects.create(value=MBIS[1], beneficiary=person)
 
-    roster = load_roster(archive(NAME, MBIS[:3]), file_name=NAME)
+    roster = load_roster(archive(NAME, MBIS[:3]), file_name=NAME, by=Actor())
 
     assert roster.beneficiary_count == RosterEntry.objects.count() == Beneficiary.objects.count() == 2
 
 
 def test_a_line_that_repeats_another_to_the_letter_is_left_out(world: World) -> None:
-    roster = load_roster(archive(NAME, [*MBIS[:3], MBIS[1]]), file_name=NAME)
+    roster = load_roster(archive(NAME, [*MBIS[:3], MBIS[1]]), file_name=NAME, by=Actor())
 
     assert (roster.status, roster.beneficiary_count) == ("published", 3)
 
@@ -138,7 +139,7 @@ def test_a_line_that_repeats_another_to_the_letter_is_left_out(world: World) -> 
 def test_an_upload_of_the_portal_is_loaded_like_a_file(world: World) -> None:
     upload = SimpleUploadedFile(NAME, archive().getvalue())
 
-    roster = load_roster(upload, file_name=upload.name, by=world.delegate, organization=world.harbor)
+    roster = load_roster(upload, file_name=upload.name, by=Actor(user=world.delegate), organization=world.harbor)
 
     assert roster.beneficiary_count == 3
 
@@ -150,7 +151,7 @@ def refused(file: io.BytesIO, name: str = NAME, organization: Organization | Non
     """Load a file that is refused, and see that nothing but the refusal was written."""
     before = census()
 
-    roster = load_roster(file, file_name=name, organization=organization)
+    roster = load_roster(file, file_name=name, organization=organization, by=Actor())
 
     assert roster.status == RosterFile.Status.REFUSED
     assert roster.published_at is None
@@ -177,7 +178,7 @@ def test_one_bad_mbi_refuses_the_whole_roster_and_says_where(world: World) -> No
 
 
 def test_a_refusal_leaves_the_roster_of_last_month_in_force(world: World) -> None:
-    october = load_roster(archive(OCTOBER, MBIS[:3]), file_name=OCTOBER)
+    october = load_roster(archive(OCTOBER, MBIS[:3]), file_name=OCTOBER, by=Actor())
 
     refused(archive(NAME, [*MBIS[4:8], "bad"]))
 
@@ -231,7 +232,7 @@ def test_a_thousand_bad_lines_are_counted_and_a_hundred_are_kept(world: World) -
 
 
 def test_a_file_is_not_published_twice(world: World) -> None:
-    first = load_roster(archive(), file_name=NAME)
+    first = load_roster(archive(), file_name=NAME, by=Actor())
 
     again = refused(archive())
 
@@ -240,14 +241,14 @@ def test_a_file_is_not_published_twice(world: World) -> None:
 
 
 def test_another_file_under_a_published_name_is_refused(world: World) -> None:
-    load_roster(archive(), file_name=NAME)
+    load_roster(archive(), file_name=NAME, by=Actor())
 
     assert "with this name was published" in only_reason(refused(archive(NAME, MBIS[:5]), f"{NAME}.zip"))
 
 
 def test_the_same_content_under_another_name_is_refused(world: World) -> None:
     content = archive()  # once: it says when it was made
-    load_roster(content, file_name=NAME)
+    load_roster(content, file_name=NAME, by=Actor())
 
     roster = refused(content, "T.BCD.A9994.ZCY26.D261101.T1100000")
 
@@ -257,12 +258,12 @@ def test_the_same_content_under_another_name_is_refused(world: World) -> None:
 def test_a_refused_file_may_come_again_when_it_is_right(world: World) -> None:
     refused(archive(NAME, ["bad"]))
 
-    assert load_roster(archive(), file_name=NAME).status == RosterFile.Status.PUBLISHED
+    assert load_roster(archive(), file_name=NAME, by=Actor()).status == RosterFile.Status.PUBLISHED
 
 
 def test_what_another_organization_published_is_no_hindrance_and_no_hint(world: World) -> None:
     content = archive(MESA)
-    load_roster(content, file_name=MESA)
+    load_roster(content, file_name=MESA, by=Actor())
 
     roster = refused(content, NAME, world.harbor)
 
@@ -313,7 +314,7 @@ def test_a_file_that_is_nobodys_is_not_written_down(world: World, name: str, exc
     before = census()
 
     with pytest.raises(exception):
-        load_roster(archive(), file_name=name)
+        load_roster(archive(), file_name=name, by=Actor())
 
     assert census() == before
 
@@ -323,13 +324,13 @@ def test_a_program_that_is_not_served_is_refused_with_those_that_are(world: Worl
     name = f"T.BCD.{entity_id}.ZCY26.D261101.T1000000"
 
     with pytest.raises(BadFileName, match=rf"{entity_id}, which is not an entity ID.*D9990 \(ACO REACH\)"):
-        load_roster(archive(), file_name=name)
+        load_roster(archive(), file_name=name, by=Actor())
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "T.BCD\n", "a\x00b", "a\ud800b"])
 def test_a_name_that_cannot_be_stored_is_refused(world: World, name: str) -> None:
     with pytest.raises(BadFileName, match="can't be the name of a roster") as raised:
-        load_roster(archive(), file_name=name)
+        load_roster(archive(), file_name=name, by=Actor())
 
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 200
@@ -354,6 +355,6 @@ def test_when_the_audit_event_cannot_be_written_nothing_is_published(
     monkeypatch.setattr(loading.audit, "record", fail)
 
     with pytest.raises(RuntimeError, match="no audit"):
-        load_roster(archive(), file_name=NAME)
+        load_roster(archive(), file_name=NAME, by=Actor())
 
     assert census() == before

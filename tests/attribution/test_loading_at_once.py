@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from attribution.loading import load_roster
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
+from credentials.actor import Actor
 from credentials.models import Organization
 from credentials.programs import REACH
 from tests.attribution.archives import MBIS, NAME, archive
@@ -44,7 +45,7 @@ class Loader:
     ) -> RosterFile:
         try:
             with transaction.atomic():
-                roster = load_roster(archive(name, mbis), file_name=name)
+                roster = load_roster(archive(name, mbis), file_name=name, by=Actor())
                 if done and release:
                     done.set()
                     assert release.wait(10)

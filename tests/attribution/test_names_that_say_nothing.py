@@ -11,6 +11,7 @@ from attribution.formats import FORMATS
 from attribution.formats.base import BadFileName, RosterFormat
 from attribution.loading import UnknownEntity, load_roster
 from attribution.models import Mbi, RosterFile
+from credentials.actor import Actor
 from credentials.models import AuditEvent, Organization
 from credentials.registry import Registry
 from tests.attribution.archives import MBIS, NAME, archive
@@ -34,7 +35,7 @@ def listed(*mbis: str) -> io.BytesIO:
 
 
 def loaded(file: io.BytesIO, organization: Organization, name: str = LIST) -> RosterFile:
-    return load_roster(file, file_name=name, organization=organization)
+    return load_roster(file, file_name=name, organization=organization, by=Actor())
 
 
 def reasons(roster: RosterFile) -> list[str]:
@@ -61,7 +62,7 @@ def test_an_archive_still_says_when_it_was_created(world: World) -> None:
 
 def test_without_an_organization_it_is_nobodys(world: World) -> None:
     with pytest.raises(UnknownEntity, match=r"'list.csv' does not say which organization .*--organization A9994"):
-        load_roster(listed(*MBIS), file_name=LIST)
+        load_roster(listed(*MBIS), file_name=LIST, by=Actor())
 
     assert not RosterFile.objects.exists()
     assert not AuditEvent.objects.exists()

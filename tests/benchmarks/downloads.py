@@ -15,6 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from attribution.models import RosterFile
+from credentials.actor import Actor
 from credentials.clients.issuing import create_client
 from credentials.models import Organization, User
 from credentials.programs import SSP
@@ -114,7 +115,7 @@ def _token(base_url: str, organization: Organization) -> str:
     user, _ = User.objects.get_or_create(email="bench@gate.example", defaults={"name": "Bench"})
     # What an earlier run has left stays in the audit trail, and so keeps its name.
     name = f"bench {uuid.uuid4().hex[:8]}"
-    client, secret = create_client(organization=organization, name=name, addresses=[HOME_ADDRESS], by=user)
+    client, secret = create_client(organization=organization, name=name, addresses=[HOME_ADDRESS], by=Actor(user=user))
     answer = requests.post(
         f"{base_url}/auth/token",
         auth=(str(client.client_id), secret),

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from credentials.actor import Actor
 from credentials.clients.issuing import create_client
 from portal.laptop import processes
 from portal.laptop.bulk_client import BulkClient
@@ -41,7 +42,7 @@ def client_of(entity_id: str, port: int) -> BulkClient:
         organization=store.organization(entity_id),
         name=f"bench {secrets.token_hex(4)}",
         addresses=["127.0.0.1", "::1"],
-        by=None,
+        by=Actor(),
     )
     return BulkClient(f"http://localhost:{port}", client.client_id, secret)
 

@@ -11,6 +11,7 @@ from django.db.models import F
 from attribution import synthetic
 from attribution.loading import load_roster
 from attribution.models import RosterFile
+from credentials.actor import Actor
 from credentials.models import Organization
 from credentials.programs import SSP
 from exports import kickoff, storage, tasks
@@ -91,6 +92,7 @@ def planned(
             resource_types=types,
             since=since,
             request_url="bench",
+            by=Actor(),
         )
     Job.objects.filter(pk=job.pk).update(**bounds)
     plan.plan(job.pk)
@@ -129,7 +131,7 @@ def _organization(entity_id: str, people: list[synthetic.SyntheticPerson]) -> No
             people, entity_id=entity_id, performance_year=2026, timestamp=TIMESTAMP, kind=kind
         )
         name = synthetic.cclf_archive_name(entity_id, 2026, TIMESTAMP, kind)
-        load_roster(BytesIO(archive), file_name=name, organization=made)
+        load_roster(BytesIO(archive), file_name=name, organization=made, by=Actor())
 
 
 def _multiply() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from credentials.actor import Actor
 from credentials.clients.issuing import create_client, secret_digest
 from credentials.models import Organization, User
 from credentials.programs import SSP
@@ -48,7 +49,7 @@ def _credentials() -> tuple[str, str]:
     )
     user, _ = User.objects.get_or_create(email="bench@gate.example", defaults={"name": "Bench"})
     name = f"bench {uuid.uuid4().hex[:8]}"
-    client, secret = create_client(organization=organization, name=name, addresses=[HOME_ADDRESS], by=user)
+    client, secret = create_client(organization=organization, name=name, addresses=[HOME_ADDRESS], by=Actor(user=user))
     return str(client.client_id), secret
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from credentials import notices, tasks
+from credentials.actor import Actor
 from credentials.clients import allow_lists, issuing, revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import Client, ClientSecret, Notice, Organization, Role
@@ -65,11 +66,11 @@ def test_of_a_programs_roles_each_that_manages_credentials_hears(world):
 @pytest.mark.parametrize(
     ("act", "kind"),
     [
-        (lambda client: rotation.rotate_secret(client, overlap=Overlap.DAY, by=None), Kind.SECRET_ROTATED),
-        (lambda client: issuing.issue_secret(client, by=None), Kind.SECRET_CREATED),
-        (lambda client: revocation.revoke_secret(client.secrets.get(), by=None), Kind.SECRET_REVOKED),
-        (lambda client: revocation.revoke_client(client, by=None), Kind.CLIENT_REVOKED),
-        (lambda client: allow_lists.add_address(client, OTHER_ADDRESS, by=None), Kind.ADDRESSES_CHANGED),
+        (lambda client: rotation.rotate_secret(client, overlap=Overlap.DAY, by=Actor()), Kind.SECRET_ROTATED),
+        (lambda client: issuing.issue_secret(client, by=Actor()), Kind.SECRET_CREATED),
+        (lambda client: revocation.revoke_secret(client.secrets.get(), by=Actor()), Kind.SECRET_REVOKED),
+        (lambda client: revocation.revoke_client(client, by=Actor()), Kind.CLIENT_REVOKED),
+        (lambda client: allow_lists.add_address(client, OTHER_ADDRESS, by=Actor()), Kind.ADDRESSES_CHANGED),
     ],
 )
 def test_every_change_of_a_client_is_told_once(api, act, kind):
@@ -84,7 +85,7 @@ def test_a_change_that_fails_is_not_told(api, monkeypatch):
 
     monkeypatch.setattr(notices.Membership.objects, "managing_credentials", fail)
     with pytest.raises(RuntimeError):
-        revocation.revoke_client(api.client, by=None)
+        revocation.revoke_client(api.client, by=Actor())
 
     assert not Notice.objects.exists()
     assert Client.objects.live().exists()
@@ -160,8 +161,8 @@ def test_of_what_has_been_done_about_nobody_is_reminded(api, world):
     expiring_in(5 * DAY)
     rotated, revoked = world.api_client(name="Rotated").client, world.api_client(name="Revoked").client
     ClientSecret.objects.update(expires_at=timezone.now() + 5 * DAY)
-    rotation.rotate_secret(rotated, overlap=Overlap.THREE_DAYS, by=None)
-    revocation.revoke_client(revoked, by=None)
+    rotation.rotate_secret(rotated, overlap=Overlap.THREE_DAYS, by=Actor())
+    revocation.revoke_client(revoked, by=Actor())
     Notice.objects.all().delete()
 
     tasks.write_reminders()
@@ -179,7 +180,7 @@ def test_an_old_expiry_is_no_news(api):
 
 def test_a_denied_organization_is_not_reminded(api, world):
     expiring_in(5 * DAY)
-    organizations.set_state(world.harbor, OrganizationState(status=Organization.Status.DENIED), by=None)
+    organizations.set_state(world.harbor, OrganizationState(status=Organization.Status.DENIED), by=Actor())
 
     notices.write_reminders(NOW)
 

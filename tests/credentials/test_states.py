@@ -3,6 +3,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import Client, ClientKey, ClientSecret
@@ -40,19 +41,19 @@ def test_a_client_expires_with_its_secret_and_says_so_14_days_before(client, lef
 
 
 def test_during_an_overlap_the_newer_secret_counts(client, world):
-    rotation.rotate_secret(client, overlap=Overlap.DAY, by=world.delegate)
+    rotation.rotate_secret(client, overlap=Overlap.DAY, by=Actor(user=world.delegate))
 
     assert state() == Client.State.ACTIVE
 
 
 def test_without_a_live_secret_a_client_is_expired(client, world):
-    revocation.revoke_secret(client.secrets.get(), by=world.delegate)
+    revocation.revoke_secret(client.secrets.get(), by=Actor(user=world.delegate))
 
     assert state() == Client.State.EXPIRED
 
 
 def test_a_revoked_client_is_revoked_whatever_it_had(client, world):
-    revocation.revoke_client(client, by=world.delegate)
+    revocation.revoke_client(client, by=Actor(user=world.delegate))
 
     assert state() == Client.State.REVOKED
 

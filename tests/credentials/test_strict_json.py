@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 
 from credentials import strict_json
+from credentials.actor import Actor
 from credentials.clients import importing, jwks, keys
 from credentials.clients.jwks import KeySetUnavailableError, Policy
 from credentials.models import Organization
@@ -85,7 +86,7 @@ def test_published_keys(member):
     "body", ['{"status": "active", "status": "denied"}', '{"status": "denied", "reason": "\\ud800"}', '{"status": NaN}']
 )
 def test_what_operators_send(world, client, body):
-    token = operator_tokens.create_token(world.operator, name="Inventory")
+    token = operator_tokens.create_token(name="Inventory", by=Actor(user=world.operator))
 
     answer = client.put(
         "/admin-api/organizations/A9994/state",

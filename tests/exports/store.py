@@ -4,6 +4,7 @@ import datetime as dt
 import gzip
 import json
 
+from credentials.actor import Actor
 from exports import kickoff, storage
 from exports.claims.loader import Arrival, loading
 from exports.models import Job, Load, Shard
@@ -49,6 +50,7 @@ def start(organization, *, scope=Job.Scope.PATIENT, since=None, resource_types=E
         resource_types=resource_types,
         since=since,
         request_url="http://testserver/api/v2/Group/all/$export",
+        by=Actor(),
     )
 
 

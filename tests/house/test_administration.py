@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from attribution.models import RosterFile
+from credentials.actor import Actor
 from credentials.clients.key_registration import add_keys
 from credentials.models import (
     AccessToken,
@@ -39,8 +40,10 @@ def one_of_each(kept) -> World:
     load({mbi: [patient(mbi)] for mbi in mbis})
     api = world.api_client().sign_in()
     api.kick_off()
-    add_keys(api.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)
-    invitations.invite(world.harbor, email="new@harbor.example", role="credential_delegate", by=world.delegate)
+    add_keys(api.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=Actor(user=world.delegate))
+    invitations.invite(
+        world.harbor, email="new@harbor.example", role="credential_delegate", by=Actor(user=world.delegate)
+    )
     return world
 
 

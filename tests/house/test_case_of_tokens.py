@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from credentials.access import schemes
+from credentials.actor import Actor
 from credentials.operators import operator_tokens
 from exports.api import downloads
 from exports.models import Job
@@ -29,7 +30,7 @@ def test_bearer_is_bearer_in_any_case(api, scheme, path):
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_so_it_is_for_operators(world, scheme):
-    token = operator_tokens.create_token(world.operator, name="walk")
+    token = operator_tokens.create_token(name="walk", by=Actor(user=world.operator))
 
     assert call("GET", "/admin-api/organizations", {"Authorization": f"{scheme} {token}"}).status == 200
 
@@ -80,7 +81,7 @@ def test_a_form_is_a_form_in_any_case(api, kind):
 
 @pytest.mark.parametrize("kind", ["application/json", "APPLICATION/JSON", "Application/Json; Charset=UTF-8"])
 def test_json_is_json_in_any_case(world, kind):
-    token = operator_tokens.create_token(world.operator, name="walk")
+    token = operator_tokens.create_token(name="walk", by=Actor(user=world.operator))
     headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
     body = b'{"entity_id": "A1234", "name": "Bay", "program": "SSP"}'
 

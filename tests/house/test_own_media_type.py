@@ -6,6 +6,7 @@ import pytest
 from django import conf
 from django.db import transaction
 
+from credentials.actor import Actor
 from credentials.operators import operator_tokens
 from portal import answers
 from portal.wsgi import Application
@@ -86,7 +87,7 @@ def caller(request, world, client, settings):
     if request.param == "nobody":
         return {}
     if request.param == "an operator":
-        return {"Authorization": f"Bearer {operator_tokens.create_token(world.operator, name='walk')}"}
+        return {"Authorization": f"Bearer {operator_tokens.create_token(name='walk', by=Actor(user=world.operator))}"}
     if request.param == "an operator's browser":
         client.force_login(world.operator)
         return {"Cookie": "; ".join(f"{name}={each.value}" for name, each in client.cookies.items())}

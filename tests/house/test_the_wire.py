@@ -19,6 +19,7 @@ from django.test import Client as Browser
 from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients.key_registration import add_keys, set_key_set_url
 from credentials.models import Membership
 from credentials.operators import operator_tokens
@@ -92,7 +93,9 @@ class Recorded:
             "client": _bearer(self.harbor.sign_in().token, HOME_ADDRESS),
             "stranger": _bearer(world.api_client(world.mesa).sign_in().token, HOME_ADDRESS),
             "nobody": Browser(REMOTE_ADDR=HOME_ADDRESS, raise_request_exception=False),
-            "operator": _bearer(operator_tokens.create_token(world.operator, name="Inventory"), OTHER_ADDRESS),
+            "operator": _bearer(
+                operator_tokens.create_token(name="Inventory", by=Actor(user=world.operator)), OTHER_ADDRESS
+            ),
         }
         world.roster(world.mesa, world.beneficiaries(1))
         roster = world.roster(world.harbor, world.beneficiaries(1), published_at=timezone.now() - dt.timedelta(days=1))
@@ -203,9 +206,13 @@ def test_tokens_are_answered_as_before(recorded):
 
 
 def test_every_page_has_the_title_that_it_had(recorded, world):
-    key = add_keys(recorded.harbor.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)[0]
-    set_key_set_url(recorded.harbor.client, "https://keys.harbor.example/jwks.json", by=world.delegate)
-    invited = invite(world.harbor, email="new@harbor.example", role="credential_delegate", by=world.delegate)
+    key = add_keys(
+        recorded.harbor.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=Actor(user=world.delegate)
+    )[0]
+    set_key_set_url(recorded.harbor.client, "https://keys.harbor.example/jwks.json", by=Actor(user=world.delegate))
+    invited = invite(
+        world.harbor, email="new@harbor.example", role="credential_delegate", by=Actor(user=world.delegate)
+    )
     known = {
         **recorded.known,
         "job_id": recorded.jobs["pending"].pk,

@@ -19,6 +19,7 @@ from django.db import connection
 
 from attribution import synthetic
 from attribution.models import RosterFile
+from credentials.actor import Actor
 from credentials.clients import revocation
 from exports.intake.sandbox import load_synthetic_claims
 from exports.models import Job, Shard
@@ -169,7 +170,7 @@ def test_a_revoked_client_is_refused_at_its_very_next_request(running):
     caller.sign_in()
     before = caller.http.get("/api/v2/jobs/1").status_code
 
-    revocation.revoke_client(api.client, by=world.delegate)
+    revocation.revoke_client(api.client, by=Actor(user=world.delegate))
 
     assert before == 404
     assert caller.http.get("/api/v2/jobs/1").status_code == 401

@@ -13,6 +13,7 @@ import pytest
 from django.db import connection, connections
 from django.forms import ModelChoiceField
 
+from credentials.actor import Actor
 from credentials.models import AuditEvent, Organization
 from credentials.trail import activity, audit
 from credentials.trail.activity import Filter
@@ -81,7 +82,7 @@ def test_claims_are_loaded(url, tmp_path):
 def test_a_long_activity_is_taken_along_whole_and_in_order(url, monkeypatch):
     world = World()
     for number in range(7):
-        audit.record(audit.Action.CLIENT_CREATED, organization=world.harbor, number=number)
+        audit.record(audit.Action.CLIENT_CREATED, Actor(), organization=world.harbor, number=number)
     monkeypatch.setattr(activity, "_AT_A_TIME", 2)
 
     lines = list(activity.ndjson_lines(Filter().of(AuditEvent.objects.for_organization(world.harbor))))

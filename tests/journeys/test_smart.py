@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from credentials.actor import Actor
 from credentials.clients.key_registration import set_key_set_url
 from credentials.models import AccessToken
 from tests.credentials.clients.key_server import KeyServer
@@ -31,7 +32,7 @@ def test_from_discovery_to_claims_with_a_key_that_the_client_publishes(key_serve
     world.roster(world.harbor, mbis)
     load({mbi: [patient(mbi), arrival("Coverage", f"c-{mbi}")] for mbi in mbis})
     client = world.api_client().client
-    set_key_set_url(client, key_server.url(), by=world.delegate)
+    set_key_set_url(client, key_server.url(), by=Actor(user=world.delegate))
     signer = Signer(client)
     http = httpx.Client(base_url=running.base_url, headers={"X-Forwarded-For": HOME_ADDRESS}, timeout=30)
 
@@ -56,7 +57,7 @@ def test_from_discovery_to_claims_with_a_key_that_the_client_publishes(key_serve
     resources = [json.loads(line) for file in files for line in file.splitlines()]
     assert sorted(resource["id"] for resource in resources) == [f"p-{mbi}" for mbi in sorted(mbis)]
 
-    set_key_set_url(client, "", by=world.delegate)
+    set_key_set_url(client, "", by=Actor(user=world.delegate))
     assert http.get(manifest["output"][0]["url"]).status_code == 401
     http.headers.pop("Authorization")
     refused = http.post(said["token_endpoint"], data=signer.form(signer.assertion(aud=said["token_endpoint"])))

@@ -9,6 +9,7 @@ from django.test import Client as Browser
 from django.test.client import FakePayload
 from django.urls import reverse
 
+from credentials.actor import Actor
 from credentials.clients import jwks
 from credentials.clients.key_registration import set_key_set_url
 from credentials.models import AuditEvent, Organization
@@ -56,7 +57,7 @@ def world(transactional_db) -> World:
 def test_while_a_clients_server_is_asked_for_its_keys(world, held, monkeypatch):
     Organization.objects.filter(pk=world.harbor.pk).update(is_sandbox=True)
     client = world.api_client().client
-    set_key_set_url(client, "https://keys.example.org/jwks.json", by=None)
+    set_key_set_url(client, "https://keys.example.org/jwks.json", by=Actor())
 
     def fetch(url: str, _policy: object) -> None:
         held.note()

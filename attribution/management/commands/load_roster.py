@@ -10,6 +10,7 @@ from attribution.formats.base import without_folders
 from attribution.loading import BadFileName, UnknownEntity, load_roster
 from attribution.models import RosterFile
 from attribution.problems import Problem
+from credentials.actor import Actor
 from credentials.models import Organization
 
 
@@ -70,7 +71,8 @@ def _outcome(path: Path, organization: Organization | None) -> dict[str, Any]:
     """Return the result for a file, as JSON."""
     try:
         with path.open("rb") as file:
-            roster = load_roster(file, file_name=path.name, organization=organization)
+            by = Actor.of_command("load_roster")
+            roster = load_roster(file, file_name=path.name, by=by, organization=organization)
     except OSError as error:
         return _nothing(path, error.strerror or str(error))
     except (BadFileName, UnknownEntity) as error:

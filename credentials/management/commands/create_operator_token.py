@@ -19,6 +19,6 @@ class Command(OperatorCommand):
 
     @sensitive_variables("token")
     def handle(self, *args: Any, name: str, by: str, **options: Any) -> None:  # noqa: ARG002  # Django's call
-        token = operator_tokens.create_token(self.operator(by), name=name)
+        token = operator_tokens.create_token(name=name, by=self.actor(by))
         self.stderr.write(f"The new token “{name}”:")
         self.stdout.write(token)

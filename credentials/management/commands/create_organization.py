@@ -24,7 +24,7 @@ class Command(OperatorCommand):
                 name=name,
                 program_code=program,
                 is_sandbox=options["sandbox"],
-                by=self.operator(by),
+                by=self.actor(by),
             )
         except organizations.OrganizationRefusedError as error:
             raise CommandError(str(error)) from error

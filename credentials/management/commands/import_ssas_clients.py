@@ -22,7 +22,7 @@ class Command(OperatorCommand):
         parser.add_argument("--dry-run", action="store_true", help="check the file and import nothing")
 
     def handle(self, *args: Any, file: Path, by: str, **options: Any) -> None:  # noqa: ARG002  # Django's call
-        operator, iterations = self.operator(by), options["iterations"]
+        actor, iterations = self.actor(by), options["iterations"]
         try:
             with file.open(encoding="utf-8-sig", newline="") as opened:
                 records = importing.read(opened, is_csv=file.suffix.lower() == ".csv")
@@ -30,7 +30,7 @@ class Command(OperatorCommand):
                 found = importing.checked(records, iterations=iterations)
                 self.stdout.write(f"{len(found)} clients can be imported. Nothing was changed.")
                 return
-            made = importing.import_clients(records, iterations=iterations, by=operator)
+            made = importing.import_clients(records, iterations=iterations, by=actor)
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{file} can't be read: {error}") from error
         except importing.ImportRefusedError as error:

@@ -30,7 +30,7 @@ class Command(OperatorCommand):
                 email=email,
                 name=options["name"],
                 role=role,
-                by=self.operator(by),
+                by=self.actor(by),
                 as_operator=True,
             )
         except TeamRefusedError as error:

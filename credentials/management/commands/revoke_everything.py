@@ -21,13 +21,13 @@ class Command(OperatorCommand):
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
     def handle(self, *args: Any, entity_id: str, reason: str, by: str, **options: Any) -> None:  # noqa: ARG002
-        organization, operator = self.organization(entity_id), self.operator(by)
+        organization, actor = self.organization(entity_id), self.actor(by)
         if (
             not options["yes"]
             and input(f"Revoke all clients of {organization}? To confirm, type {entity_id}: ") != entity_id
         ):
             raise CommandError("Nothing was changed.")
-        ended = revocation.revoke_everything(organization, by=operator, reason=reason)
+        ended = revocation.revoke_everything(organization, by=actor, reason=reason)
         for client in ended:
             self.stdout.write(f"{client.client_id}  {client.name}")
         self.stdout.write(f"{len(ended)} clients of {organization} revoked.")

@@ -15,10 +15,10 @@ class Command(OperatorCommand):
         parser.add_argument("hint", metavar="HINT", help="the last four characters of the token")
 
     def handle(self, *args: Any, hint: str, by: str, **options: Any) -> None:  # noqa: ARG002  # Django's call
-        operator = self.operator(by)
+        actor = self.actor(by)
         found = list(OperatorToken.objects.filter(hint=hint, revoked_at=None).select_related("user"))
         if not found:
             raise CommandError(f"There is no operator token that ends in …{hint}.")
         for token in found:
-            operator_tokens.revoke_token(token, by=operator)
+            operator_tokens.revoke_token(token, by=actor)
             self.stdout.write(f"Ended: {token} of {token.user}.")

@@ -27,7 +27,7 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, client_id: str, overlap: int, by: str, **options: Any) -> None:  # noqa: ARG002
         client = self.client(client_id)
         try:
-            secret = rotation.rotate_secret(client, overlap=Overlap(overlap), by=self.operator(by))
+            secret = rotation.rotate_secret(client, overlap=Overlap(overlap), by=self.actor(by))
         except issuing.TwoSecretsError as error:
             raise CommandError(f"{error} To revoke both, use an overlap of 0.") from error
         except ClientRevokedError as error:

@@ -47,7 +47,7 @@ class Command(OperatorCommand):
             claims=Strategy(options["claims"]),
         )
         try:
-            has_changed = organizations.set_state(self.organization(entity_id), state, by=self.operator(by))
+            has_changed = organizations.set_state(self.organization(entity_id), state, by=self.actor(by))
         except organizations.OrganizationRefusedError as error:
             raise CommandError(f"{error} Set --termination-date YYYY-MM-DD.") from error
         self.stdout.write(f"{entity_id} is {status}{' now' if has_changed else ' already; nothing was changed'}.")

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 from django.db import transaction
 
+from credentials.actor import Actor
 from credentials.models import User
 from credentials.trail import audit
 from portal.sign_in import mail_addresses
@@ -55,6 +56,6 @@ def _create(email: str, name: str) -> User:
     operator = User.objects.create_superuser(email, name=name)
     mail_addresses.note_verified(operator)
     audit.record_about_person(
-        audit.Action.PERSON_CREATED, operator, user=None, request=None, person=operator.email, by="command line"
+        audit.Action.PERSON_CREATED, operator, Actor.of_command("create_operator"), person=operator.email
     )
     return operator

@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from credentials.access import gate
+from credentials.actor import Actor
 from credentials.clients.allow_lists import AddressesRefusedError, checked_addresses
 from credentials.clients.issuing import NameTakenError, create_client
 from credentials.models import Organization
@@ -319,10 +320,11 @@ def _make_clients(console: Console, chosen: Sequence[Size], allowed: Sequence[st
             "the portal. Or run this again with --with-client ADDRESS."
         )
         return
+    by = Actor.of_command("make_sandbox")
     for size in chosen:
         organization = Organization.objects.get(entity_id=size.entity_id)
         try:
-            client, secret = create_client(organization=organization, name=CLIENT_NAME, addresses=allowed, by=None)
+            client, secret = create_client(organization=organization, name=CLIENT_NAME, addresses=allowed, by=by)
         except NameTakenError as error:
             console.print(
                 f"\n{error} Its secret can't be shown again. To get a new one, rotate it in the portal.", markup=False

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from credentials.actor import Actor
 from credentials.models import User
 from portal.sign_in import second_factor
 
@@ -19,7 +20,7 @@ class Command(BaseCommand):
         user = User.objects.filter(email__iexact=email).first()
         if user is None:
             raise CommandError(f"No user has the email address {email}.")
-        if not second_factor.remove_all(user, by=None, request=None):
+        if not second_factor.remove_all(user, by=Actor.of_command("remove_second_factor")):
             raise CommandError(f"{email} has no two-factor authentication set up. Nothing was changed.")
         self.stdout.write(
             f"Two-factor authentication of {email} was removed, and they were signed out everywhere. "

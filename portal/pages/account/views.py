@@ -14,6 +14,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from credentials.actor import Actor
 from credentials.models import Membership, User
 from credentials.trail import audit
 from portal.sign_in import browsers, personal_events, second_factor, sessions
@@ -56,7 +57,7 @@ def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
     session = get_object_or_404(sessions.others(request, user), pk=session_id)
     browser = browsers.in_words(session.user_agent)
     if sessions.end(UserSession.objects.filter(pk=session.pk)):
-        personal_events.record(audit.Action.SESSIONS_ENDED, user=user, request=request, reason="by the user", count=1)
+        personal_events.record(audit.Action.SESSIONS_ENDED, Actor.of_user(user, request), reason="by the user", count=1)
     messages.success(request, f"{browser} was signed out.")
     return redirect("sessions")
 
@@ -68,7 +69,7 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)
     if ended := sessions.end(sessions.others(request, user)):
         personal_events.record(
-            audit.Action.SESSIONS_ENDED, user=user, request=request, reason="by the user", count=ended
+            audit.Action.SESSIONS_ENDED, Actor.of_user(user, request), reason="by the user", count=ended
         )
     messages.success(request, "You’re signed out everywhere else.")
     return redirect("sessions")

@@ -52,8 +52,7 @@ def create_client(request: MemberRequest) -> HttpResponse:
                 organization=request.organization,
                 name=form.cleaned_data["name"],
                 addresses=form.addresses,
-                by=request.user,
-                request=request,
+                by=request.actor,
             )
         except issuing.NameTakenError as taken:
             form.add_error("name", str(taken))
@@ -98,7 +97,7 @@ def edit_addresses(request: MemberRequest, client: Client) -> HttpResponse:
         client, request.POST if request.method == "POST" else None, offered=offered, kept=kept_input(request)
     )
     if form.is_valid():
-        allow_lists.set_addresses(client, form.addresses, by=request.user, request=request)
+        allow_lists.set_addresses(client, form.addresses, by=request.actor)
         messages.success(
             request, f"The IP allow list of “{client.name}” was saved. It takes effect with the next request."
         )
@@ -120,7 +119,7 @@ def revoke_client(request: MemberRequest, client: Client) -> HttpResponse:
     running = ending.running_exports(client).count()
     form = EndingForm(request.POST if request.method == "POST" else None, running=running)
     if form.is_valid():
-        cancelled = ending.revoke_client(client, cancels_exports=form.cancels_exports, by=request.user, request=request)
+        cancelled = ending.revoke_client(client, cancels_exports=form.cancels_exports, by=request.actor)
         messages.success(
             request,
             f"“{client.name}” was revoked. Its secrets, keys, and access tokens are no longer valid."

@@ -48,8 +48,7 @@ def start_export(request: MemberRequest) -> HttpResponse:
                 resource_types=form.cleaned_data["resource_types"],
                 since=form.cleaned_data["since"],
                 request_url=_api_url(request, form.cleaned_data),
-                requested_by=request.user,
-                request=request,
+                by=request.actor,
             )
         except kickoff.NoRosterError:
             form.add_error(None, f"There is no roster to export for. {standing.roster_wanted(request.organization)}")
@@ -89,7 +88,7 @@ def cancel_export(request: MemberRequest, job_id: int) -> HttpResponse:
     job = _job(request, job_id)
     if request.method == "GET" and job.is_unfinished:
         return render(request, "portal/exports/cancel.html", {"job": job})
-    if request.method == "POST" and kickoff.cancel(job, by=request.user, request=request):
+    if request.method == "POST" and kickoff.cancel(job, by=request.actor):
         messages.success(request, f"Export {job.pk} was cancelled.")
     else:
         messages.warning(request, f"Export {job.pk} had already finished. Nothing was cancelled.")
@@ -109,7 +108,7 @@ def download(request: MemberRequest, job_id: int, name: str) -> HttpResponseBase
         raise Http404("This export has no file with this name.")
     what = f"deleted-{file.resource_type}" if file.shard.kind == Shard.Kind.DELETED else file.resource_type
     saved_as = f"{request.organization.entity_id}-export-{job.pk}-{file.shard.number + 1}-{what}.ndjson"
-    return downloads.respond(request, file, by=request.user, saved_as=saved_as)
+    return downloads.respond(request, file, by=request.actor, saved_as=saved_as)
 
 
 def _job(request: MemberRequest, job_id: int) -> Job:

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from credentials.access.reasons import Reason
+from credentials.actor import Actor
 from credentials.models import Invitation, Membership, User
 from credentials.people import invitations
 from credentials.people.invitations import InvitationOverError, Key
@@ -56,12 +57,12 @@ def _arrive(request: HttpRequest) -> HttpResponse:
 def _for_known_person(request: HttpRequest, found: Invitation, key: Key) -> HttpResponse:
     user = cast("User", request.user)
     if not found.is_for(user.email):
-        invitations.write_down_refusal(found, reason=Reason.INVITATION_ANOTHER_PERSON, user=user, request=request)
+        invitations.write_down_refusal(found, reason=Reason.INVITATION_ANOTHER_PERSON, by=Actor.of_user(user, request))
         return render(request, "portal/invitations/somebody_else.html", status=HTTPStatus.FORBIDDEN)
     form = AcceptanceForm(request.POST if _is_about(request, found) else None, invitation=found)
     if form.is_valid():
         try:
-            joined = invitations.accept(key, user=user, request=request)
+            joined = invitations.accept(key, user=user, by=Actor.of_user(user, request))
         except InvitationOverError as over:
             return _over(request, over)
         invited.forget(request)
@@ -92,7 +93,10 @@ def _for_new_person(request: HttpRequest, found: Invitation, key: Key) -> HttpRe
 @transaction.atomic
 def _join(request: HttpRequest, key: Key, form: NewPersonForm) -> Membership:
     joined = invitations.accept_as_new_person(
-        key, name=form.cleaned_data["name"], password=form.cleaned_data["password1"], request=request
+        key,
+        name=form.cleaned_data["name"],
+        password=form.cleaned_data["password1"],
+        by=Actor.of_user(None, request),
     )
     # Anyone who has the link can read that mailbox.
     mail_addresses.note_verified(joined.user)
@@ -110,7 +114,7 @@ def _over(request: HttpRequest, over: InvitationOverError) -> HttpResponse:
     """For an expired invitation, say who can send it again. All other problems get the same page."""
     user = request.user if request.user.is_authenticated else None
     if over.invitation is not None:
-        invitations.write_down_refusal(over.invitation, reason=over.reason, user=user, request=request)
+        invitations.write_down_refusal(over.invitation, reason=over.reason, by=Actor.of_user(user, request))
     if over.reason == Reason.INVITATION_EXPIRED:
         context = {"invitation": over.invitation}
         return render(request, "portal/invitations/expired.html", context, status=HTTPStatus.GONE)

@@ -42,7 +42,7 @@ def upload_roster(request: MemberRequest) -> HttpResponse:
             roster = loading.load_roster(
                 cast("BinaryIO", upload.file),
                 file_name=upload.name,
-                by=request.user,
+                by=request.actor,
                 organization=request.organization,
             )
         except loading.BadFileName as bad_name:

@@ -57,8 +57,7 @@ def invite(request: MemberRequest) -> HttpResponse:
                 email=form.cleaned_data["email"],
                 name=form.cleaned_data["name"],
                 role=form.role,
-                by=request.user,
-                request=request,
+                by=request.actor,
             )
         except TeamRefusedError as refused:
             form.add_error("email", str(refused))
@@ -102,7 +101,7 @@ def _told(request: MemberRequest, act: Callable[[], HttpResponse]) -> HttpRespon
     try:
         return act()
     except TeamRefusedError as refused:
-        verbs.write_down_refusal(refused, request.organization, user=request.user, request=request)
+        verbs.write_down_refusal(refused, request.organization, by=request.actor)
         if isinstance(refused, NotManagingError):
             raise Http404(str(refused)) from refused
         messages.error(request, str(refused))
@@ -115,7 +114,7 @@ def _told(request: MemberRequest, act: Callable[[], HttpResponse]) -> HttpRespon
 @_of_invitation
 def resend(request: MemberRequest, invitation: Invitation) -> HttpResponse:
     if request.method == "POST":
-        invitations.resend(invitation, by=request.user, request=request)
+        invitations.resend(invitation, by=request.actor)
         tasks.hand_over_invitations()
         messages.success(request, f"We’re sending the invitation to {invitation.email} again. Only the new link works.")
         return redirect("portal:team", request.organization.entity_id)
@@ -128,7 +127,7 @@ def resend(request: MemberRequest, invitation: Invitation) -> HttpResponse:
 def withdraw(request: MemberRequest, invitation: Invitation) -> HttpResponse:
     if request.method == "POST":
         email = invitation.email
-        if invitations.withdraw(invitation, by=request.user, request=request):
+        if invitations.withdraw(invitation, by=request.actor):
             messages.success(request, f"The invitation to {email} was withdrawn. Its link is no longer valid.")
         return redirect("portal:team", request.organization.entity_id)
     return render(request, "portal/team/withdraw.html", {"invitation": invitation})
@@ -144,7 +143,7 @@ def change_role(request: MemberRequest, member: Membership) -> HttpResponse:
         request.POST if request.method == "POST" else None, organization=request.organization, initial=initial
     )
     if form.is_valid():
-        if verbs.change_role(member, form.cleaned_data["role"], by=request.user, request=request):
+        if verbs.change_role(member, form.cleaned_data["role"], by=request.actor):
             messages.success(request, f"The role of {member.user} was changed.")
         return redirect("portal:team", request.organization.entity_id)
     context = {"form": form, "member": member}
@@ -162,7 +161,7 @@ def remove(request: MemberRequest, member: Membership) -> HttpResponse:
     is_oneself = member.user == request.user
     if form.is_valid():
         cancelled = ending.remove_member(
-            member, revoke=form.revokes, cancels_exports=form.cancels_exports, by=request.user, request=request
+            member, revoke=form.revokes, cancels_exports=form.cancels_exports, by=request.actor
         )
         who = "You are" if is_oneself else f"{member.user} is"
         messages.success(

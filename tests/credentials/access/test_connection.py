@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client as Browser
 
+from credentials.actor import Actor
 from credentials.clients import revocation
 from tests.world import HOME_ADDRESS, OTHER_ADDRESS, sign_in
 
@@ -40,7 +41,7 @@ def test_what_a_caller_claims_about_its_address_is_not_believed(db):
 def test_a_delegate_learns_which_clients_may_call_from_there(world):
     ours = world.api_client(name="ETL").client
     world.api_client(name="Vendor", addresses=[OTHER_ADDRESS])
-    revocation.revoke_client(world.api_client(name="Gone").client, by=None)
+    revocation.revoke_client(world.api_client(name="Gone").client, by=Actor())
     world.api_client(world.mesa, name="Theirs")
 
     clients = browser_of(world.delegate).get(PATH).json()["clients"]

@@ -1,6 +1,7 @@
 import pytest
 
 from credentials.access import gate
+from credentials.actor import Actor
 from credentials.clients import allow_lists, revocation
 from credentials.models import AccessToken, AuditEvent, Organization
 from credentials.trail.audit import Action
@@ -41,7 +42,7 @@ def test_every_call_asks_the_gate_about_the_address(world, path):
 @pytest.mark.parametrize("path", [EXPORT, JOB, FILE])
 def test_a_removed_address_stops_at_the_next_request(world, path):
     api = world.api_client(addresses=[HOME_ADDRESS]).sign_in()
-    allow_lists.set_addresses(api.client, [OTHER_ADDRESS], by=world.delegate)
+    allow_lists.set_addresses(api.client, [OTHER_ADDRESS], by=Actor(user=world.delegate))
 
     assert api.kick_off(path).status_code == 403
 
@@ -49,7 +50,7 @@ def test_a_removed_address_stops_at_the_next_request(world, path):
 @pytest.mark.parametrize("path", [EXPORT, JOB, FILE])
 def test_a_revoked_client_stops_at_the_next_request(world, path):
     api = world.api_client().sign_in()
-    revocation.revoke_client(api.client, by=world.delegate)
+    revocation.revoke_client(api.client, by=Actor(user=world.delegate))
 
     assert api.kick_off(path).status_code == 401
     assert not AccessToken.objects.live().exists()

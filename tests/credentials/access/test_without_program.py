@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
+from credentials.actor import Actor
 from credentials.models import AuditEvent, Client, Organization
 from credentials.people import organizations
 from credentials.programs import REACH
@@ -73,7 +74,7 @@ def test_nothing_is_exported_for_it_whoever_asks(world, harbor):
             resource_types=["Patient"],
             since=None,
             request_url="a test",
-            requested_by=world.delegate,
+            by=Actor(user=world.delegate),
         )
 
     assert not Job.objects.exists()
@@ -110,7 +111,7 @@ def test_none_is_created_by_the_administration(world, client):
 def test_an_operator_can_deny_one_of_before(world, harbor):
     state = organizations.OrganizationState(status=Organization.Status.DENIED, reason="Mistyped.")
 
-    assert organizations.set_state(harbor, state, by=world.operator)
+    assert organizations.set_state(harbor, state, by=Actor(user=world.operator))
 
     harbor.refresh_from_db()
     assert harbor.status == Organization.Status.DENIED

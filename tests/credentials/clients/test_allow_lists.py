@@ -1,5 +1,6 @@
 import pytest
 
+from credentials.actor import Actor
 from credentials.clients import allow_lists
 from credentials.clients.allow_lists import AddressesRefusedError
 from credentials.models import AuditEvent, Client
@@ -23,7 +24,7 @@ def test_an_added_address_counts_at_the_next_request(world):
     vendor = ApiClient(api.client, api.secret, address=OTHER_ADDRESS)
     assert vendor.ask_for_token().status_code == 403
 
-    allow_lists.add_address(api.client, f"::ffff:{OTHER_ADDRESS}", by=world.delegate)
+    allow_lists.add_address(api.client, f"::ffff:{OTHER_ADDRESS}", by=Actor(user=world.delegate))
 
     assert vendor.ask_for_token().status_code == 200
     (event,) = changes()
@@ -37,7 +38,7 @@ def test_a_removed_address_stops_at_the_next_request(world):
     api = world.api_client(addresses=[HOME_ADDRESS, OTHER_ADDRESS])
     vendor = ApiClient(api.client, api.secret, address=OTHER_ADDRESS)
 
-    allow_lists.set_addresses(api.client, [HOME_ADDRESS], by=world.delegate)
+    allow_lists.set_addresses(api.client, [HOME_ADDRESS], by=Actor(user=world.delegate))
 
     assert vendor.ask_for_token().status_code == 403
     assert len(changes()) == 1
@@ -46,7 +47,7 @@ def test_a_removed_address_stops_at_the_next_request(world):
 def test_the_same_list_again_changes_nothing(world):
     client = world.api_client(addresses=[HOME_ADDRESS]).client
 
-    allow_lists.set_addresses(client, [HOME_ADDRESS], by=world.delegate)
+    allow_lists.set_addresses(client, [HOME_ADDRESS], by=Actor(user=world.delegate))
 
     assert listed(client) == [HOME_ADDRESS]
     assert not changes()
@@ -56,7 +57,7 @@ def test_the_last_address_stays(world):
     client = world.api_client(addresses=[HOME_ADDRESS]).client
 
     with pytest.raises(AddressesRefusedError, match="at least one IP address"):
-        allow_lists.set_addresses(client, [], by=world.delegate)
+        allow_lists.set_addresses(client, [], by=Actor(user=world.delegate))
 
     assert listed(client) == [HOME_ADDRESS]
 
@@ -75,7 +76,7 @@ def test_an_address_that_may_not_be_listed_is_refused_with_the_reason(world, add
     client = world.api_client(addresses=[HOME_ADDRESS]).client
 
     with pytest.raises(AddressesRefusedError, match=reason):
-        allow_lists.add_address(client, address, by=world.delegate)
+        allow_lists.add_address(client, address, by=Actor(user=world.delegate))
 
     assert listed(client) == [HOME_ADDRESS]
     assert not changes()
@@ -85,7 +86,7 @@ def test_a_ninth_address_is_refused(world):
     client = world.api_client(addresses=EIGHT).client
 
     with pytest.raises(AddressesRefusedError, match="at most 8"):
-        allow_lists.add_address(client, HOME_ADDRESS, by=world.delegate)
+        allow_lists.add_address(client, HOME_ADDRESS, by=Actor(user=world.delegate))
 
     assert listed(client) == EIGHT
 
@@ -94,7 +95,7 @@ def test_a_ninth_address_is_refused(world):
 def test_many_additions_at_once_end_with_eight_addresses_and_the_losers_know_why(world):
     client = world.api_client(addresses=[HOME_ADDRESS]).client
 
-    answers = at_once(lambda number: allow_lists.add_address(client, f"8.8.4.{number + 1}", by=None))
+    answers = at_once(lambda number: allow_lists.add_address(client, f"8.8.4.{number + 1}", by=Actor()))
 
     refused = [answer for answer in answers if answer is not None]
     assert len(refused) == CALLERS - 7
@@ -109,7 +110,7 @@ def test_many_additions_at_once_end_with_eight_addresses_and_the_losers_know_why
 def test_the_same_address_added_many_times_at_once_stands_there_once(world):
     client = world.api_client(addresses=[HOME_ADDRESS]).client
 
-    answers = at_once(lambda _number: allow_lists.add_address(client, OTHER_ADDRESS, by=None))
+    answers = at_once(lambda _number: allow_lists.add_address(client, OTHER_ADDRESS, by=Actor()))
 
     assert answers.count(None) == 1
     assert listed(client) == [HOME_ADDRESS, OTHER_ADDRESS]

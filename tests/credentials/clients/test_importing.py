@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import importing, rotation, ssas_hashes
 from credentials.clients.importing import FIELDS
 from credentials.clients.rotation import Overlap
@@ -110,7 +111,7 @@ def test_an_imported_secret_that_has_expired_says_so_once_it_is_proven(api):
 
 
 def test_an_imported_client_is_rotated_like_any_other(api, world):
-    new = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
+    new = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor(user=world.delegate))
 
     assert [api.ask_for_token(secret=secret).status_code for secret in (SECRET, new)] == [200, 200]
 
@@ -358,7 +359,7 @@ def test_whatever_happens_to_a_file_it_is_taken_over_or_refused(world, is_csv):
         try:
             with transaction.atomic():
                 records = importing.read(io.StringIO("".join(broken)), is_csv=is_csv)
-                importing.import_clients(records, iterations=ITERATIONS, by=None)
+                importing.import_clients(records, iterations=ITERATIONS, by=Actor())
                 transaction.set_rollback(True)
         except importing.ImportRefusedError:
             outcomes.add("refused")

@@ -3,6 +3,7 @@ import threading
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from credentials.actor import Actor
 from credentials.clients import allow_lists, issuing, revocation
 from credentials.models import AllowedAddress, AuditEvent, Client, ClientSecret
 from credentials.trail.audit import Action
@@ -13,7 +14,7 @@ NINE = [f"8.8.4.{last}" for last in range(1, 10)]
 
 def test_a_client_comes_with_its_secret_and_addresses_and_is_written_down(world):
     client, secret = issuing.create_client(
-        organization=world.harbor, name="ETL", addresses=[HOME_ADDRESS, "::ffff:9.9.9.9"], by=world.delegate
+        organization=world.harbor, name="ETL", addresses=[HOME_ADDRESS, "::ffff:9.9.9.9"], by=Actor(user=world.delegate)
     )
 
     assert secret.startswith("cgs_")
@@ -28,7 +29,7 @@ def test_a_client_comes_with_its_secret_and_addresses_and_is_written_down(world)
 )
 def test_refused_addresses_make_no_client(world, addresses, place):
     with pytest.raises(allow_lists.AddressesRefusedError) as refused:
-        issuing.create_client(organization=world.harbor, name="ETL", addresses=addresses, by=world.delegate)
+        issuing.create_client(organization=world.harbor, name="ETL", addresses=addresses, by=Actor(user=world.delegate))
 
     assert list(refused.value.reasons) == [place]
     assert not Client.objects.exists()
@@ -42,7 +43,7 @@ def test_a_name_is_used_once_by_an_organization_and_free_again_after_revocation(
     with pytest.raises(issuing.NameTakenError):
         world.api_client(name="ETL")
     world.api_client(world.mesa, name="ETL")
-    revocation.revoke_client(first, by=world.delegate)
+    revocation.revoke_client(first, by=Actor(user=world.delegate))
     world.api_client(name="ETL")
 
     assert Client.objects.for_organization(world.harbor).live().count() == 1
@@ -51,7 +52,7 @@ def test_a_name_is_used_once_by_an_organization_and_free_again_after_revocation(
 def test_changing_addresses_is_written_down_with_before_and_after(world):
     client = world.api_client(addresses=[HOME_ADDRESS]).client
 
-    allow_lists.set_addresses(client, [OTHER_ADDRESS, HOME_ADDRESS], by=world.delegate)
+    allow_lists.set_addresses(client, [OTHER_ADDRESS, HOME_ADDRESS], by=Actor(user=world.delegate))
 
     event = AuditEvent.objects.get(action=Action.ADDRESSES_CHANGED)
     assert event.detail == {"before": [HOME_ADDRESS], "after": [OTHER_ADDRESS, HOME_ADDRESS]}
@@ -62,7 +63,7 @@ def test_refused_addresses_change_nothing(world):
     client = world.api_client(addresses=[HOME_ADDRESS]).client
 
     with pytest.raises(allow_lists.AddressesRefusedError):
-        allow_lists.set_addresses(client, [OTHER_ADDRESS, "10.0.0.1"], by=world.delegate)
+        allow_lists.set_addresses(client, [OTHER_ADDRESS, "10.0.0.1"], by=Actor(user=world.delegate))
 
     assert [address.address for address in client.addresses.all()] == [HOME_ADDRESS]
     assert not AuditEvent.objects.filter(action=Action.ADDRESSES_CHANGED).exists()
@@ -84,7 +85,7 @@ def test_people_who_edit_the_list_at_once_come_one_after_the_other(world):
 
     def edit(addresses: list[str]) -> None:
         try:
-            allow_lists.set_addresses(client, addresses, by=None)
+            allow_lists.set_addresses(client, addresses, by=Actor())
         finally:
             connection.close()
 
@@ -101,8 +102,8 @@ def test_people_who_edit_the_list_at_once_come_one_after_the_other(world):
 def test_revoking_twice_is_written_down_once(world):
     client = world.api_client().client
 
-    revocation.revoke_client(client, by=world.delegate)
-    revocation.revoke_client(client, by=world.delegate)
+    revocation.revoke_client(client, by=Actor(user=world.delegate))
+    revocation.revoke_client(client, by=Actor(user=world.delegate))
 
     assert AuditEvent.objects.filter(action=Action.CLIENT_REVOKED).count() == 1
     assert not client.secrets.live().exists()

@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.db import connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from credentials.actor import Actor
 from credentials.clients import jwks, revocation
 from credentials.clients.key_registration import add_keys, revoke_key, set_key_set_url
 from credentials.models import AccessToken, AuditEvent, ClientKey, ClientKeySet, Organization
@@ -33,7 +34,7 @@ def with_key_set(world: World, server: KeyServer) -> Signer:
     Organization.objects.filter(pk=world.harbor.pk).update(is_sandbox=True)
     world.harbor.refresh_from_db()
     client = world.api_client(name="With a key set").client
-    set_key_set_url(client, server.url("127.0.0.1"), by=None)
+    set_key_set_url(client, server.url("127.0.0.1"), by=Actor())
     return Signer(client)
 
 
@@ -88,8 +89,8 @@ def test_keys_by_hand_and_a_url_go_together(signer, server):
 
 
 def test_a_key_that_was_revoked_does_not_come_back_through_the_url(signer, server):
-    (key,) = add_keys(signer.client, json.dumps(jwk(ec_key(), "first")), name="The same", by=None)
-    revoke_key(key, by=None)
+    (key,) = add_keys(signer.client, json.dumps(jwk(ec_key(), "first")), name="The same", by=Actor())
+    revoke_key(key, by=Actor())
 
     answer = signer.ask_for_token()
 
@@ -234,7 +235,7 @@ def test_a_published_rsa_key_of_1024_bits_is_refused(signer, server):
 
 
 def test_nothing_is_fetched_for_a_revoked_client(signer, server):
-    revocation.revoke_client(signer.client, by=None)
+    revocation.revoke_client(signer.client, by=Actor())
 
     answer = signer.ask_for_token()
 
@@ -347,7 +348,7 @@ def test_the_keys_of_one_client_are_not_those_of_another_with_the_same_server(wo
     signer.ask_for_token()
     elsewhere = KeyServer()
     elsewhere.body = key_set(jwk(ec_key(number=2), "first"))
-    set_key_set_url(signer.client, elsewhere.url("127.0.0.1"), by=None)
+    set_key_set_url(signer.client, elsewhere.url("127.0.0.1"), by=Actor())
 
     old = signer.ask_for_token()
     new = Signer(signer.client, ec_key(number=2)).ask_for_token()

@@ -5,6 +5,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import issuing, revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent, ClientRevokedError, ClientSecret
@@ -31,7 +32,7 @@ def test_both_secrets_open_until_the_overlap_ends(world, overlap, hours):
     api = world.api_client()
     before = timezone.now()
 
-    new = rotation.rotate_secret(api.client, overlap=overlap, by=world.delegate)
+    new = rotation.rotate_secret(api.client, overlap=overlap, by=Actor(user=world.delegate))
 
     assert api.ask_for_token().status_code == 200
     assert api.ask_for_token(secret=new).status_code == 200
@@ -49,7 +50,7 @@ def test_an_overlap_never_makes_an_old_secret_live_longer(world):
     soon = timezone.now() + dt.timedelta(hours=1)
     ClientSecret.objects.update(expires_at=soon)
 
-    rotation.rotate_secret(api.client, overlap=Overlap.THREE_DAYS, by=world.delegate)
+    rotation.rotate_secret(api.client, overlap=Overlap.THREE_DAYS, by=Actor(user=world.delegate))
 
     assert ClientSecret.objects.get(hint=api.secret[-4:]).expires_at == soon
 
@@ -58,7 +59,7 @@ def test_without_overlap_the_old_secret_and_its_tokens_end_at_the_next_request(w
     api = world.api_client().sign_in()
     assert api.get(JOB).status_code == 404
 
-    new = rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=world.delegate)
+    new = rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=Actor(user=world.delegate))
 
     assert api.get(JOB).status_code == 401
     refused = api.ask_for_token()
@@ -69,9 +70,9 @@ def test_without_overlap_the_old_secret_and_its_tokens_end_at_the_next_request(w
 
 def test_an_emergency_ends_both_secrets_of_an_overlap(world):
     api = world.api_client().sign_in()
-    second = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
+    second = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor(user=world.delegate))
 
-    third = rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=world.delegate)
+    third = rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=Actor(user=world.delegate))
 
     assert api.get(JOB).status_code == 401
     assert [api.ask_for_token(secret=each).status_code for each in (api.secret, second, third)] == [401, 401, 200]
@@ -80,12 +81,12 @@ def test_an_emergency_ends_both_secrets_of_an_overlap(world):
 
 def test_a_third_secret_is_refused_while_two_are_live_and_the_reason_says_what_to_do(world):
     api = world.api_client()
-    second = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
+    second = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor(user=world.delegate))
 
     with pytest.raises(issuing.TwoSecretsError, match="Revoke one of them first") as refused:
-        rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
+        rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor(user=world.delegate))
     with pytest.raises(issuing.TwoSecretsError):
-        issuing.issue_secret(api.client, by=world.delegate)
+        issuing.issue_secret(api.client, by=Actor(user=world.delegate))
 
     assert api.secret[-4:] in str(refused.value)
     assert live_hints(api.client) == [api.secret[-4:], second[-4:]]
@@ -94,10 +95,10 @@ def test_a_third_secret_is_refused_while_two_are_live_and_the_reason_says_what_t
 
 def test_after_the_overlap_a_secret_can_be_rotated_again(world):
     api = world.api_client()
-    second = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
+    second = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor(user=world.delegate))
     ClientSecret.objects.filter(hint=api.secret[-4:]).update(expires_at=timezone.now())
 
-    third = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
+    third = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor(user=world.delegate))
 
     assert live_hints(api.client) == [second[-4:], third[-4:]]
 
@@ -106,7 +107,7 @@ def test_an_expired_secret_is_rotated_too_and_the_addresses_stay(world):
     api = world.api_client()
     ClientSecret.objects.update(expires_at=timezone.now())
 
-    new = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
+    new = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor(user=world.delegate))
 
     assert api.ask_for_token(secret=new).status_code == 200
     assert api.ask_for_token().status_code == 401
@@ -114,10 +115,10 @@ def test_an_expired_secret_is_rotated_too_and_the_addresses_stay(world):
 
 def test_the_overlap_can_be_ended_before_its_time(world):
     api = world.api_client().sign_in()
-    new = rotation.rotate_secret(api.client, overlap=Overlap.THREE_DAYS, by=world.delegate)
+    new = rotation.rotate_secret(api.client, overlap=Overlap.THREE_DAYS, by=Actor(user=world.delegate))
 
     replaced = api.client.secrets.exclude(replaced_at=None).get()
-    assert revocation.revoke_secret(replaced, by=world.delegate)
+    assert revocation.revoke_secret(replaced, by=Actor(user=world.delegate))
 
     assert api.get(JOB).status_code == 401
     assert live_hints(api.client) == [new[-4:]]
@@ -127,10 +128,10 @@ def test_the_overlap_can_be_ended_before_its_time(world):
 
 def test_a_revoked_client_gets_no_new_secret(world):
     client = world.api_client().client
-    revocation.revoke_client(client, by=world.delegate)
+    revocation.revoke_client(client, by=Actor(user=world.delegate))
 
     with pytest.raises(ClientRevokedError):
-        rotation.rotate_secret(client, overlap=Overlap.NONE, by=world.delegate)
+        rotation.rotate_secret(client, overlap=Overlap.NONE, by=Actor(user=world.delegate))
 
     assert not client.secrets.live().exists()
     assert not rotations()
@@ -139,7 +140,7 @@ def test_a_revoked_client_gets_no_new_secret(world):
 def test_a_rotation_is_written_down_with_before_and_after_and_without_the_secret(world):
     api = world.api_client()
 
-    new = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
+    new = rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor(user=world.delegate))
 
     (event,) = rotations()
     assert (event.user, event.client, event.organization) == (world.delegate, api.client, world.harbor)
@@ -158,7 +159,7 @@ def test_a_rotation_that_fails_leaves_the_old_secret_as_it_was(world, monkeypatc
 
     monkeypatch.setattr(rotation.audit, "record", fail)
     with pytest.raises(RuntimeError):
-        rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=world.delegate)
+        rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=Actor(user=world.delegate))
     monkeypatch.undo()
 
     after = ClientSecret.objects.get()
@@ -168,7 +169,7 @@ def test_a_rotation_that_fails_leaves_the_old_secret_as_it_was(world, monkeypatc
 
 def test_the_database_itself_holds_no_third_secret(world):
     client = world.api_client().client
-    issuing.issue_secret(client, by=world.delegate)
+    issuing.issue_secret(client, by=Actor(user=world.delegate))
     facts = {"client": client, "digest": b"x" * 32, "expires_at": timezone.now() + dt.timedelta(days=1)}
 
     for slot in (1, 2, 3):
@@ -185,7 +186,7 @@ def test_the_database_itself_holds_no_third_secret(world):
 def test_many_rotations_at_once_leave_two_secrets_at_most_and_a_trail_that_agrees(world, overlap):
     api = world.api_client()
 
-    answers = at_once(lambda _number: rotation.rotate_secret(api.client, overlap=overlap, by=None))
+    answers = at_once(lambda _number: rotation.rotate_secret(api.client, overlap=overlap, by=Actor()))
 
     made = [answer for answer in answers if isinstance(answer, str)]
     refused = [answer for answer in answers if isinstance(answer, issuing.TwoSecretsError)]
@@ -208,7 +209,7 @@ def test_tokens_that_are_bought_during_rotations_neither_fail_nor_lock_them(worl
     def act(number: int) -> int | str:
         if number % 2:
             return api.ask_for_token().status_code
-        return rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=None)
+        return rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=Actor())
 
     answers = at_once(act)
 

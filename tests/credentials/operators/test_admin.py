@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import key_registration, revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent, Client, ClientSecret, Organization
@@ -41,7 +42,9 @@ def act(operator, page: str, action: str, *things, **answers):
 @pytest.fixture(params=["client", "secret", "key"])
 def thing(request, world, api):
     """The page of a kind of thing, the thing, and how it is called."""
-    [key] = key_registration.add_keys(api.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)
+    [key] = key_registration.add_keys(
+        api.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=Actor(user=world.delegate)
+    )
     return {
         "client": (CLIENTS, api.client, Action.CLIENT_REVOKED),
         "secret": (SECRETS, api.client.secrets.get(), Action.SECRET_REVOKED),
@@ -119,7 +122,7 @@ def test_an_overlap_that_was_not_offered_changes_nothing(operator, api, overlap)
 
 
 def test_a_third_secret_is_refused_with_the_reason(operator, world, api):
-    rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate)
+    rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor(user=world.delegate))
     newest = ClientSecret.objects.order_by("-created_at").first().pk
 
     refused = act(operator, CLIENTS, "rotate", api.client, confirmed="yes", overlap="24", newest=newest)
@@ -149,9 +152,9 @@ def test_clients_are_found_by_their_state(operator, world, state):
     client("active", expires_at=now + dt.timedelta(days=30))
     client("expiring", expires_at=now + soon)
     client("expired", expires_at=now - soon)
-    revocation.revoke_client(client("revoked", expires_at=now + soon), by=None)
+    revocation.revoke_client(client("revoked", expires_at=now + soon), by=Actor())
     with_key = client("active by its key", expires_at=now - soon)
-    key_registration.add_keys(with_key, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=None)
+    key_registration.add_keys(with_key, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=Actor())
     Client.objects.exclude(name="active").update(last_used_at=now)
 
     found = operator.get(CLIENTS, {"state": str(state)}).context["cl"].queryset

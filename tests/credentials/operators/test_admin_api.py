@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.test import Client as Browser
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent, Client, ClientSecret, Invitation, OperatorToken, Organization
@@ -37,7 +38,7 @@ class Operator:
 
 @pytest.fixture
 def token(world) -> str:
-    return operator_tokens.create_token(world.operator, name="Inventory")
+    return operator_tokens.create_token(name="Inventory", by=Actor(user=world.operator))
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def spoil(kind: str, world, token: str) -> str:
         case "expired":
             OperatorToken.objects.update(expires_at=timezone.now())
         case "revoked":
-            operator_tokens.revoke_token(OperatorToken.objects.get(), by=world.operator)
+            operator_tokens.revoke_token(OperatorToken.objects.get(), by=Actor(user=world.operator))
         case "of a former operator":
             world.operator.is_staff = False
             world.operator.save()
@@ -301,7 +302,7 @@ def test_what_cannot_be_is_refused_in_words_and_nothing_changes(operator, world,
 
 def test_a_third_secret_and_a_revoked_client_are_conflicts(operator, world):
     client = world.api_client().client
-    rotation.rotate_secret(client, overlap=Overlap.DAY, by=None)
+    rotation.rotate_secret(client, overlap=Overlap.DAY, by=Actor())
     path = f"/admin-api/clients/{client.client_id}"
 
     third = operator.post(f"{path}/secret", overlap_hours=24)

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent, Client, ClientSecret, Invitation, OperatorToken, Organization
@@ -80,10 +81,10 @@ def test_expiring_secrets_are_listed_the_next_first(world):
         client.secrets.update(expires_at=timezone.now() + left)
     done = world.api_client(name="Rotated").client
     done.secrets.update(expires_at=timezone.now() + DAY)
-    rotation.rotate_secret(done, overlap=Overlap.DAY, by=None)
+    rotation.rotate_secret(done, overlap=Overlap.DAY, by=Actor())
     gone = world.api_client(name="Revoked").client
     gone.secrets.update(expires_at=timezone.now() + DAY)
-    revocation.revoke_client(gone, by=None)
+    revocation.revoke_client(gone, by=Actor())
 
     lines = [json.loads(line) for line in Said("list_expiring_secrets", as_json=True).out.splitlines()]
 
@@ -95,7 +96,7 @@ def test_expiring_secrets_are_listed_the_next_first(world):
 def test_an_expired_secret_that_was_rotated_since_is_not_listed(world):
     client = world.api_client().client
     client.secrets.update(expires_at=timezone.now() - DAY)
-    rotation.rotate_secret(client, overlap=Overlap.NONE, by=None)
+    rotation.rotate_secret(client, overlap=Overlap.NONE, by=Actor())
 
     assert Said("list_expiring_secrets").out == ""
 
@@ -133,11 +134,11 @@ def test_a_secret_is_rotated_and_standard_output_holds_it_alone(world):
 
 def test_what_cannot_be_rotated_is_told_with_what_to_do(world):
     api = world.api_client()
-    rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=None)
+    rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor())
 
     with pytest.raises(CommandError, match="To revoke both, use an overlap of 0"):
         Said("rotate_secret", api.client.client_id, overlap=24, by=OPERATOR)
-    revocation.revoke_client(api.client, by=None)
+    revocation.revoke_client(api.client, by=Actor())
     with pytest.raises(CommandError, match="is revoked"):
         Said("rotate_secret", api.client.client_id, overlap=0, by=OPERATOR)
 

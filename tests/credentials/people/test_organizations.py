@@ -3,6 +3,7 @@ import datetime as dt
 import pytest
 from django.db import IntegrityError, transaction
 
+from credentials.actor import Actor
 from credentials.models import AuditEvent, Bounds, Organization
 from credentials.people import organizations
 from credentials.people.organizations import OrganizationRefusedError, OrganizationState, Status, Strategy
@@ -30,7 +31,7 @@ def test_each_historical_strategy_bounds_at_the_termination_date_and_latest_does
         status=Status.LIMITED, termination_date=LAST_DAY, attribution=attribution, opt_out=opt_out, claims=claims
     )
 
-    organizations.set_state(world.harbor, state, by=world.operator)
+    organizations.set_state(world.harbor, state, by=Actor(user=world.operator))
 
     bounds = Organization.objects.get(pk=world.harbor.pk).bounds()
     expected = [LAST_DAY if each == Strategy.HISTORICAL else None for each in (attribution, opt_out, claims)]
@@ -47,11 +48,11 @@ def test_a_denied_organization_is_refused_at_the_next_request_and_a_limited_one_
     api = world.api_client().sign_in()
 
     organizations.set_state(
-        world.harbor, OrganizationState(status=Status.DENIED, reason="Left the program."), by=world.operator
+        world.harbor, OrganizationState(status=Status.DENIED, reason="Left the program."), by=Actor(user=world.operator)
     )
     denied = (api.get(JOB).status_code, api.ask_for_token().status_code)
     organizations.set_state(
-        world.harbor, OrganizationState(status=Status.LIMITED, termination_date=LAST_DAY), by=world.operator
+        world.harbor, OrganizationState(status=Status.LIMITED, termination_date=LAST_DAY), by=Actor(user=world.operator)
     )
     limited = (api.get(JOB).status_code, api.ask_for_token().status_code)
 
@@ -60,7 +61,7 @@ def test_a_denied_organization_is_refused_at_the_next_request_and_a_limited_one_
 
 def test_a_limited_organization_needs_a_date(world):
     with pytest.raises(OrganizationRefusedError, match="termination date"):
-        organizations.set_state(world.harbor, OrganizationState(status=Status.LIMITED), by=world.operator)
+        organizations.set_state(world.harbor, OrganizationState(status=Status.LIMITED), by=Actor(user=world.operator))
     with pytest.raises(IntegrityError), transaction.atomic():
         Organization.objects.update(status=Status.LIMITED)
 
@@ -72,7 +73,7 @@ def test_participation_did_not_end_before_1900(world):
     state = OrganizationState(status=Status.LIMITED, termination_date=dt.date(1899, 12, 31))
 
     with pytest.raises(OrganizationRefusedError, match="1899-12-31 is before 1900-01-01"):
-        organizations.set_state(world.harbor, state, by=world.operator)
+        organizations.set_state(world.harbor, state, by=Actor(user=world.operator))
 
     assert OrganizationState.of(Organization.objects.get(pk=world.harbor.pk)).status == Status.ACTIVE
 
@@ -82,7 +83,7 @@ def test_a_change_is_written_down_with_before_and_after(world):
         status=Status.LIMITED, termination_date=LAST_DAY, claims=Strategy.LATEST, reason="Contract ended."
     )
 
-    assert organizations.set_state(world.harbor, state, by=world.operator)
+    assert organizations.set_state(world.harbor, state, by=Actor(user=world.operator))
 
     (event,) = state_changes()
     assert (event.organization, event.user) == (world.harbor, world.operator)
@@ -97,18 +98,18 @@ def test_a_change_is_written_down_with_before_and_after(world):
 def test_what_is_so_already_is_not_written_down_again(world):
     state = OrganizationState(status=Status.DENIED, reason="Left the program.")
 
-    assert organizations.set_state(world.harbor, state, by=world.operator)
-    assert not organizations.set_state(world.harbor, state, by=world.operator)
+    assert organizations.set_state(world.harbor, state, by=Actor(user=world.operator))
+    assert not organizations.set_state(world.harbor, state, by=Actor(user=world.operator))
 
     assert len(state_changes()) == 1
 
 
 def test_an_organization_that_comes_back_has_no_bounds_any_more(world):
     organizations.set_state(
-        world.harbor, OrganizationState(status=Status.LIMITED, termination_date=LAST_DAY), by=world.operator
+        world.harbor, OrganizationState(status=Status.LIMITED, termination_date=LAST_DAY), by=Actor(user=world.operator)
     )
 
-    organizations.set_state(world.harbor, OrganizationState(status=Status.ACTIVE), by=world.operator)
+    organizations.set_state(world.harbor, OrganizationState(status=Status.ACTIVE), by=Actor(user=world.operator))
 
     again = Organization.objects.get(pk=world.harbor.pk)
     assert (again.status, again.termination_date, again.bounds()) == (Status.ACTIVE, None, Bounds())
@@ -116,7 +117,7 @@ def test_an_organization_that_comes_back_has_no_bounds_any_more(world):
 
 def test_a_new_organization_is_written_down(world):
     made = organizations.create_organization(
-        entity_id="K0042", name="Kidney Care", program_code="KCF", by=world.operator
+        entity_id="K0042", name="Kidney Care", program_code="KCF", by=Actor(user=world.operator)
     )
 
     event = AuditEvent.objects.get(action=Action.ORGANIZATION_CREATED)
@@ -137,7 +138,7 @@ def test_an_organization_that_cannot_be_is_refused_with_the_reason(world, facts,
     whole = {"entity_id": "K0042", "name": "Kidney Care", "program_code": "KCF", **facts}
 
     with pytest.raises(OrganizationRefusedError, match=reason):
-        organizations.create_organization(**whole, by=world.operator)
+        organizations.create_organization(**whole, by=Actor(user=world.operator))
 
     assert Organization.objects.count() == before
     assert not AuditEvent.objects.filter(action=Action.ORGANIZATION_CREATED).exists()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from credentials.actor import Actor
 from credentials.clients import issuing, key_registration
 from credentials.models import AuditEvent, Client, Invitation, Membership, Notice, Organization, Role
 from credentials.people import invitations, team
@@ -34,7 +35,9 @@ def second(world) -> Membership:
 
 
 def client_made_by(user, organization: Organization, name: str = "Theirs") -> Client:
-    client, _ = issuing.create_client(organization=organization, name=name, addresses=[HOME_ADDRESS], by=user)
+    client, _ = issuing.create_client(
+        organization=organization, name=name, addresses=[HOME_ADDRESS], by=Actor(user=user)
+    )
     return client
 
 
@@ -52,8 +55,8 @@ def test_each_role_of_a_program_manages_credentials(program):
 def test_a_role_is_changed_and_written_down(world):
     other = MembershipFactory(organization=world.mesa, role=Role.EXECUTIVE_CONTACT)
 
-    assert team.change_role(other, Role.DUA_REQUESTOR, by=world.stranger)
-    assert not team.change_role(other, Role.DUA_REQUESTOR, by=world.stranger)
+    assert team.change_role(other, Role.DUA_REQUESTOR, by=Actor(user=world.stranger))
+    assert not team.change_role(other, Role.DUA_REQUESTOR, by=Actor(user=world.stranger))
 
     other.refresh_from_db()
     assert other.role == Role.DUA_REQUESTOR
@@ -67,7 +70,7 @@ def test_a_role_of_another_program_is_refused(world, role):
     other = MembershipFactory(organization=world.mesa, role=Role.EXECUTIVE_CONTACT)
 
     with pytest.raises(RoleRefusedError):
-        team.change_role(other, role, by=world.stranger)
+        team.change_role(other, role, by=Actor(user=world.stranger))
 
     other.refresh_from_db()
     assert other.role == Role.EXECUTIVE_CONTACT
@@ -78,9 +81,9 @@ def test_nobody_gives_rights_to_himself(world):
     own = member_of(world.harbor, world.colleague)
 
     with pytest.raises(NotManagingError):
-        team.change_role(own, Role.CREDENTIAL_DELEGATE, by=world.colleague)
+        team.change_role(own, Role.CREDENTIAL_DELEGATE, by=Actor(user=world.colleague))
     with pytest.raises(OwnRoleError):
-        team.change_role(own, Role.CREDENTIAL_DELEGATE, by=world.colleague, as_operator=True)
+        team.change_role(own, Role.CREDENTIAL_DELEGATE, by=Actor(user=world.colleague), as_operator=True)
 
     own.refresh_from_db()
     assert own.role == Role.DUA_CUSTODIAN
@@ -92,8 +95,8 @@ def test_only_who_manages_the_organizations_credentials_changes_its_team(world, 
     by = getattr(world, who)
 
     for act in (
-        lambda: team.change_role(member_of(world.harbor, world.colleague), Role.CREDENTIAL_DELEGATE, by=by),
-        lambda: team.remove(second, revoke=True, by=by),
+        lambda: team.change_role(member_of(world.harbor, world.colleague), Role.CREDENTIAL_DELEGATE, by=Actor(user=by)),
+        lambda: team.remove(second, revoke=True, by=Actor(user=by)),
     ):
         with pytest.raises(NotManagingError):
             act()
@@ -106,7 +109,7 @@ def test_only_who_manages_the_organizations_credentials_changes_its_team(world, 
 
 
 def test_a_removed_member_is_gone_and_it_is_written_down(world, second):
-    team.remove(second, revoke=False, by=world.delegate)
+    team.remove(second, revoke=False, by=Actor(user=world.delegate))
 
     assert not is_member(world.harbor, second.user)
     event = AuditEvent.objects.get(action=Action.MEMBER_REMOVED)
@@ -117,13 +120,13 @@ def test_a_removed_member_is_gone_and_it_is_written_down(world, second):
         "credentials_revoked": False,
     }
     with pytest.raises(TeamRefusedError, match="is no longer a team member"):
-        team.remove(second, revoke=False, by=world.delegate)
+        team.remove(second, revoke=False, by=Actor(user=world.delegate))
 
 
 def test_the_person_and_the_other_delegates_are_told(world, second):
     third = MembershipFactory(organization=world.harbor)
 
-    team.remove(second, revoke=False, by=world.delegate)
+    team.remove(second, revoke=False, by=Actor(user=world.delegate))
 
     told = {(notice.kind, notice.user) for notice in Notice.objects.all()}
     assert told == {
@@ -138,26 +141,26 @@ def test_the_last_one_who_manages_credentials_stays(world):
     MembershipFactory(organization=world.harbor, user__is_active=False)
 
     with pytest.raises(LastManagerError, match="Invite another one first"):
-        team.remove(last, revoke=True, by=world.delegate)
+        team.remove(last, revoke=True, by=Actor(user=world.delegate))
 
     assert is_member(world.harbor, world.delegate)
     assert not AuditEvent.objects.filter(action=Action.MEMBER_REMOVED).exists()
 
 
 def test_an_operator_may_remove_the_last_one(world):
-    team.remove(member_of(world.harbor, world.delegate), revoke=False, by=world.operator, as_operator=True)
+    team.remove(member_of(world.harbor, world.delegate), revoke=False, by=Actor(user=world.operator), as_operator=True)
 
     assert not is_member(world.harbor, world.delegate)
 
 
 def test_who_is_not_the_last_one_can_leave(world, second):
-    team.remove(second, revoke=False, by=second.user)
+    team.remove(second, revoke=False, by=Actor(user=second.user))
 
     assert not is_member(world.harbor, second.user)
 
 
 def test_who_does_not_manage_credentials_can_be_removed_by_the_last_one(world):
-    team.remove(member_of(world.harbor, world.colleague), revoke=False, by=world.delegate)
+    team.remove(member_of(world.harbor, world.colleague), revoke=False, by=Actor(user=world.delegate))
 
     assert not is_member(world.harbor, world.colleague)
 
@@ -170,9 +173,9 @@ def test_two_who_remove_each_other_at_once_leave_one():
 
     answers = at_once(
         lambda number: (
-            team.remove(second, revoke=False, by=first.user)
+            team.remove(second, revoke=False, by=Actor(user=first.user))
             if number % 2
-            else team.remove(first, revoke=False, by=second.user)
+            else team.remove(first, revoke=False, by=Actor(user=second.user))
         )
     )
 
@@ -188,7 +191,7 @@ def test_three_who_all_leave_at_once_leave_one():
 
     def leave(number: int) -> team.Made:
         member = members[number % 3]
-        return team.remove(member, revoke=False, by=member.user)
+        return team.remove(member, revoke=False, by=Actor(user=member.user))
 
     answers = at_once(leave)
 
@@ -205,12 +208,14 @@ def made(world, second):
     """What the second delegate has made: a client, and a secret, a key and a URL of the first delegate's client."""
     ours = world.api_client().client
     theirs = client_made_by(second.user, world.harbor)
-    issuing.issue_secret(ours, by=second.user)
-    key_registration.add_keys(ours, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=second.user)
-    key_registration.set_key_set_url(ours, "https://keys.harbor.example/jwks.json", by=second.user)
-    key_registration.add_keys(ours, key_set(jwk(ec_key(number=1), "k2")), name="Old", by=world.delegate)
+    issuing.issue_secret(ours, by=Actor(user=second.user))
+    key_registration.add_keys(ours, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=Actor(user=second.user))
+    key_registration.set_key_set_url(ours, "https://keys.harbor.example/jwks.json", by=Actor(user=second.user))
+    key_registration.add_keys(ours, key_set(jwk(ec_key(number=1), "k2")), name="Old", by=Actor(user=world.delegate))
     elsewhere = client_made_by(second.user, world.mesa, "Elsewhere")
-    invitations.invite(world.harbor, email="new@harbor.example", role=Role.CREDENTIAL_DELEGATE, by=second.user)
+    invitations.invite(
+        world.harbor, email="new@harbor.example", role=Role.CREDENTIAL_DELEGATE, by=Actor(user=second.user)
+    )
     return {"ours": ours, "theirs": theirs, "elsewhere": elsewhere}
 
 
@@ -226,7 +231,7 @@ def test_what_a_person_has_made_is_found_within_the_organization(world, second, 
 
 
 def test_it_is_kept_unless_somebody_asks_for_its_end(world, second, made):
-    team.remove(second, revoke=False, by=world.delegate)
+    team.remove(second, revoke=False, by=Actor(user=world.delegate))
 
     assert Client.objects.live().count() == 3
     assert made["ours"].secrets.live().count() == 2
@@ -236,7 +241,7 @@ def test_it_is_kept_unless_somebody_asks_for_its_end(world, second, made):
 
 
 def test_it_ends_and_nothing_else_does(world, second, made):
-    team.remove(second, revoke=True, by=world.delegate)
+    team.remove(second, revoke=True, by=Actor(user=world.delegate))
 
     assert set(Client.objects.live()) == {made["ours"], made["elsewhere"]}
     assert [secret.created_by for secret in made["ours"].secrets.live()] == [world.delegate]
@@ -256,7 +261,7 @@ def test_its_tokens_end_with_it(world, second):
     Client.objects.update(created_by=second.user)
     api.sign_in()
 
-    team.remove(second, revoke=True, by=world.delegate)
+    team.remove(second, revoke=True, by=Actor(user=world.delegate))
 
     assert api.ask_for_token().status_code in {401, 403}
     assert api.kick_off().status_code in {401, 403}
@@ -269,7 +274,7 @@ def test_without_the_event_nothing_is_done(world, second, made, monkeypatch):
     monkeypatch.setattr(team.audit, "record", fail)
 
     with pytest.raises(RuntimeError):
-        team.remove(second, revoke=True, by=world.delegate)
+        team.remove(second, revoke=True, by=Actor(user=world.delegate))
 
     assert is_member(world.harbor, second.user)
     assert Client.objects.live().count() == 3

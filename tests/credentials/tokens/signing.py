@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.test import Client as Browser
 
+from credentials.actor import Actor
 from credentials.clients.key_registration import add_keys
 from credentials.models import Client
 from tests.world import HOME_ADDRESS
@@ -85,7 +86,7 @@ class Signer:
 
     def register(self) -> "Signer":
         """Have the client's public key registered by hand."""
-        add_keys(self.client, json.dumps(jwk(self.key, self.kid)), name="By hand", by=None)
+        add_keys(self.client, json.dumps(jwk(self.key, self.kid)), name="By hand", by=Actor())
         return self
 
     def claims(self, **changes: Any) -> dict[str, Any]:

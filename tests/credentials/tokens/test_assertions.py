@@ -11,6 +11,7 @@ import jwt
 import pytest
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import revocation
 from credentials.clients.key_registration import revoke_key
 from credentials.models import AccessToken, AuditEvent, ClientKey, Organization, SpentAssertion
@@ -206,7 +207,7 @@ def test_a_revoked_key_opens_nothing_any_more_and_neither_do_its_tokens(signer):
     token = signer.ask_for_token().json()["access_token"]
     key = ClientKey.objects.get()
 
-    revoke_key(key, by=None)
+    revoke_key(key, by=Actor())
 
     assert signer.get("/api/v2/jobs/1", token).status_code == 401
     answer = signer.ask_for_token()
@@ -226,7 +227,7 @@ def test_a_token_that_was_just_being_bought_with_a_key_when_that_was_revoked_ope
 
 
 def test_the_key_of_a_revoked_client_opens_nothing(signer):
-    revocation.revoke_client(signer.client, by=None)
+    revocation.revoke_client(signer.client, by=Actor())
 
     answer = signer.ask_for_token()
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from credentials.actor import Actor
 from credentials.clients import revocation
 from credentials.models import AccessToken, AuditEvent, Organization
 from credentials.trail.audit import Action
@@ -127,7 +128,7 @@ def test_a_good_token_is_welcomed(api, accept):
 
 
 def test_a_bad_token_is_not(api, world, client):
-    revocation.revoke_client(api.client, by=world.delegate)
+    revocation.revoke_client(api.client, by=Actor(user=world.delegate))
 
     refused = [api.get(WELCOME), client.get(WELCOME)]
 

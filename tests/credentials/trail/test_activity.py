@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from credentials.actor import Actor
 from credentials.clients import revocation
 from credentials.models import AuditEvent, Client
 from credentials.trail import activity, audit
@@ -29,14 +30,14 @@ def trail(world) -> list[AuditEvent]:
     ]
     made = []
     for hour, (action, rest) in enumerate(facts):
-        event = audit.record(action, organization=world.harbor, **rest)
+        event = audit.record(action, Actor(user=rest.pop("user", None)), organization=world.harbor, **rest)
         made.append(
             AuditEvent(
                 occurred_at=NOON + hour * HOUR, action=event.action, outcome=event.outcome, detail=event.detail,
                 organization=world.harbor, user=event.user, client=event.client, request_id=f"request-{hour}",
             )
         )  # fmt: skip
-    audit.record(Action.CLIENT_CREATED, organization=world.mesa, user=world.stranger)
+    audit.record(Action.CLIENT_CREATED, Actor(user=world.stranger), organization=world.mesa)
     return AuditEvent.objects.bulk_create(made)
 
 
@@ -90,7 +91,7 @@ def test_csv_has_all_that_is_known_of_an_event(world, trail):
 def test_no_cell_is_a_formula(world, start):
     name = f"{start}HYPERLINK(A1)"
     client = Client.objects.create(organization=world.harbor, name=name)
-    audit.record(Action.CLIENT_CREATED, organization=world.harbor, client=client)
+    audit.record(Action.CLIENT_CREATED, Actor(), organization=world.harbor, client=client)
 
     lines = activity.csv_lines(Filter().of(AuditEvent.objects.all()))
 
@@ -101,7 +102,7 @@ def test_no_cell_is_a_formula(world, start):
 @pytest.mark.parametrize("name", ["ETL", "a=1", " ETL", "'=1", "\N{FULLWIDTH LATIN CAPITAL LETTER A}", "5 = 5"])
 def test_other_cells_stand_as_they_are(world, name):
     client = Client.objects.create(organization=world.harbor, name=name)
-    audit.record(Action.CLIENT_CREATED, organization=world.harbor, client=client)
+    audit.record(Action.CLIENT_CREATED, Actor(), organization=world.harbor, client=client)
 
     lines = activity.csv_lines(Filter().of(AuditEvent.objects.all()))
 
@@ -133,7 +134,7 @@ def test_ndjson_has_one_event_a_line(world, trail):
 
 def test_names_and_addresses_come_with_the_events_in_one_query(world, trail):
     world.api_client(name="Vendor")
-    revocation.revoke_everything(world.harbor, by=world.delegate, reason="Trial")
+    revocation.revoke_everything(world.harbor, by=Actor(user=world.delegate), reason="Trial")
 
     with CaptureQueriesContext(connection) as captured:
         lines = list(activity.ndjson_lines(Filter().of(AuditEvent.objects.for_organization(world.harbor))))

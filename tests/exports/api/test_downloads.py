@@ -10,7 +10,8 @@ from django.db import connections
 from django.http import Http404
 from django.test import RequestFactory
 
-from credentials.models import AuditEvent, User
+from credentials.actor import Actor
+from credentials.models import AuditEvent
 from credentials.trail.audit import Action
 from exports import storage
 from exports.api import downloads
@@ -28,10 +29,10 @@ def file(world) -> OutputFile:
     return finished_job(world.roster(world.harbor, []), STORED).files.get()
 
 
-def fetch(file: OutputFile, method: str = "get", *, by=None, saved_as: str = "", **headers: str):
+def fetch(file: OutputFile, method: str = "get", *, by: Actor | None = None, saved_as: str = "", **headers: str):
     requests = RequestFactory(**{"claimsgate.client_address": HOME_ADDRESS})
     request = getattr(requests, method)("/data/7/0000.ndjson", headers=headers)
-    return downloads.respond(request, file, by=by or User.objects.earliest("pk"), saved_as=saved_as)
+    return downloads.respond(request, file, by=by or Actor(), saved_as=saved_as)
 
 
 @pytest.fixture
@@ -320,7 +321,8 @@ def test_a_file_is_saved_under_the_name_that_it_was_given(file):
 
 @pytest.mark.parametrize("is_client", [True, False])
 def test_what_goes_out_is_written_down_and_what_does_not_is_not(file, world, is_client):
-    by = world.api_client().client if is_client else world.colleague
+    who = {"client": world.api_client().client} if is_client else {"user": world.colleague}
+    by = Actor(**who, address=HOME_ADDRESS)
 
     sent = [fetch(file, by=by, **headers) for headers in (FOR_GZIP, {**FOR_GZIP, "Range": "bytes=1-2"})]
     unsent = [
@@ -336,7 +338,7 @@ def test_what_goes_out_is_written_down_and_what_does_not_is_not(file, world, is_
     events = AuditEvent.objects.filter(action=Action.EXPORT_DOWNLOADED)
     assert len(events) == len(sent)
     for event in events:
-        assert (event.client, event.user) == ((by, None) if is_client else (None, by))
+        assert (event.client, event.user) == (by.client, by.user)
         assert (event.organization, event.address) == (world.harbor, HOME_ADDRESS)
         assert event.detail == {"job": file.job_id, "file": file.name}
 

@@ -10,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test import Client as Browser
 
 from credentials.access import gate
+from credentials.actor import Actor
 from credentials.models import Membership, Organization, User
 from credentials.people import organizations
 from credentials.programs import CKCC, KCF, PROGRAMS, REACH, SSP
@@ -143,9 +144,9 @@ def test_what_it_changes_has_the_program_that_it_says(before):
 def test_it_reads_what_the_new_code_creates_and_changes(before):
     for program in PROGRAMS:
         organizations.create_organization(
-            entity_id=program.entity_ids.example, name=program.name, program_code=program.code, by=None
+            entity_id=program.entity_ids.example, name=program.name, program_code=program.code, by=Actor()
         )
-    organizations.set_program(now("A1234"), entity_id="D1234", program_code="REACH", by=None)
+    organizations.set_program(now("A1234"), entity_id="D1234", program_code="REACH", by=Actor())
 
     read = dict(before.objects.values_list("entity_id", "program"))
     assert [read[program.entity_ids.example] for program in PROGRAMS] == ["SSP", "REACH", "KCC", "KCC"]

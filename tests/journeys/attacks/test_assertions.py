@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from credentials.actor import Actor
 from credentials.clients.key_registration import set_key_set_url
 from credentials.models import AccessToken, ClientKeySet
 from credentials.trail.audit import Action
@@ -114,7 +115,7 @@ def test_no_key_set_url_makes_the_server_call_what_is_inside(site):
 def test_a_key_set_of_50_megabytes_costs_neither_time_nor_memory(site):
     site.world.harbor.is_sandbox = True
     site.world.harbor.save()
-    set_key_set_url(site.api.client, site.servers.keys.url(), by=site.world.delegate)
+    set_key_set_url(site.api.client, site.servers.keys.url(), by=Actor(user=site.world.delegate))
     signer = Signer(site.api.client)
     sent: list[int] = []
     done = threading.Event()

@@ -9,6 +9,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from credentials.actor import Actor
 from credentials.clients import key_registration
 from credentials.models import AuditEvent, Client, ClientSecret
 from credentials.trail import audit
@@ -237,8 +238,8 @@ def crowd(world: World) -> None:
     """30 clients, one of them with the longest name, eight addresses and keys; 200 refused calls."""
     eight = [f"2606:4700:4700:1111:2222:3333:4444:{number}" for number in range(1, 9)]
     long = world.api_client(name=LONG_NAME, addresses=eight).client
-    key_registration.add_keys(long, key_set(jwk(ec_key(), "k" * 200)), name="K" * 64, by=world.delegate)
-    key_registration.set_key_set_url(long, f"https://keys.example/{'a' * 400}", by=world.delegate)
+    key_registration.add_keys(long, key_set(jwk(ec_key(), "k" * 200)), name="K" * 64, by=Actor(user=world.delegate))
+    key_registration.set_key_set_url(long, f"https://keys.example/{'a' * 400}", by=Actor(user=world.delegate))
     for number in range(29):
         world.api_client(name=f"Client {number}").client.secrets.update(
             expires_at=timezone.now() + dt.timedelta(days=number - 3)

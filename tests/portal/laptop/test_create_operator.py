@@ -51,7 +51,7 @@ def test_the_operator_has_a_confirmed_address_no_password_and_an_event(db):
     assert mail_addresses.is_verified(operator)
     assert not operator.has_usable_password()
     event = AuditEvent.objects.get(action=Action.PERSON_CREATED)
-    assert (event.user, event.detail) == (None, {"person": EMAIL, "by": "command line"})
+    assert (event.user, event.detail) == (None, {"person": EMAIL, "command": "create_operator"})
 
 
 def test_a_link_that_was_lost_is_printed_anew_until_a_password_is_set(db, settings):

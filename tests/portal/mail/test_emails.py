@@ -10,6 +10,7 @@ from email.policy import default
 import pytest
 from aiosmtpd.controller import Controller
 
+from credentials.actor import Actor
 from credentials.clients import allow_lists, issuing, revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import ClientSecret, Notice, Role
@@ -90,12 +91,12 @@ def test_a_reminder_arrives_in_both_forms_and_leads_to_the_client(world, mailbox
 def test_every_change_is_told_and_no_message_holds_a_secret(world, mailbox):
     api = world.api_client()
     made = [api.secret]
-    made.append(rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=world.delegate))
-    revocation.revoke_secret(api.client.secrets.exclude(replaced_at=None).get(), by=world.delegate)
-    made.append(issuing.issue_secret(api.client, by=world.delegate))
-    made.append(rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=world.delegate))
-    allow_lists.add_address(api.client, OTHER_ADDRESS, by=world.delegate)
-    revocation.revoke_client(api.client, by=world.delegate)
+    made.append(rotation.rotate_secret(api.client, overlap=Overlap.DAY, by=Actor(user=world.delegate)))
+    revocation.revoke_secret(api.client.secrets.exclude(replaced_at=None).get(), by=Actor(user=world.delegate))
+    made.append(issuing.issue_secret(api.client, by=Actor(user=world.delegate)))
+    made.append(rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=Actor(user=world.delegate)))
+    allow_lists.add_address(api.client, OTHER_ADDRESS, by=Actor(user=world.delegate))
+    revocation.revoke_client(api.client, by=Actor(user=world.delegate))
 
     tasks.send_notices()
 
@@ -131,12 +132,12 @@ def test_there_are_words_for_every_kind_in_both_forms(world, kind):
 
 def test_all_are_told_who_joined_and_who_was_removed(world, mailbox):
     invited = invitations.invite(
-        world.harbor, email="new@harbor.example", role=Role.CREDENTIAL_DELEGATE, by=world.delegate
+        world.harbor, email="new@harbor.example", role=Role.CREDENTIAL_DELEGATE, by=Actor(user=world.delegate)
     )
     member = invitations.accept_as_new_person(
-        invitations.Key(invited.pk, invited.nonce), name="Nora\nBcc: all@x.example <b>", password="x"
+        invitations.Key(invited.pk, invited.nonce), name="Nora\nBcc: all@x.example <b>", password="x", by=Actor()
     )
-    team.remove(member, revoke=False, by=world.delegate)
+    team.remove(member, revoke=False, by=Actor(user=world.delegate))
 
     tasks.send_notices()
 

@@ -8,6 +8,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import revocation
 from credentials.models import AuditEvent, Client, Organization
 from credentials.trail import audit
@@ -31,7 +32,7 @@ def refused(organization, client, *, address, reason="address_not_allowed", ago=
 def test_it_says_from_where_we_see_one_and_on_whose_list_that_is(delegate, world, read):
     world.api_client(name="Claims warehouse", addresses=["8.8.4.4", "9.9.9.9"])
     world.api_client(name="Vendor", addresses=["9.9.9.9"])
-    revocation.revoke_client(world.api_client(name="Gone", addresses=["8.8.4.4"]).client, by=world.delegate)
+    revocation.revoke_client(world.api_client(name="Gone", addresses=["8.8.4.4"]).client, by=Actor(user=world.delegate))
     world.api_client(world.mesa, name="Of a stranger", addresses=["8.8.4.4"])
 
     page = read(delegate.get(PAGE))

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from django.test import Client as Browser
 
+from credentials.actor import Actor
 from credentials.clients import key_registration
 from credentials.models import Organization
 from exports.models import Job
@@ -140,7 +141,7 @@ def test_the_upload_page_says_that_a_later_roster_is_not_used(delegate, world, r
 def pages_about_a_client(world, delegate) -> list[str]:
     """Where a client of Harbor's with a secret, a key and a key set stands."""
     client = world.api_client().client
-    key_registration.add_keys(client, public_pem(ec_key()), name="Key", kid="a", by=None)
+    key_registration.add_keys(client, public_pem(ec_key()), name="Key", kid="a", by=Actor())
     own = f"{HARBOR}/credentials/{client.client_id}"
     return [HARBOR, f"{HARBOR}/credentials", own, f"{own}/keys"]
 

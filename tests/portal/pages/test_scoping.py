@@ -7,6 +7,7 @@ import pytest
 from django.test import Client as Browser
 
 from attribution.models import RosterFile
+from credentials.actor import Actor
 from credentials.clients.key_registration import add_keys, set_key_set_url
 from credentials.models import AuditEvent, Client, ClientKey, ClientSecret, Invitation, Membership, Organization
 from credentials.people.invitations import invite
@@ -77,9 +78,11 @@ def one_of_each(kept) -> tuple[World, dict[str, object]]:
         roster=roster,
     )
     client = world.api_client().client
-    key = add_keys(client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)[0]
-    set_key_set_url(client, "https://keys.harbor.example/jwks.json", by=world.delegate)
-    invitation = invite(world.harbor, email="new@harbor.example", role="credential_delegate", by=world.delegate)
+    key = add_keys(client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=Actor(user=world.delegate))[0]
+    set_key_set_url(client, "https://keys.harbor.example/jwks.json", by=Actor(user=world.delegate))
+    invitation = invite(
+        world.harbor, email="new@harbor.example", role="credential_delegate", by=Actor(user=world.delegate)
+    )
     return world, {
         "invitation": invitation.pk,
         "member": Membership.objects.get(user=world.colleague).pk,

@@ -8,6 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib import auth
 from django.test import Client as Browser
 
+from credentials.actor import Actor
 from credentials.clients import issuing
 from credentials.models import Client
 from tests.authenticators import Passkey, code
@@ -118,7 +119,9 @@ def test_what_was_typed_does_not_show_up_on_another_page(sleepy, world):
 
 
 def test_a_new_secret_is_shown_only_after_it(sleepy, world, read):
-    client, _ = issuing.create_client(organization=world.harbor, name="ETL", addresses=["8.8.8.8"], by=world.delegate)
+    client, _ = issuing.create_client(
+        organization=world.harbor, name="ETL", addresses=["8.8.8.8"], by=Actor(user=world.delegate)
+    )
 
     response = sleepy.get(f"/organizations/A9994/credentials/{client.client_id}/secret")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from credentials.access.reasons import Reason
+from credentials.actor import Actor
 from credentials.models import AuditEvent
 from credentials.trail import audit
 from portal.pages.connection import refused as refused_calls
@@ -86,9 +87,9 @@ def test_an_imported_secret_that_was_not_tried_says_what_helps(world, delegate, 
     client = world.api_client().client
     audit.record(
         audit.Action.TOKEN_REFUSED,
+        Actor(address="9.9.9.9"),
         organization=world.harbor,
         client=client,
-        address="9.9.9.9",
         reason=Reason.IMPORTED_SECRET_NOT_TRIED,
     )
 

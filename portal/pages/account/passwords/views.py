@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from credentials.actor import Actor
 from credentials.models import User
 from credentials.trail import audit
 from portal.pages.account.passwords.forms import FirstPasswordForm
@@ -55,7 +56,7 @@ def new_password(request: HttpRequest) -> HttpResponse:
             mail_addresses.note_verified(user)
             ended = sessions.end(sessions.every(user))
             personal_events.record(
-                audit.Action.PASSWORD_CHANGED, user=user, request=request, by_means_of="mail", sessions_ended=ended
+                audit.Action.PASSWORD_CHANGED, Actor.of_user(user, request), by_means_of="mail", sessions_ended=ended
             )
             get_adapter().send_notification_mail("account/email/password_reset", user)
             del request.session[LINK]
@@ -95,7 +96,7 @@ def _change(request: HttpRequest, act: Any) -> HttpResponse:
         sessions.follow(request, old_key)
         ended = sessions.end(sessions.others(request, user))
         personal_events.record(
-            audit.Action.PASSWORD_CHANGED, user=user, request=request, by_means_of="session", sessions_ended=ended
+            audit.Action.PASSWORD_CHANGED, Actor.of_user(user, request), by_means_of="session", sessions_ended=ended
         )
     return response
 

@@ -19,6 +19,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
 from credentials.access.reasons import Reason
+from credentials.actor import Actor
 from portal.sign_in import personal_events
 
 
@@ -93,7 +94,7 @@ class SecondStep(ActsOnGet, mfa.AuthenticateView):
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        personal_events.record_refusal(user=self.stage.login.user, request=self.request, reason=Reason.WRONG_CODE)
+        personal_events.record_refusal(Actor.of_user(self.stage.login.user, self.request), reason=Reason.WRONG_CODE)
         response: HttpResponse = super().form_invalid(form)
         response.status_code = HTTPStatus.BAD_REQUEST
         return response
@@ -132,7 +133,7 @@ class PasswordAgain(RefusedForms, account.ReauthenticateView):
 @method_decorator(never_cache, name="dispatch")
 class CodeAgain(RefusedForms, mfa.ReauthenticateView):
     def form_invalid(self, form: Any) -> HttpResponse:
-        personal_events.record_refusal(user=form.user, request=self.request, reason=Reason.WRONG_CODE)
+        personal_events.record_refusal(Actor.of_user(form.user, self.request), reason=Reason.WRONG_CODE)
         return super().form_invalid(form)
 
 

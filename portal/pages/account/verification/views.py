@@ -19,6 +19,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from credentials.actor import Actor
 from credentials.models import Membership, User
 from credentials.trail import audit
 from portal.pages.account.signing_in.views import ActsOnGet, RefusedForms
@@ -136,7 +137,7 @@ class RecoveryCodes(ActsOnGet, recovery_codes.ViewRecoveryCodesView):
 class NewRecoveryCodes(OneAtATime, RefusedForms, recovery_codes.GenerateRecoveryCodesView):
     def note(self) -> None:
         user = cast("User", self.request.user)
-        personal_events.record(audit.Action.RECOVERY_CODES_MADE, user=user, request=self.request)
+        personal_events.record(audit.Action.RECOVERY_CODES_MADE, Actor.of_user(user, self.request))
 
 
 def _second_steps(request: HttpRequest) -> list[Any]:
@@ -152,14 +153,12 @@ def _note_added(request: HttpRequest, added: Authenticator) -> None:
     sessions.rotate(request)
     ended = sessions.end(sessions.others(request, user))
     personal_events.record(
-        audit.Action.SECOND_FACTOR_ADDED, user=user, request=request, kind=added.type, sessions_ended=ended
+        audit.Action.SECOND_FACTOR_ADDED, Actor.of_user(user, request), kind=added.type, sessions_ended=ended
     )
 
 
 def _note_removed(request: HttpRequest, kind: str) -> None:
-    personal_events.record(
-        audit.Action.SECOND_FACTOR_REMOVED, user=cast("User", request.user), request=request, kinds=[kind]
-    )
+    personal_events.record(audit.Action.SECOND_FACTOR_REMOVED, Actor.of_request(request), kinds=[kind])
 
 
 def _after(request: HttpRequest, *, made_codes: bool) -> str:

@@ -54,7 +54,7 @@ def add_key(request: MemberRequest, client: Client) -> HttpResponse:
     form = KeyForm(request.POST if request.method == "POST" else None, initial=kept_input(request))
     if form.is_valid():
         try:
-            added = key_registration.add_keys(client, by=request.user, request=request, **form.cleaned_data)
+            added = key_registration.add_keys(client, by=request.actor, **form.cleaned_data)
         except (key_registration.KidTakenError, key_registration.TooManyKeysError) as refused:
             form.add_error("pasted", str(refused))
         else:
@@ -81,7 +81,7 @@ def edit_key_set(request: MemberRequest, client: Client) -> HttpResponse:
     if form.is_valid():
         url = form.cleaned_data["url"]
         if "try" not in request.POST:
-            key_registration.set_key_set_url(client, url, by=request.user, request=request)
+            key_registration.set_key_set_url(client, url, by=request.actor)
             messages.success(request, f"The key set URL was saved. We’ll fetch the keys of “{client.name}” from {url}.")
             return redirect("portal:client-keys", request.organization.entity_id, client.client_id)
         trial = key_trials.try_url(url, client)
@@ -96,7 +96,7 @@ def revoke_key_set(request: MemberRequest, client: Client) -> HttpResponse:
     """Stops fetching keys from the client's URL."""
     key_set = _key_set(client)
     if request.method == "POST":
-        if key_registration.set_key_set_url(client, "", by=request.user, request=request):
+        if key_registration.set_key_set_url(client, "", by=request.actor):
             messages.success(request, f"We no longer fetch keys for “{client.name}”.")
         return redirect("portal:client-keys", request.organization.entity_id, client.client_id)
     if key_set is None:
@@ -110,7 +110,7 @@ def revoke_key_set(request: MemberRequest, client: Client) -> HttpResponse:
 def revoke_key(request: MemberRequest, client: Client, key_id: int) -> HttpResponse:
     key = key_of(client, key_id)
     if request.method == "POST":
-        key_registration.revoke_key(key, by=request.user, request=request)
+        key_registration.revoke_key(key, by=request.actor)
         messages.success(
             request, f"The key “{key.name}” was revoked. The key and its access tokens are no longer valid."
         )

@@ -56,9 +56,7 @@ def rotate(request: MemberRequest, client: Client) -> HttpResponse:
     form = RotationForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            secret = rotation.rotate_secret(
-                client, overlap=form.cleaned_data["overlap"], by=request.user, request=request
-            )
+            secret = rotation.rotate_secret(client, overlap=form.cleaned_data["overlap"], by=request.actor)
         except issuing.TwoSecretsError:
             # Someone else was faster, or the form was sent twice: the page now shows both secrets.
             messages.warning(
@@ -89,7 +87,7 @@ def revoke_secret(request: MemberRequest, client: Client, secret_id: int) -> Htt
     running = ending.running_exports(client).count()
     form = EndingForm(request.POST if request.method == "POST" else None, running=running)
     if form.is_valid():
-        cancelled = ending.revoke_secret(secret, cancels_exports=form.cancels_exports, by=request.user, request=request)
+        cancelled = ending.revoke_secret(secret, cancels_exports=form.cancels_exports, by=request.actor)
         messages.success(
             request,
             f"The secret …{secret.hint} was revoked. The secret and its access tokens are no longer valid."

@@ -1,16 +1,16 @@
 """Whoever accepts an invitation joins, once."""
 
 import pytest
-from django.test import RequestFactory
 from django.utils import timezone
 
 from credentials.access.reasons import Reason
+from credentials.actor import Actor
 from credentials.models import AuditEvent, Invitation, Membership, Notice, Organization, Role, User
 from credentials.people import invitations, team
 from credentials.programs import REACH
 from credentials.trail.audit import Action
 from tests.credentials.at_once import CALLERS, at_once
-from tests.credentials.people.invitations.acts import EMAIL, PASSWORD, events, invite, join, key, reason_for
+from tests.credentials.people.invitations.acts import EMAIL, PASSWORD, accept, events, invite, join, key, reason_for
 from tests.world import MembershipFactory, UserFactory, World
 
 # --- To accept ------------------------------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ def test_a_new_person_joins_once(world):
     (event,) = events(Action.INVITATION_ACCEPTED)
     assert (event.user, event.organization, event.detail["takes_responsibility"]) == (person, world.harbor, True)
     assert reason_for(lambda: join(invitation)) == Reason.INVITATION_ACCEPTED
-    assert reason_for(lambda: invitations.accept(key(invitation), user=person)) == Reason.INVITATION_ACCEPTED
+    assert reason_for(lambda: accept(invitation, person)) == Reason.INVITATION_ACCEPTED
     assert Membership.objects.for_organization(world.harbor).count() == 3
 
 
@@ -41,7 +41,7 @@ def test_a_person_whom_we_know_joins_with_the_same_account(world):
     person = UserFactory(email="Known@harbor.example")
     invitation = invite(world, "known@harbor.example")
 
-    membership = invitations.accept(key(invitation), user=person)
+    membership = accept(invitation, person)
 
     assert membership.user == person
     assert User.objects.filter(email__iexact="known@harbor.example").count() == 1
@@ -64,7 +64,7 @@ def test_somebody_else_cannot_accept(world, who):
     invitation = invite(world)
 
     person = world.stranger if who == "stranger" else switched_off
-    assert reason_for(lambda: invitations.accept(key(invitation), user=person)) == Reason.INVITATION_ANOTHER_PERSON
+    assert reason_for(lambda: accept(invitation, person)) == Reason.INVITATION_ANOTHER_PERSON
 
     assert not Membership.objects.filter(organization=world.harbor, user=person).exists()
 
@@ -92,7 +92,7 @@ def test_who_has_become_a_member_meanwhile_keeps_the_role(world):
     invitation = invite(world)
     MembershipFactory(organization=world.harbor, user=person, role=Role.DUA_CUSTODIAN)
 
-    membership = invitations.accept(key(invitation), user=person)
+    membership = accept(invitation, person)
 
     assert membership.role == Role.DUA_CUSTODIAN
     assert not Invitation.objects.open().exists()
@@ -113,7 +113,7 @@ def test_of_many_acceptances_at_once_one_counts(is_known):
     invitation = invite(world)
 
     def act(_number: int) -> Membership:
-        return invitations.accept(key(invitation), user=person) if person else join(invitation)
+        return accept(invitation, person) if person else join(invitation)
 
     answers = at_once(act)
 
@@ -133,7 +133,9 @@ def test_of_an_acceptance_and_a_withdrawal_at_once_one_counts():
     invitation = invite(world)
 
     answers = at_once(
-        lambda number: join(invitation) if number % 2 else invitations.withdraw(invitation, by=world.delegate)
+        lambda number: (
+            join(invitation) if number % 2 else invitations.withdraw(invitation, by=Actor(user=world.delegate))
+        )
     )
 
     is_in = Membership.objects.filter(user__email=EMAIL).exists()
@@ -154,10 +156,10 @@ def test_of_many_invitations_of_one_address_at_once_one_is_made():
 
 def test_what_a_removed_delegate_has_sent_is_withdrawn(world):
     second = MembershipFactory(organization=world.harbor)
-    invitation = invite(world, by=second.user)
+    invitation = invite(world, by=Actor(user=second.user))
     theirs = invite(world, "other@harbor.example")
 
-    team.remove(second, revoke=False, by=world.delegate)
+    team.remove(second, revoke=False, by=Actor(user=world.delegate))
 
     assert reason_for(lambda: join(invitation)) == Reason.INVITATION_WITHDRAWN
     assert invitations.found(key(theirs)).is_open
@@ -168,11 +170,10 @@ def test_what_a_removed_delegate_has_sent_is_withdrawn(world):
 
 def test_a_refused_link_is_written_down_once_in_a_while(world):
     invitation = invite(world)
-    request = RequestFactory().get("/")
-    request.META |= {"claimsgate.client_address": "8.8.4.4", "claimsgate.request_id": "abc"}
+    caller = Actor(address="8.8.4.4", request_id="abc")
 
     for reason in (Reason.INVITATION_WITHDRAWN, Reason.INVITATION_WITHDRAWN, Reason.INVITATION_EXPIRED):
-        invitations.write_down_refusal(invitation, reason=reason, user=None, request=request)
+        invitations.write_down_refusal(invitation, reason=reason, by=caller)
 
     found = events(Action.INVITATION_REFUSED)
     assert [event.detail["reason"] for event in found] == ["invitation_withdrawn", "invitation_expired"]

@@ -7,6 +7,7 @@ from django.core import signing
 from django.utils import timezone
 
 from credentials.access.reasons import Reason
+from credentials.actor import Actor
 from credentials.models import Invitation, Role, User
 from credentials.people import invitations
 from credentials.people.invitations import Key
@@ -48,7 +49,7 @@ def test_the_database_does_not_know_the_link(world):
 
 def test_the_link_opens_its_invitation_and_no_other(world):
     ours = invite(world)
-    theirs = invite(world, organization=world.mesa, by=world.stranger, role=Role.DUA_CUSTODIAN)
+    theirs = invite(world, organization=world.mesa, by=Actor(user=world.stranger), role=Role.DUA_CUSTODIAN)
 
     assert invitations.found(invitations.key_of(invitations.token_of(ours))) == ours
     assert reason_for(lambda: invitations.found(Key(theirs.pk, ours.nonce))) == Reason.INVITATION_REPLACED
@@ -62,7 +63,7 @@ def test_a_link_that_was_sent_again_replaces_the_former_one(world):
     former = invite(world)
     Invitation.objects.update(expires_at=timezone.now(), sent_at=timezone.now())
 
-    latter = invitations.resend(former, by=world.delegate)
+    latter = invitations.resend(former, by=Actor(user=world.delegate))
 
     assert reason_for(lambda: join(former)) == Reason.INVITATION_REPLACED
     assert latter.sent_at is None
@@ -73,11 +74,11 @@ def test_a_link_that_was_sent_again_replaces_the_former_one(world):
 def test_a_withdrawn_invitation_opens_nothing_and_forgets_the_person(world):
     invitation = invite(world, name="New Person")
 
-    assert invitations.withdraw(invitation, by=world.delegate)
-    assert not invitations.withdraw(invitation, by=world.delegate)
+    assert invitations.withdraw(invitation, by=Actor(user=world.delegate))
+    assert not invitations.withdraw(invitation, by=Actor(user=world.delegate))
 
     assert reason_for(lambda: join(invitation)) == Reason.INVITATION_WITHDRAWN
-    assert reason_for(lambda: invitations.resend(invitation, by=world.delegate)) == Reason.INVITATION_OVER
+    assert reason_for(lambda: invitations.resend(invitation, by=Actor(user=world.delegate))) == Reason.INVITATION_OVER
     row = Invitation.objects.get()
     assert (row.email, row.name, row.withdrawn_by) == ("", "", world.delegate)
     assert [event.detail["email"] for event in events(Action.INVITATION_WITHDRAWN)] == [EMAIL]
@@ -95,7 +96,7 @@ def test_an_invitation_that_expired_long_ago_forgets_the_person(world):
     long_ago.refresh_from_db()
     assert (long_ago.email, long_ago.name, long_ago.is_open) == ("", "", False)
     assert [event.detail["email"] for event in events(Action.INVITATION_WITHDRAWN)] == [EMAIL]
-    assert invitations.resend(lately, by=world.delegate).email == "other@harbor.example"
+    assert invitations.resend(lately, by=Actor(user=world.delegate)).email == "other@harbor.example"
 
 
 @pytest.mark.parametrize("verb", [invitations.resend, invitations.withdraw])
@@ -104,6 +105,6 @@ def test_others_neither_send_again_nor_withdraw(world, verb, who):
     invitation = invite(world)
 
     with pytest.raises(NotManagingError):
-        verb(invitation, by=getattr(world, who))
+        verb(invitation, by=Actor(user=getattr(world, who)))
 
     assert invitations.found(key(invitation)).is_open

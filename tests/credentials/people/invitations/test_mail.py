@@ -4,6 +4,7 @@ import smtplib
 
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.models import Invitation
 from credentials.people import invitations
 from tests.credentials.people.invitations.acts import EMAIL, invite
@@ -21,7 +22,7 @@ def test_each_mail_is_sent_once(world):
 
 
 def test_what_is_over_is_not_sent(world):
-    invitations.withdraw(invite(world), by=world.delegate)
+    invitations.withdraw(invite(world), by=Actor(user=world.delegate))
     invite(world, "late@harbor.example")
     Invitation.objects.open().update(expires_at=timezone.now())
     sent = []

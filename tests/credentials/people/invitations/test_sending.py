@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.models import Invitation, Membership, Role
 from credentials.people import invitations, organizations
 from credentials.people.team_rules import NotManagingError, RoleRefusedError
@@ -47,7 +48,7 @@ def test_the_database_itself_allows_one(world):
 def test_another_organization_can_invite_the_same_address(world):
     invite(world)
 
-    invite(world, organization=world.mesa, by=world.stranger, role=Role.DUA_CUSTODIAN)
+    invite(world, organization=world.mesa, by=Actor(user=world.stranger), role=Role.DUA_CUSTODIAN)
 
     assert Invitation.objects.count() == 2
 
@@ -82,17 +83,17 @@ def test_only_who_manages_the_organizations_credentials_invites(world, who):
     by = getattr(world, who) if who else None
 
     with pytest.raises(NotManagingError):
-        invite(world, by=by)
+        invite(world, by=Actor(user=by))
 
     assert not Invitation.objects.exists()
 
 
 def test_an_operator_invites_the_first_person(world):
     empty = organizations.create_organization(
-        entity_id="K0042", name="Kidney Care", program_code="KCF", by=world.operator
+        entity_id="K0042", name="Kidney Care", program_code="KCF", by=Actor(user=world.operator)
     )
 
-    invite(world, organization=empty, by=world.operator, as_operator=True, role=Role.EXECUTIVE_CONTACT)
+    invite(world, organization=empty, by=Actor(user=world.operator), as_operator=True, role=Role.EXECUTIVE_CONTACT)
 
     assert Invitation.objects.get().organization == empty
 
@@ -104,7 +105,7 @@ def test_a_role_that_the_program_does_not_have_is_refused(world, who, role):
     organization = world.mesa if who == "stranger" else world.harbor
 
     with pytest.raises(RoleRefusedError, match="Choose one of these roles"):
-        invite(world, organization=organization, by=getattr(world, who), role=role)
+        invite(world, organization=organization, by=Actor(user=getattr(world, who)), role=role)
 
     assert not Invitation.objects.exists()
 
@@ -112,9 +113,12 @@ def test_a_role_that_the_program_does_not_have_is_refused(world, who, role):
 def test_nobody_can_fill_mailboxes(world, monkeypatch):
     monkeypatch.setattr(invitations, "SENT_AT_MOST", 2)
     invitation = invite(world)
-    invitation = invitations.resend(invitation, by=world.delegate)
+    invitation = invitations.resend(invitation, by=Actor(user=world.delegate))
 
-    for act in (lambda: invitations.resend(invitation, by=world.delegate), lambda: invite(world, "b@harbor.example")):
+    for act in (
+        lambda: invitations.resend(invitation, by=Actor(user=world.delegate)),
+        lambda: invite(world, "b@harbor.example"),
+    ):
         with pytest.raises(invitations.TooManyInvitationsError, match="try again"):
             act()
 

@@ -9,6 +9,7 @@ import pytest
 from django.db.models.functions import Now
 
 from attribution.models import Mbi
+from credentials.actor import Actor
 from exports import kickoff, storage
 from exports.models import Job, OutputFile, Shard
 from exports.pipeline import expire, finish, leases, plan, recover, turns, write
@@ -122,7 +123,7 @@ def test_a_cancelled_job_leaves_no_file_and_is_not_taken_up_again(world, harbor_
     real = storage.writing
 
     def cancelled_while_writing(job_id, name):
-        kickoff.cancel(Job.objects.get(pk=harbor_job.pk), by=world.delegate)
+        kickoff.cancel(Job.objects.get(pk=harbor_job.pk), by=Actor(user=world.delegate))
         return real(job_id, name)
 
     monkeypatch.setattr(storage, "writing", cancelled_while_writing)
@@ -147,7 +148,7 @@ def test_files_that_are_removed_under_the_worker_of_a_cancelled_job_are_no_error
 
     def cancelled_while_copying(*arguments):
         _copy(*arguments)
-        kickoff.cancel(Job.objects.get(pk=harbor_job.pk), by=world.delegate)
+        kickoff.cancel(Job.objects.get(pk=harbor_job.pk), by=Actor(user=world.delegate))
         expire.expire()
 
     _copy = write._copy
@@ -198,7 +199,7 @@ def test_what_cannot_be_written_rests_and_what_is_interrupted_does_not(harbor_jo
 
 
 def test_a_cancelled_job_is_not_planned(world, harbor_job):
-    kickoff.cancel(harbor_job, by=world.delegate)
+    kickoff.cancel(harbor_job, by=Actor(user=world.delegate))
 
     assert plan.plan(harbor_job.pk) is False
     assert not Shard.objects.exists()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from credentials.actor import Actor
 from exports import kickoff, tasks
 from exports.models import Job
 from exports.pipeline import plan
@@ -25,6 +26,7 @@ def planned(world, settings):
             resource_types=["Patient"],
             since=since,
             request_url="http://testserver/api/v2/Patient/$export",
+            by=Actor(),
         )
         plan.plan(job.pk)
         return job

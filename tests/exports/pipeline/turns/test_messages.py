@@ -6,6 +6,7 @@ from unittest.mock import Mock
 import pytest
 from kombu import Connection
 
+from credentials.actor import Actor
 from exports import kickoff, tasks
 from exports.models import Job
 from portal.celery import app as celery
@@ -86,7 +87,7 @@ def test_who_had_to_leave_workers_to_another_is_called_when_that_one_cancels(wor
     tasks.call_writers()
     before = len(broker)
 
-    kickoff.cancel(Job.objects.get(organization=world.mesa), by=world.stranger)
+    kickoff.cancel(Job.objects.get(organization=world.mesa), by=Actor(user=world.stranger))
 
     assert (before, len(broker)) == (0, 1)
 

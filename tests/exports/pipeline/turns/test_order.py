@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
+from credentials.actor import Actor
 from exports import kickoff
 from exports.models import Job, Shard
 from exports.pipeline import leases, recover, turns
@@ -111,7 +112,7 @@ def test_a_job_that_is_over_holds_nothing(world, planned, settings, how):
     leases.take(Shard.objects.get(pk=over.shards.first().pk), holder=uuid.uuid4(), lease=settings.EXPORT_LEASE)
     before = [take(), take()]
 
-    how(over, by=world.delegate)
+    how(over, by=Actor(user=world.delegate))
 
     # One place for each organization, and what is over has none.
     assert before == [mesas, None]

@@ -6,6 +6,7 @@ import json
 import pytest
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import allow_lists, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent
@@ -37,7 +38,7 @@ def test_a_rotation_is_told_by_its_secrets_and_their_ends(world):
     client = world.api_client().client
     old = client.secrets.get()
 
-    secret = rotation.rotate_secret(client, overlap=Overlap.THREE_DAYS, by=world.delegate)
+    secret = rotation.rotate_secret(client, overlap=Overlap.THREE_DAYS, by=Actor(user=world.delegate))
 
     facts = told(AuditEvent.objects.get(action=Action.SECRET_ROTATED))
     assert facts["Before"].startswith(f"…{old.hint} until ")
@@ -51,7 +52,7 @@ def test_of_a_changed_state_only_what_has_changed_is_told(world):
         status=organizations.Status.LIMITED, termination_date=dt.date(2026, 10, 1), reason="Its participation ended."
     )
 
-    organizations.set_state(world.harbor, state, by=world.operator)
+    organizations.set_state(world.harbor, state, by=Actor(user=world.operator))
 
     facts = told(AuditEvent.objects.get(action=Action.ORGANIZATION_STATE_CHANGED))
     assert facts == {
@@ -63,7 +64,7 @@ def test_of_a_changed_state_only_what_has_changed_is_told(world):
 def test_a_change_of_addresses_is_told_by_both_lists(world):
     client = world.api_client().client
 
-    allow_lists.set_addresses(client, ["1.1.1.1", "9.9.9.9"], by=world.delegate)
+    allow_lists.set_addresses(client, ["1.1.1.1", "9.9.9.9"], by=Actor(user=world.delegate))
 
     facts = told(AuditEvent.objects.get(action=Action.ADDRESSES_CHANGED))
     assert facts == {"Before": "8.8.8.8", "After": "1.1.1.1, 9.9.9.9"}
@@ -72,6 +73,7 @@ def test_a_change_of_addresses_is_told_by_both_lists(world):
 def test_whatever_stands_in_an_event_can_be_told(world):
     event = audit.record(
         Action.TOKEN_REFUSED,
+        Actor(),
         organization=world.harbor,
         reason="address_not_allowed",
         more=1200,
@@ -89,7 +91,7 @@ def test_whatever_stands_in_an_event_can_be_told(world):
 
 
 def test_what_was_written_into_an_event_is_shown_as_text(delegate, world):
-    audit.record(Action.CLIENT_CREATED, organization=world.harbor, name="<script>alert(1)</script>")
+    audit.record(Action.CLIENT_CREATED, Actor(), organization=world.harbor, name="<script>alert(1)</script>")
 
     assert "<script>alert" not in delegate.get(PAGE).content.decode()
 
@@ -114,6 +116,7 @@ def test_a_time_keeps_its_type_beside_its_text(world):
 
     event = audit.record(
         Action.SECRET_REVOKED,
+        Actor(),
         organization=world.harbor,
         minute=moment,
         name="2026-11-22T14:05:00+00:00",

@@ -8,6 +8,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import issuing, revocation
 from credentials.models import AuditEvent, Client, Organization
 from credentials.trail import audit
@@ -199,7 +200,7 @@ def test_revoking_asks_first_and_says_what_it_does(delegate, world, read):
 
 def test_a_revoked_client_can_be_seen_and_not_changed(delegate, world, read):
     client = world.api_client().client
-    revocation.revoke_client(client, by=world.delegate)
+    revocation.revoke_client(client, by=Actor(user=world.delegate))
 
     page = delegate.get(f"{CREDENTIALS}/{client.client_id}")
 

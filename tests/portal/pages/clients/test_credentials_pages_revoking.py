@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from credentials.actor import Actor
 from credentials.clients import revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent, Client, ClientSecret, Organization
@@ -89,7 +90,7 @@ def test_a_secret_is_revoked_with_its_tokens(delegate, api, where, read):
 
 
 def test_the_old_secret_of_an_overlap_can_be_ended_before_its_time(delegate, world, api, where, read):
-    new = rotation.rotate_secret(api.client, overlap=Overlap.THREE_DAYS, by=world.delegate)
+    new = rotation.rotate_secret(api.client, overlap=Overlap.THREE_DAYS, by=Actor(user=world.delegate))
     old = ClientSecret.objects.exclude(replaced_at=None).get()
 
     asked = read(delegate.get(f"{where}/secrets/{old.pk}/revoke"))
@@ -102,7 +103,7 @@ def test_the_old_secret_of_an_overlap_can_be_ended_before_its_time(delegate, wor
 
 def test_a_secret_that_has_ended_cannot_be_ended_again(delegate, world, where):
     secret = ClientSecret.objects.get()
-    revocation.revoke_secret(secret, by=world.delegate)
+    revocation.revoke_secret(secret, by=Actor(user=world.delegate))
 
     for response in (
         delegate.get(f"{where}/secrets/{secret.pk}/revoke"),

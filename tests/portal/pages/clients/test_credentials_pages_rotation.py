@@ -6,6 +6,7 @@ import re
 import pytest
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.clients import issuing, key_registration, revocation, rotation
 from credentials.clients.rotation import Overlap
 from credentials.models import AuditEvent, ClientSecret, Organization
@@ -156,7 +157,7 @@ def test_a_client_that_was_revoked_meanwhile_gets_no_new_secret(delegate, world,
     really = rotation.rotate_secret
 
     def too_late(client, **options):
-        revocation.revoke_client(client, by=world.delegate)
+        revocation.revoke_client(client, by=Actor(user=world.delegate))
         return really(client, **options)
 
     monkeypatch.setattr(rotation, "rotate_secret", too_late)
@@ -173,10 +174,10 @@ def test_a_client_that_was_revoked_meanwhile_gets_no_new_secret(delegate, world,
 def test_the_clients_page_lists_every_secret_with_its_state(delegate, world, api, where, read):
     expired = ClientSecret.objects.get()
     ClientSecret.objects.update(expires_at=timezone.now() - dt.timedelta(days=1), slot=None)
-    revoked = issuing.issue_secret(api.client, by=world.delegate)[-4:]
+    revoked = issuing.issue_secret(api.client, by=Actor(user=world.delegate))[-4:]
     api.client.secrets.get(hint=revoked).delete()
-    rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=world.delegate)
-    rotation.rotate_secret(api.client, overlap=Overlap.THREE_DAYS, by=world.delegate)
+    rotation.rotate_secret(api.client, overlap=Overlap.NONE, by=Actor(user=world.delegate))
+    rotation.rotate_secret(api.client, overlap=Overlap.THREE_DAYS, by=Actor(user=world.delegate))
 
     page = read(delegate.get(where))
 
@@ -213,7 +214,7 @@ def test_the_clients_page_tells_of_refused_calls(delegate, api, where, read):
 
 
 def test_a_client_with_a_key_alone_is_active(delegate, world, api, where, read):
-    key_registration.add_keys(api.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)
+    key_registration.add_keys(api.client, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=Actor(user=world.delegate))
     ClientSecret.objects.update(slot=None, revoked_at=timezone.now())
 
     page, listed = read(delegate.get(where)), read(delegate.get(CREDENTIALS))

@@ -9,6 +9,7 @@ import requests
 from django.test import Client as Browser
 
 from credentials.access import limits
+from credentials.actor import Actor
 from credentials.clients import key_registration
 from credentials.models import AuditEvent, ClientKey, ClientKeySet, Organization
 from credentials.trail.audit import Action
@@ -120,7 +121,9 @@ def test_a_ninth_key_is_refused(delegate, where, read):
 
 
 def test_revoking_a_key_asks_first(delegate, world, client_of_harbor, where, read):
-    [key] = key_registration.add_keys(client_of_harbor, key_set(jwk(ec_key(), "k1")), name="Old", by=world.delegate)
+    [key] = key_registration.add_keys(
+        client_of_harbor, key_set(jwk(ec_key(), "k1")), name="Old", by=Actor(user=world.delegate)
+    )
 
     asked = read(delegate.get(f"{where}/{key.pk}/revoke"))
     before = ClientKey.objects.get().revoked_at
@@ -137,7 +140,7 @@ def test_the_key_of_another_client_is_not_found_under_this_one(delegate, world, 
     others = [world.api_client(name="Other").client, world.api_client(world.mesa, addresses=["9.9.9.9"]).client]
 
     for other in others:
-        [key] = key_registration.add_keys(other, key_set(jwk(ec_key(), "k1")), name="Theirs", by=None)
+        [key] = key_registration.add_keys(other, key_set(jwk(ec_key(), "k1")), name="Theirs", by=Actor())
         assert delegate.post(f"{where}/{key.pk}/revoke").status_code == 404
         assert ClientKey.objects.get(pk=key.pk).revoked_at is None
 
@@ -248,7 +251,9 @@ def test_the_program_on_the_page_fetches_a_token(delegate, where, read, key, mon
 
 
 def test_a_colleague_sees_the_keys_and_no_way_to_change_them(colleague, world, client_of_harbor, where, read):
-    key_registration.add_keys(client_of_harbor, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)
+    key_registration.add_keys(
+        client_of_harbor, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=Actor(user=world.delegate)
+    )
 
     response = colleague.get(where)
 
@@ -259,7 +264,9 @@ def test_a_colleague_sees_the_keys_and_no_way_to_change_them(colleague, world, c
 
 
 def test_of_a_revoked_client_the_keys_can_be_seen_and_not_changed(delegate, world, client_of_harbor, where):
-    key_registration.add_keys(client_of_harbor, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=world.delegate)
+    key_registration.add_keys(
+        client_of_harbor, key_set(jwk(ec_key(), "k1")), name="Warehouse", by=Actor(user=world.delegate)
+    )
     delegate.post(where.replace("/keys", "/revoke"))
 
     assert delegate.get(where).status_code == 200

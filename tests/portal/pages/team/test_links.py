@@ -8,6 +8,7 @@ from django.core import signing
 from django.test import Client as Browser
 from django.utils import timezone
 
+from credentials.actor import Actor
 from credentials.models import AuditEvent, Invitation, User
 from credentials.people import invitations
 from credentials.trail.audit import Action
@@ -68,7 +69,7 @@ def test_whatever_opens_nothing_gets_the_same_answer(world, link, delegate):
     answers["used"] = Browser().get(link, follow=True)
     invite(delegate, "b@harbor.example")
     withdrawn = invitations.token_of(Invitation.objects.open().get())
-    invitations.withdraw(Invitation.objects.open().get(), by=world.delegate)
+    invitations.withdraw(Invitation.objects.open().get(), by=Actor(user=world.delegate))
     answers["withdrawn"] = Browser().get("/invitation", {"link": withdrawn}, follow=True)
 
     pages = {

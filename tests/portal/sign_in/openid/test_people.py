@@ -9,6 +9,7 @@ from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib import auth
 from django.test import Client as Browser
 
+from credentials.actor import Actor
 from credentials.models import AuditEvent, Membership, Organization, Role, User
 from credentials.people import invitations
 from credentials.trail.audit import Action
@@ -91,7 +92,7 @@ def test_only_a_few_claims_are_kept(visitor, account):
 def invited(visitor, world, account):
     """The visitor has opened an invitation; the provider knows the person."""
     invitation = invitations.invite(
-        world.harbor, email="New@harbor.example", role=Role.CREDENTIAL_DELEGATE, by=world.delegate
+        world.harbor, email="New@harbor.example", role=Role.CREDENTIAL_DELEGATE, by=Actor(user=world.delegate)
     )
     account(email="new@harbor.example", email_verified=True)
     visitor.get("/invitation", {"link": invitations.token_of(invitation)})
@@ -125,7 +126,7 @@ def test_with_an_invitation_nobody_else_comes_in(visitor, invited, account, clai
 
 
 def test_with_an_invitation_that_was_withdrawn_nobody_comes_in(visitor, invited, world):
-    invitations.withdraw(invited, by=world.delegate)
+    invitations.withdraw(invited, by=Actor(user=world.delegate))
 
     come_in(visitor, next="/invitation")
 

@@ -60,7 +60,7 @@ def test_an_operator_helps_who_has_lost_it(newcomer, visitor, world, client, mai
     assert is_in(visitor)
     assert visitor.get("/organizations/A9994")["Location"].startswith("/account/second-step")
     event = AuditEvent.objects.get(action=Action.SECOND_FACTOR_REMOVED)
-    assert (event.user, event.detail["by"]) == (world.delegate, "operator@gate.example")
+    assert (event.user, event.detail["person"]) == (world.operator, "delegate@harbor.example")
     assert mails[-1].subject == "Claimsgate: Your two-factor authentication was removed"
 
 
