@@ -106,7 +106,8 @@ def _copy(shard: Shard, splice: Splice, heartbeat: Heartbeat) -> None:
         heartbeat.check()
         resource_count += piece.body.resource_count
         raw_length += piece.body.raw_length
-        splice.add(cut(piece.body, dates) if piece.is_cut else piece.body)
+        if not piece.is_withheld:
+            splice.add(cut(piece.body, dates) if piece.is_cut else piece.body)
         heartbeat.bytes_written = raw_length
     if (raw_length, resource_count) != (shard.raw_length, shard.resource_count):
         raise IncompleteError(

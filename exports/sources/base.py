@@ -44,11 +44,13 @@ class SourcePart:
 class Piece:
     """The resources of a beneficiary that are stored together. All of them are in the selection, unless it is cut.
 
-    `is_cut` means that the selection's dates fall among them, so each line must be checked.
+    `is_cut` means that the selection's dates fall among them, so each line must be checked. `is_withheld` means that
+    the beneficiary gets nothing now: then only the numbers of the body count.
     """
 
     body: Body
     is_cut: bool = False
+    is_withheld: bool = False
 
 
 class Source(Protocol):

@@ -20,6 +20,7 @@ _HEADER_LENGTH = len(_SIGNATURE) + 8
 _ROW = struct.Struct("!h ii ii iq i? i")  # fields; resource_count; raw_length; crc32; is_cut; the length of segments
 _LENGTH = struct.Struct("!i")
 _NULL = -1
+_NO_BODY = _LENGTH.pack(_NULL)
 _END = b"\xff\xff"
 
 
@@ -53,12 +54,14 @@ class ClaimsStore:
 
     def pieces(self, selection: Selection) -> Iterator[Piece]:
         chosen, values = _chosen(selection)
+        # Who is withheld is in the plan, too. Counted without a body, a chunk that is missing still shows.
+        body = f"CASE WHEN {selection.cohort.rendered().withheld} THEN NULL ELSE chunk.body END"
         # A chunk that compaction has joined can have some resources from before `_since`.
         seams = "CASE WHEN chunk.first_updated <= %(since)s THEN chunk.segments::text END"
         query = f"""
             COPY (
                 SELECT chunk.resource_count, chunk.raw_length, chunk.crc32, {_is_cut(selection)},
-                       {"NULL::text" if selection.since is None else seams}, chunk.body
+                       {"NULL::text" if selection.since is None else seams}, {body}
                 {chosen}
                 ORDER BY chunk.beneficiary_id, chunk.last_updated
             ) TO STDOUT (FORMAT binary)
@@ -96,12 +99,15 @@ def _error(copy: Copy) -> Exception:
 def _piece(row: memoryview, selection: Selection) -> Piece:
     _, _, resource_count, _, raw_length, _, crc32, _, is_cut, seams_length = _ROW.unpack_from(row)
     place = _ROW.size
-    if seams_length == _NULL:
-        return Piece(Body(resource_count, raw_length, crc32, row[place + _LENGTH.size :]), is_cut)
-    assert selection.since is not None  # noqa: S101  # else no seams were asked for
-    seams, place = row[place : place + seams_length], place + seams_length
+    seams = None
+    if seams_length != _NULL:
+        seams, place = row[place : place + seams_length], place + seams_length
+    is_withheld = row[place : place + _LENGTH.size] == _NO_BODY
     body = Body(resource_count, raw_length, crc32, row[place + _LENGTH.size :])
-    return Piece(newer(body, seams, selection.since), is_cut)
+    if seams is not None:
+        assert selection.since is not None  # noqa: S101  # else no seams were asked for
+        body = newer(body, seams, selection.since)
+    return Piece(body, is_cut, is_withheld)
 
 
 def _chosen(selection: Selection) -> tuple[str, dict[str, Any]]:
