@@ -2,6 +2,10 @@
 
 from django.apps import AppConfig
 
+from attribution.formats import FORMATS
+from credentials.programs import PROGRAMS
+from tests.toys import program, roster_format
+
 
 class ToysConfig(AppConfig):
     name = "tests.toys"
@@ -13,3 +17,5 @@ class ToysConfig(AppConfig):
         from tests.toys import cohort  # noqa: PLC0415
 
         COHORT_RULES.add(cohort.RULE)
+        FORMATS.add(roster_format.FORMAT)
+        PROGRAMS.add(program.PROGRAM)
