@@ -51,7 +51,16 @@ class JobAdmin(LookOnly, admin.ModelAdmin[Job]):
 
 @admin.register(Load)
 class LoadAdmin(LookOnly, admin.ModelAdmin[Load]):
-    list_display = ["id", "source", "version", "loaded_at", "resource_count", "raw_length", "takes_back", "closed_at"]
+    list_display = [
+        "id",
+        "source",
+        "api_versions",
+        "loaded_at",
+        "resource_count",
+        "raw_length",
+        "takes_back",
+        "closed_at",
+    ]
     list_select_related = ["takes_back"]
     search_fields = ["source"]
     actions = ["take_back"]

@@ -14,7 +14,7 @@ from exports.claims.models import Chunk
 from exports.claims.splice import Body
 
 _COLUMNS = {
-    "version": "int2", "resource_type": "text", "beneficiary_id": "int8", "load_id": "int8",
+    "version": "int2", "variant": "text", "resource_type": "text", "beneficiary_id": "int8", "load_id": "int8",
     "first_updated": "timestamptz", "last_updated": "timestamptz",
     "first_service_date": "date", "last_service_date": "date",
     "resource_count": "int4", "raw_length": "int4", "crc32": "int8", "segments": "jsonb", "body": "bytea",

@@ -23,7 +23,7 @@ WORTH = 4
 # How many groups of rows are merged in one transaction.
 BATCH = 500
 
-_Key = tuple[int, str, int]  # version, resource type, beneficiary
+_Key = tuple[int, str, int, str]  # version, resource type, beneficiary, variant
 
 
 def compact(*, oldest_in_use: int | None, keep: dt.timedelta | None = None, worth: int = WORTH) -> int:
@@ -39,7 +39,7 @@ def compact(*, oldest_in_use: int | None, keep: dt.timedelta | None = None, wort
         Load.objects.filter(pk__lte=last.pk, closed_at=None).update(closed_at=Now())
     _discard(last)
     merged = 0
-    after: _Key = (0, "", 0)
+    after: _Key = (0, "", 0, "")
     while keys := _keys(last, after, worth):
         merged += _merge_what_can_be(last, keys)
         after = keys[-1]
@@ -79,20 +79,21 @@ def _keys(last: Load, after: _Key, worth: int) -> list[_Key]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT version, resource_type, beneficiary_id FROM (
+            SELECT version, resource_type, beneficiary_id, variant FROM (
                 SELECT *, superseded_by_id IS NULL AND load_id <= %s AS is_old FROM exports_chunk
             ) chunk
-            WHERE (version, resource_type, beneficiary_id) > (%s, %s, %s)
-            GROUP BY version, resource_type, beneficiary_id
+            WHERE (version, resource_type, beneficiary_id, variant) > (%s, %s, %s, %s)
+            GROUP BY version, resource_type, beneficiary_id, variant
             HAVING count(*) FILTER (WHERE is_old) >= %s
                AND coalesce(min(last_updated) FILTER (WHERE NOT is_old), 'infinity')
                    > max(last_updated) FILTER (WHERE is_old)
-            ORDER BY version, resource_type, beneficiary_id LIMIT %s
+            ORDER BY version, resource_type, beneficiary_id, variant LIMIT %s
             """,
             [last.pk, *after, worth, BATCH],
         )
         return [
-            (version, resource_type, beneficiary_id) for version, resource_type, beneficiary_id in cursor.fetchall()
+            (version, resource_type, beneficiary_id, variant)
+            for version, resource_type, beneficiary_id, variant in cursor.fetchall()
         ]
 
 
@@ -113,31 +114,34 @@ def _merge(last: Load, keys: Sequence[_Key]) -> int:
         # No load replaces anything at the same time.
         lock_loads()
         old = Chunk.objects.filter(_of(keys), superseded_by=None, load__lte=last)
-        merged = list(_merged(old.order_by("version", "resource_type", "beneficiary_id", "last_updated")))
+        merged = list(_merged(old.order_by("version", "resource_type", "beneficiary_id", "variant", "last_updated")))
         old.delete()
         write_chunks(merged)
         return len(merged)
 
 
 def _of(keys: Sequence[_Key]) -> Q:
-    """Return the rows of these beneficiaries, each of its version and type."""
+    """Return the rows of these beneficiaries, each of its version, type and variant."""
+    of_series: dict[tuple[int, str, str], list[int]] = {}
+    for version, resource_type, beneficiary_id, variant in keys:
+        of_series.setdefault((version, resource_type, variant), []).append(beneficiary_id)
     chosen = Q()
-    for (version, resource_type), group in groupby(keys, lambda key: key[:2]):
-        whose = [beneficiary_id for _, _, beneficiary_id in group]
-        chosen |= Q(version=version, resource_type=resource_type, beneficiary_id__in=whose)
+    for (version, resource_type, variant), whose in of_series.items():
+        chosen |= Q(version=version, resource_type=resource_type, variant=variant, beneficiary_id__in=whose)
     return chosen
 
 
 def _merged(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     def key(chunk: Chunk) -> _Key:
-        return chunk.version, chunk.resource_type, chunk.beneficiary_id
+        return chunk.version, chunk.resource_type, chunk.beneficiary_id, chunk.variant
 
-    for (version, resource_type, beneficiary_id), group in groupby(chunks, key):
+    for (version, resource_type, beneficiary_id, variant), group in groupby(chunks, key):
         rows = list(group)
         firsts = [row.first_service_date for row in rows]
         lasts = [row.last_service_date for row in rows]
         yield Chunk(
             version=version,
+            variant=variant,
             resource_type=resource_type,
             beneficiary_id=beneficiary_id,
             # Visible to every export that could see all of them.

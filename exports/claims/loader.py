@@ -13,7 +13,7 @@ from django.utils import timezone
 from attribution.models import Mbi
 from exports.claims import splice
 from exports.claims.chunks import Segment, segments_of, write_chunks
-from exports.claims.models import Chunk, Deletion, Load, PatientIdentity
+from exports.claims.models import FULL, Chunk, Deletion, Load, PatientIdentity, Series
 from exports.fhir.common.lines import SERVICE_DATED, service_date
 
 # Any number, the same for every loader: loads run one after the other, in the order of their ids.
@@ -56,29 +56,29 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """The resources of one type of one beneficiary, compressed. Any process can pack; one loads."""
+    """The resources of one series of one beneficiary, compressed. Any process can pack; one loads."""
 
-    resource_type: str
+    series: Series
     ids: tuple[str, ...]
     first_service_date: dt.date | None
     last_service_date: dt.date | None
     body: splice.Body
 
 
-def pack(arrivals: Iterable[Arrival]) -> list[Packed]:
-    """One beneficiary's resources, compressed type by type."""
+def pack(arrivals: Iterable[Arrival], *, version: int, variant: str = FULL) -> list[Packed]:
+    """One beneficiary's resources in an API version, compressed type by type."""
     by_type: dict[str, list[Arrival]] = {}
     for arrival in arrivals:
         by_type.setdefault(arrival.resource_type, []).append(arrival)
-    return [_packed(resource_type, of_type) for resource_type, of_type in by_type.items()]
+    return [_packed(Series(version, resource_type, variant), of_type) for resource_type, of_type in by_type.items()]
 
 
-def _packed(resource_type: str, arrivals: list[Arrival]) -> Packed:
+def _packed(series: Series, arrivals: list[Arrival]) -> Packed:
     dates = [arrival.service_date for arrival in arrivals if arrival.service_date]
     # If one has no date, the chunk's range says nothing: an export with bounds looks into it.
     first, last = (min(dates), max(dates)) if len(dates) == len(arrivals) else (None, None)
     return Packed(
-        resource_type,
+        series,
         tuple(arrival.id for arrival in arrivals),
         first,
         last,
@@ -88,11 +88,11 @@ def _packed(resource_type: str, arrivals: list[Arrival]) -> Packed:
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """What came for one beneficiary: resources, and the ids of removed resources, by type."""
+    """What came for one beneficiary: resources, and the ids of removed resources, by series."""
 
     beneficiary_id: int
     packed: Sequence[Packed]
-    deleted: Mapping[str, frozenset[str]]
+    deleted: Mapping[Series, frozenset[str]]
 
 
 class _Identity(msgspec.Struct):
@@ -109,17 +109,20 @@ def resource_id(line: bytes) -> str:
 
 @dataclass
 class Loading:
-    """A load in progress. Give it each beneficiary's resources once. It removes what they replace from older chunks."""
+    """A load in progress. Give it each beneficiary's resources once, in all API versions together.
+
+    It removes what they replace from older chunks.
+    """
 
     load: Load
-    version: int
+    versions: set[int] = field(default_factory=set)
     _named: list[tuple[str, Sequence[Packed]]] = field(default_factory=list)
     _deliveries: list[_Delivery] = field(default_factory=list)
     _seen: int = 0
 
-    def add(self, mbi: str, arrivals: Iterable[Arrival]) -> None:
-        """Add the resources of one beneficiary. Raises UnknownBeneficiariesError, now or later."""
-        self.add_packed(mbi, pack(arrivals))
+    def add(self, mbi: str, arrivals: Iterable[Arrival], *, version: int) -> None:
+        """Add the resources of one beneficiary, in one version. Raises UnknownBeneficiariesError, now or later."""
+        self.add_packed(mbi, pack(arrivals, version=version))
 
     def add_packed(self, mbi: str, packed: Sequence[Packed]) -> None:
         """Add the packed resources of one beneficiary."""
@@ -127,7 +130,7 @@ class Loading:
         if len(self._named) == BATCH:
             self.write()
 
-    def correct(self, beneficiary_id: int, packed: Sequence[Packed], deleted: Mapping[str, frozenset[str]]) -> None:
+    def correct(self, beneficiary_id: int, packed: Sequence[Packed], deleted: Mapping[Series, frozenset[str]]) -> None:
         """Add the new resources of one beneficiary, and the ids of removed ones."""
         self._deliveries.append(_Delivery(beneficiary_id, packed, deleted))
         if len(self._deliveries) == BATCH:
@@ -155,11 +158,12 @@ class Loading:
         """Return the new chunks of this load."""
         for delivery in deliveries:
             for packed in delivery.packed:
+                self.versions.add(packed.series.version)
                 self.load.resource_count += packed.body.resource_count
                 self.load.raw_length += packed.body.raw_length
                 yield self._chunk(
                     delivery.beneficiary_id,
-                    packed.resource_type,
+                    packed.series,
                     [Segment(self.load.loaded_at, packed.body)],
                     packed.first_service_date,
                     packed.last_service_date,
@@ -168,17 +172,19 @@ class Loading:
     def _kept(self, deliveries: Sequence[_Delivery]) -> list[Chunk]:
         """Return the rest of older chunks, without resources that were replaced or removed."""
         arrived, deleted = _ids(deliveries)
+        series = {series for _, series in (*arrived, *deleted)}
+        self.versions |= {each.version for each in series}
         older = Chunk.objects.filter(
-            version=self.version,
             superseded_by=None,
             beneficiary_id__in={beneficiary_id for beneficiary_id, _ in (*arrived, *deleted)},
-            resource_type__in={resource_type for _, resource_type in (*arrived, *deleted)},
+            version__in={each.version for each in series},
+            resource_type__in={each.resource_type for each in series},
         )
         kept: list[Chunk] = []
         superseded: list[tuple[object, ...]] = []
         taken: list[_Taken] = []
         for chunk in older:
-            whose = (chunk.beneficiary_id, chunk.resource_type)
+            whose = (chunk.beneficiary_id, chunk.series)
             replaced, gone = arrived.get(whose, frozenset()), deleted.get(whose, frozenset())
             rest, days = _without(segments_of(chunk), replaced | gone, are_dated=chunk.resource_type in SERVICE_DATED)
             if not days:
@@ -194,15 +200,14 @@ class Loading:
     def _chunk(
         self,
         beneficiary_id: int,
-        resource_type: str,
+        series: Series,
         segments: Sequence[Segment],
         first_service_date: dt.date | None,
         last_service_date: dt.date | None,
     ) -> Chunk:
-        is_dated = resource_type in SERVICE_DATED
+        is_dated = series.resource_type in SERVICE_DATED
         return Chunk(
-            version=self.version,
-            resource_type=resource_type,
+            **series._asdict(),
             beneficiary_id=beneficiary_id,
             load=self.load,
             first_service_date=first_service_date if is_dated else None,
@@ -211,17 +216,16 @@ class Loading:
         )
 
     def _deletions(self, taken: Iterable["_Taken"]) -> Iterator[Deletion]:
-        """Record the removed resources: one row for a beneficiary's chunks of one type."""
-        together: dict[tuple[tuple[int, str], bool], _Days] = {}
+        """Record the removed resources: one row for a beneficiary's chunks of one series."""
+        together: dict[tuple[_Whose, bool], _Days] = {}
         for whose, days, replaced in taken:
             for id_, day in days.items():
                 together.setdefault((whose, id_ in replaced), {})[id_] = day
-        for ((beneficiary_id, resource_type), is_replaced), days in together.items():
+        for ((beneficiary_id, series), is_replaced), days in together.items():
             yield Deletion(
                 load=self.load,
-                version=self.version,
                 beneficiary_id=beneficiary_id,
-                resource_type=resource_type,
+                **series._asdict(),
                 is_replaced=is_replaced,
                 resource_ids=sorted(days),
                 service_dates=[days[id_] for id_ in sorted(days)],
@@ -230,23 +234,26 @@ class Loading:
     def _remember_patients(self, deliveries: Sequence[_Delivery]) -> None:
         """Record which beneficiary each Patient belongs to, for later loads. Raises PatientOfAnotherError."""
         whose = {
-            patient_id: delivery.beneficiary_id
+            (packed.series.version, patient_id): delivery.beneficiary_id
             for delivery in deliveries
             for packed in delivery.packed
-            if packed.resource_type == "Patient"
+            if packed.series.resource_type == "Patient"
             for patient_id in packed.ids
         }
-        known = PatientIdentity.objects.filter(version=self.version, patient_id__in=whose)
-        for patient_id, beneficiary_id in known.values_list("patient_id", "beneficiary_id"):
-            if whose.pop(patient_id) != beneficiary_id:
+        known = PatientIdentity.objects.filter(
+            version__in={version for version, _ in whose}, patient_id__in={patient_id for _, patient_id in whose}
+        )
+        for version, patient_id, beneficiary_id in known.values_list("version", "patient_id", "beneficiary_id"):
+            if whose.pop((version, patient_id), beneficiary_id) != beneficiary_id:
                 raise PatientOfAnotherError
         PatientIdentity.objects.bulk_create(
-            PatientIdentity(version=self.version, patient_id=patient_id, beneficiary_id=beneficiary_id)
-            for patient_id, beneficiary_id in whose.items()
+            PatientIdentity(version=version, patient_id=patient_id, beneficiary_id=beneficiary_id)
+            for (version, patient_id), beneficiary_id in whose.items()
         )
 
 
-_Ids = dict[tuple[int, str], frozenset[str]]
+_Whose = tuple[int, Series]  # a beneficiary, and what of theirs
+_Ids = dict[_Whose, frozenset[str]]
 # By id, the last service date.
 _Days = dict[str, dt.date | None]
 
@@ -254,20 +261,20 @@ _Days = dict[str, dt.date | None]
 class _Taken(NamedTuple):
     """What was removed from a chunk, and which of its ids came again."""
 
-    whose: tuple[int, str]
+    whose: _Whose
     days: _Days
     replaced: frozenset[str]
 
 
 def _ids(deliveries: Sequence[_Delivery]) -> tuple[_Ids, _Ids]:
-    """By beneficiary and type: what came, and what was removed."""
+    """By beneficiary and series: what came, and what was removed."""
     arrived: _Ids = {}
     deleted: _Ids = {}
     for delivery in deliveries:
         for packed in delivery.packed:
-            arrived[delivery.beneficiary_id, packed.resource_type] = frozenset(packed.ids)
-        for resource_type, ids in delivery.deleted.items():
-            deleted[delivery.beneficiary_id, resource_type] = ids
+            arrived[delivery.beneficiary_id, packed.series] = frozenset(packed.ids)
+        for series, ids in delivery.deleted.items():
+            deleted[delivery.beneficiary_id, series] = ids
     return arrived, deleted
 
 
@@ -300,7 +307,7 @@ def lock_loads() -> None:
 
 
 @contextmanager
-def loading(source: str, *, version: int, takes_back: Load | None = None) -> Iterator[Loading]:
+def loading(source: str, *, takes_back: Load | None = None) -> Iterator[Loading]:
     """Run a load in one transaction that ends with the block. `source` says where the claims come from.
 
     Render the resources with `load.loaded_at` as their `meta.lastUpdated`: exports compare it with `_since`.
@@ -311,15 +318,16 @@ def loading(source: str, *, version: int, takes_back: Load | None = None) -> Ite
         now = timezone.now()
         load = Load.objects.create(
             source=source,
-            version=version,
             # The clock can be set back. The order of loads can't.
             loaded_at=max(now, last.loaded_at + dt.timedelta(milliseconds=1)) if last else now,
             takes_back=takes_back,
         )
-        under_way = Loading(load, version)
+        under_way = Loading(load)
         yield under_way
         under_way.write()
-        load.save(update_fields=["resource_count", "raw_length"])
+        load.versions = sorted(under_way.versions)
+        load.version = load.versions[0] if len(load.versions) == 1 else None
+        load.save(update_fields=["versions", "version", "resource_count", "raw_length"])
         with connection.cursor() as cursor:
             # Without new statistics the planner can choose a plan that takes minutes.
             cursor.execute("ANALYZE exports_chunk")

@@ -1,19 +1,39 @@
+from typing import NamedTuple
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
 from attribution.models import Beneficiary
 
+# The variant of a resource that leaves nothing out. Another one is rendered at load, under its own list of elements.
+FULL = "full"
+VARIANTS = (FULL,)
+
+
+class Series(NamedTuple):
+    """Resources among which an id is unique for a beneficiary: one that comes again replaces the one that is there."""
+
+    version: int
+    resource_type: str
+    variant: str = FULL
+
 
 class Load(models.Model):
-    """Claims that came in together. All of a load is stored, or none of it, and loads have one order.
+    """Claims that came in together, in one API version or several.
+
+    All of a load is stored, or none of it, and it is reverted as a whole. Loads have one order.
 
     `loaded_at` is the `meta.lastUpdated` of all its resources.
     """
 
     id = models.BigAutoField(primary_key=True)
     source = models.CharField(max_length=200, help_text="Where the claims came from, in words.")
-    version = models.PositiveSmallIntegerField(default=2, help_text="The API version: 2 is R4.")
+    versions = ArrayField(
+        models.PositiveSmallIntegerField(), db_default=[], help_text="The API versions of its resources."
+    )
+    # For the release before, which reverts a load in this version. It can't revert one of several: NULL fails there.
+    version = models.PositiveSmallIntegerField(null=True, help_text="No longer used.")
     loaded_at = models.DateTimeField(default=timezone.now)
     resource_count = models.PositiveBigIntegerField(default=0)
     raw_length = models.PositiveBigIntegerField("bytes", default=0, help_text="NDJSON bytes before compression.")
@@ -34,9 +54,14 @@ class Load(models.Model):
     def __str__(self) -> str:
         return f"load {self.pk}: {self.source}"
 
+    @property
+    def api_versions(self) -> list[int]:
+        """Return the API versions of its resources. The release before has written one, in the other column."""
+        return self.versions or ([] if self.version is None else [self.version])
+
 
 class Chunk(models.Model):
-    """The resources of one type of one beneficiary, in one API version, from one load or several.
+    """The resources of one type of one beneficiary, in one API version and variant, from one load or several.
 
     `body` is NDJSON, compressed into raw DEFLATE blocks that end on a byte and are not the last, so that bodies can be
     joined without reading them; see exports/claims/splice.py. Compaction joins chunks of several loads. Their
@@ -45,11 +70,13 @@ class Chunk(models.Model):
     Only `superseded_by` of a row changes: when a later load replaces some of its resources, the rest is written as a
     new row of that load. So every past state can still be exported, and a load can be reverted.
 
-    The table is partitioned by resource type (migration 0002): an export reads one type at a time.
+    The table is partitioned by resource type (migration 0004): an export reads one type at a time. Why the variant
+    comes after the beneficiary in its keys: docs/decisions/0024-versions-and-variants.md.
     """
 
-    pk = models.CompositePrimaryKey("version", "resource_type", "beneficiary_id", "load_id", "last_updated")
-    version = models.PositiveSmallIntegerField(help_text="The API version: 2 is R4.")
+    pk = models.CompositePrimaryKey("version", "resource_type", "beneficiary_id", "variant", "load_id", "last_updated")
+    version = models.PositiveSmallIntegerField(help_text="The API version.")
+    variant = models.CharField(max_length=16, db_default=FULL, help_text="How much of each resource it has.")
     resource_type = models.CharField(max_length=32)
     beneficiary = models.ForeignKey(Beneficiary, on_delete=models.PROTECT, related_name="+", db_index=False)
     load = models.ForeignKey(
@@ -73,7 +100,7 @@ class Chunk(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["version", "resource_type", "beneficiary", "last_updated"],
+                fields=["version", "resource_type", "beneficiary", "variant", "last_updated"],
                 condition=models.Q(superseded_by=None),
                 name="chunk_current_once",
             )
@@ -81,6 +108,10 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.resource_count} {self.resource_type} of beneficiary {self.beneficiary_id}, v{self.version}"
+
+    @property
+    def series(self) -> Series:
+        return Series(self.version, self.resource_type, self.variant)
 
 
 class Deletion(models.Model):
@@ -91,7 +122,8 @@ class Deletion(models.Model):
     """
 
     load = models.ForeignKey(Load, on_delete=models.PROTECT, related_name="deletions")
-    version = models.PositiveSmallIntegerField(help_text="The API version: 2 is R4.")
+    version = models.PositiveSmallIntegerField(help_text="The API version.")
+    variant = models.CharField(max_length=16, db_default=FULL, help_text="How much of each resource it had.")
     resource_type = models.CharField(max_length=32)
     beneficiary = models.ForeignKey(Beneficiary, on_delete=models.PROTECT, related_name="+", db_index=False)
     is_replaced = models.BooleanField()
@@ -105,7 +137,8 @@ class Deletion(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["version", "resource_type", "beneficiary", "load", "is_replaced"], name="deletion_once"
+                fields=["version", "resource_type", "beneficiary", "variant", "load", "is_replaced"],
+                name="deletion_once",
             )
         ]
         # Few of the resources that loads replace are removed for good.

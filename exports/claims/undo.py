@@ -7,8 +7,8 @@ from django.db import models, transaction
 
 from exports.claims import splice
 from exports.claims.chunks import segments_of
-from exports.claims.loader import Arrival, loading, lock_loads, pack, resource_id
-from exports.claims.models import Chunk, Load
+from exports.claims.loader import Arrival, Packed, loading, lock_loads, pack, resource_id
+from exports.claims.models import Chunk, Load, Series
 from exports.fhir.common.lines import service_date
 
 
@@ -18,10 +18,17 @@ class CannotTakeBackError(ValueError):
 
 @dataclass(slots=True)
 class _Correction:
-    """The resources of a beneficiary that are current again, and those that are removed, by type."""
+    """The resources of a beneficiary that are current again, and those that are removed, by series."""
 
-    again: list[Arrival] = field(default_factory=list)
-    gone: dict[str, frozenset[str]] = field(default_factory=dict)
+    again: dict[Series, list[Arrival]] = field(default_factory=dict)
+    gone: dict[Series, frozenset[str]] = field(default_factory=dict)
+
+    def packed(self) -> list[Packed]:
+        return [
+            packed
+            for series, arrivals in self.again.items()
+            for packed in pack(arrivals, version=series.version, variant=series.variant)
+        ]
 
 
 @transaction.atomic
@@ -33,10 +40,10 @@ def take_back(load: Load) -> Load:
     """
     lock_loads()
     _check(load)
-    with loading(f"reverting load {load.pk}", version=load.version, takes_back=load) as under_way:
+    with loading(f"reverting load {load.pk}", takes_back=load) as under_way:
         for beneficiary_id in _touched(load):
             correction = _correction(load, beneficiary_id)
-            under_way.correct(beneficiary_id, pack(correction.again), correction.gone)
+            under_way.correct(beneficiary_id, correction.packed(), correction.gone)
     return under_way.load
 
 
@@ -75,11 +82,11 @@ def _correction(load: Load, beneficiary_id: int) -> _Correction:
     chunks = Chunk.objects.filter(beneficiary_id=beneficiary_id)
     after = [*chunks.filter(load=load)]
     before = [*chunks.filter(superseded_by=load)]
-    for resource_type in sorted({chunk.resource_type for chunk in (*before, *after)}):
+    for series in sorted({chunk.series for chunk in (*before, *after)}):
         brought: set[str] = set()
         left: set[tuple[object, str]] = set()
         for chunk in after:
-            if chunk.resource_type == resource_type:
+            if chunk.series == series:
                 for updated, line in _lines(chunk):
                     if updated == load.loaded_at:
                         brought.add(resource_id(line))
@@ -88,13 +95,15 @@ def _correction(load: Load, beneficiary_id: int) -> _Correction:
         again = {
             resource_id(line): line
             for chunk in before
-            if chunk.resource_type == resource_type
+            if chunk.series == series
             for updated, line in _lines(chunk)
             if (updated, resource_id(line)) not in left
         }
-        correction.again += [Arrival(resource_type, id_, line, service_date(line)) for id_, line in again.items()]
+        correction.again[series] = [
+            Arrival(series.resource_type, id_, line, service_date(line)) for id_, line in again.items()
+        ]
         if gone := frozenset(brought - again.keys()):
-            correction.gone[resource_type] = gone
+            correction.gone[series] = gone
     return correction
 
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from exports.claims.loader import Arrival, Loading, loading, pack
-from exports.claims.models import Deletion, Load
+from exports.claims.models import VARIANTS, Deletion, Load, Series
 from exports.intake import incoming, reading
 from exports.intake.disclosure import Disclosure
 from exports.intake.incoming import Filling, Spooled, Tally
@@ -69,8 +69,8 @@ def load_files(
         tally = _check(files, version, spool, on_progress)
         if spool is None:
             return Outcome(names, tally, time.monotonic() - began)
-        with loading(source or _in_words(names), version=version.number) as under_way:
-            _fill(under_way, spool, tally, on_progress)
+        with loading(source or _in_words(names)) as under_way:
+            _fill(under_way, spool, tally, version, on_progress)
         replaced, taken_out = _replaced_and_taken_out(under_way.load)
     return Outcome(names, tally, time.monotonic() - began, under_way.load, replaced, taken_out)
 
@@ -136,20 +136,22 @@ def _keep(at: Place, resource: IncomingResource, line: bytes, table: Filling, sp
 # --- Loading --------------------------------------------------------------------------------------------------------
 
 
-def _fill(under_way: Loading, spool: Spool, tally: Tally, on_progress: OnProgress) -> None:
+def _fill(under_way: Loading, spool: Spool, tally: Tally, version: ApiVersion, on_progress: OnProgress) -> None:
     """Give the load each beneficiary's resources, and the ids of withheld ones."""
     spool.flush()
     for beneficiary_id, rows in groupby(incoming.in_order(), lambda row: row.beneficiary_id):
         arrivals: list[Arrival] = []
-        withheld: dict[str, set[str]] = {}
+        withheld: dict[Series, set[str]] = {}
         for row in rows:
             if row.is_withheld:
                 for resource_type in _GOES_WITH.get(row.resource_type, (row.resource_type,)):
-                    withheld.setdefault(resource_type, set()).add(row.id)
+                    for variant in VARIANTS:
+                        withheld.setdefault(Series(version.number, resource_type, variant), set()).add(row.id)
             else:
                 arrivals.append(_arrival(row, spool))
         # A withheld resource may be in an earlier load, from before it had to be withheld.
-        under_way.correct(beneficiary_id, pack(arrivals), {name: frozenset(ids) for name, ids in withheld.items()})
+        packed = pack(arrivals, version=version.number)
+        under_way.correct(beneficiary_id, packed, {series: frozenset(ids) for series, ids in withheld.items()})
         on_progress("Loading", sum(len(arrival.line) for arrival in arrivals), tally.raw_length)
 
 

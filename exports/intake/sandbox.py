@@ -1,7 +1,7 @@
 """Sandboxes: organizations with synthetic beneficiaries, a roster and claims."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +21,11 @@ from credentials.models import Organization
 from credentials.programs import REACH, SSP, Program
 from exports.claims.loader import Arrival, Packed, loading, pack
 from exports.claims.models import Load
-from exports.fhir import v2
 from exports.fhir.common.ndjson import line
 from exports.intake.generator import beneficiary_record
 from exports.intake.parallel import InOrder
 from exports.records import BeneficiaryRecord
-from exports.versions import V2
+from exports.versions import VERSIONS
 
 # All sandboxes take their beneficiaries from one endless series, each from its own start, so no one is in two of them.
 SEED = 20
@@ -141,12 +140,16 @@ class SandboxProgress:
 
 
 def standing(size: Size) -> SandboxProgress:
-    """Return the state of a sandbox. Its dates are those of its roster, so a second run uses the same periods."""
+    """Return the state of a sandbox. Its dates are those of its roster, so a second run uses the same periods.
+
+    A load from before an API version was added does not have it, so it is missing and comes again, in all versions.
+    """
     roster = _first_roster(size)
     made_on = roster.file_timestamp.date() if roster else timezone.now().date()
     portions = tuple(_portions(size, made_on))
     loads = Load.objects.filter(source__in=[portion.source for portion in portions], taken_back_by=None)
-    return SandboxProgress(size, portions, {load.source: load for load in loads})
+    complete = [load for load in loads.order_by("id") if _every_version() <= set(load.api_versions)]
+    return SandboxProgress(size, portions, {load.source: load for load in complete})
 
 
 def check(size: Size) -> None:
@@ -218,6 +221,10 @@ def alone(on_wait: Callable[[], None]) -> Iterator[None]:
         holder.close()
 
 
+def _every_version() -> set[int]:
+    return {version.number for version in VERSIONS}
+
+
 def _first_roster(size: Size) -> RosterFile | None:
     rosters = RosterFile.objects.filter(organization__entity_id=size.entity_id).published()
     return rosters.order_by("published_at", "pk").first()
@@ -253,22 +260,24 @@ def load_synthetic_claims(
     end_date: dt.date,
     source: str,
     with_partial_claims: bool = False,
+    versions: Iterable[int] | None = None,
     in_order: InOrder = map,
     on_progress: Callable[[], None] = lambda: None,
 ) -> Load:
-    """Load the claims of `people` from `start_date` up to and not including `end_date`.
+    """Load the claims of `people` from `start_date` up to and not including `end_date`, in all API versions or these.
 
     The same seed gives the same claims; `on_progress` is called after each beneficiary. `in_order` can work in other
     processes (see `processes`): they make and compress the claims, and this process loads them. Raises
     UnknownBeneficiariesError for beneficiaries who are on no roster.
     """
-    with loading(source, version=V2.number) as under_way:
+    with loading(source) as under_way:
         work = partial(
             _packed,
             seed=seed,
             start_date=start_date,
             end_date=end_date,
             with_partial_claims=with_partial_claims,
+            versions=sorted(_every_version() if versions is None else versions),
             last_updated=under_way.load.loaded_at,
         )
         for of_people in in_order(work, _tasks(people)):
@@ -278,9 +287,9 @@ def load_synthetic_claims(
     return under_way.load
 
 
-def arrivals(record: BeneficiaryRecord, *, last_updated: dt.datetime) -> Iterator[Arrival]:
-    """Return the rendered resources of one beneficiary, ready for the loader."""
-    for resource in v2.render(record, last_updated=last_updated):
+def arrivals(record: BeneficiaryRecord, *, version: int, last_updated: dt.datetime) -> Iterator[Arrival]:
+    """Return the resources of one beneficiary, rendered in an API version and ready for the loader."""
+    for resource in VERSIONS[version].render(record, last_updated=last_updated):
         yield Arrival(resource.resource_type, resource.id, line(resource.body), resource.service_date)
 
 
@@ -291,10 +300,17 @@ def _tasks(people: Iterable[SyntheticPerson]) -> Iterator[tuple[SyntheticPerson,
 
 
 def _packed(
-    people: tuple[SyntheticPerson, ...], *, last_updated: dt.datetime, **knobs: Any
+    people: tuple[SyntheticPerson, ...], *, versions: Sequence[int], last_updated: dt.datetime, **knobs: Any
 ) -> list[tuple[str, list[Packed]]]:
     """Return the claims of some beneficiaries, by MBI; `knobs` are the generator's."""
     return [
-        (person.mbi, pack(arrivals(beneficiary_record(person, **knobs), last_updated=last_updated)))
-        for person in people
+        (person.mbi, _in_versions(beneficiary_record(person, **knobs), versions, last_updated)) for person in people
+    ]
+
+
+def _in_versions(record: BeneficiaryRecord, versions: Sequence[int], last_updated: dt.datetime) -> list[Packed]:
+    return [
+        packed
+        for version in versions
+        for packed in pack(arrivals(record, version=version, last_updated=last_updated), version=version)
     ]

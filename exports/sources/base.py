@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from attribution.cohorts import Cohort
+from exports.claims.models import FULL
 from exports.claims.splice import Body
 
 # The first and the last beneficiary of a range that is open at both ends.
@@ -14,7 +15,7 @@ EVERYBODY = 0, 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Selects resources: of one type and version, of a cohort, as the store was at one load.
+    """Selects resources: of one type, version and variant, of a cohort, as the store was at one load.
 
     The dates limit the last service date of a claim, both included. Types without a service date are not limited.
     """
@@ -28,6 +29,7 @@ class Selection:
     claims_through_date: dt.date | None = None
     first_beneficiary_id: int | None = None
     last_beneficiary_id: int | None = None
+    variant: str = FULL
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def _chosen(selection: Selection) -> QuerySet[Deletion]:
     return Deletion.objects.filter(
         beneficiary__in=selection.cohort.beneficiaries(),
         version=selection.version,
+        variant=selection.variant,
         resource_type=selection.resource_type,
         is_replaced=False,  # the others came again in the same load
         load__lte=selection.as_of_load_id,
@@ -79,6 +80,7 @@ def _present(selection: Selection, beneficiary_ids: Mapping[int, object]) -> dic
     chunks = Chunk.objects.filter(
         Q(superseded_by=None) | Q(superseded_by__gt=selection.as_of_load_id),
         version=selection.version,
+        variant=selection.variant,
         resource_type=selection.resource_type,
         beneficiary__in=beneficiary_ids,
         load__lte=selection.as_of_load_id,

@@ -119,6 +119,7 @@ def _chosen(selection: Selection) -> tuple[str, dict[str, Any]]:
     conditions = [
         cohort.condition,
         "chunk.version = %(version)s",
+        "chunk.variant = %(variant)s",
         "chunk.resource_type = %(resource_type)s",
         "chunk.load_id <= %(as_of_load_id)s",
         "(chunk.superseded_by_id IS NULL OR chunk.superseded_by_id > %(as_of_load_id)s)",

@@ -65,7 +65,7 @@ def _prepare() -> None:
         )
         first = cursor.fetchone()[0]
         for number in range(LOADS):
-            load = Load.objects.create(source=f"bench {number}", version=VERSION)
+            load = Load.objects.create(source=f"bench {number}", versions=[VERSION])
             cursor.execute(
                 """
                 INSERT INTO exports_chunk (

@@ -24,9 +24,9 @@ def arrival(resource_type: str, resource_id: str, *, service_date: dt.date | Non
 
 
 def load(arrivals: dict[str, list[Arrival]], *, source: str = "a test") -> Load:
-    with loading(source, version=2) as under_way:
+    with loading(source) as under_way:
         for mbi, of_beneficiary in arrivals.items():
-            under_way.add(mbi, of_beneficiary)
+            under_way.add(mbi, of_beneficiary, version=2)
     return under_way.load
 
 

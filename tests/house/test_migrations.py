@@ -16,12 +16,18 @@ EARLIER = {
     "attribution": "0001_initial",
     "exports": "0006_tell_of_deletions",
 }
+# What looks like a fault and is none, and the test that shows it.
+EXCUSED = {
+    # It drops and makes indexes, but nothing is built and nobody waits: tests/exports/test_migrating_to_variants.py.
+    ("exports", "0016_make_the_variant_a_part_of_the_keys"),
+}
 
 
 def test_no_migration_breaks_the_code_of_the_release_before_or_holds_it_up(transactional_db):
     """Columns are added with a default of the database, indexes are built concurrently, nothing is renamed or dropped.
 
-    What has to be otherwise says so in the migration (django_migration_linter.IgnoreMigration), and why.
+    What has to be otherwise is excused, and has a test of its own. (A migration can't import the linter's own excuse:
+    the linter is only there for tests.)
     """
     linter = MigrationLinter(
         path=str(REPOSITORY), include_apps=APPS, no_cache=True, warnings_as_errors_tests=[], quiet=["ok", "ignore"]
@@ -29,7 +35,9 @@ def test_no_migration_breaks_the_code_of_the_release_before_or_holds_it_up(trans
     since = [
         migration
         for migration in linter.migration_loader.disk_migrations.values()
-        if migration.app_label in APPS and migration.name > EARLIER[migration.app_label]
+        if migration.app_label in APPS
+        and migration.name > EARLIER[migration.app_label]
+        and (migration.app_label, migration.name) not in EXCUSED
     ]
 
     for migration in since:

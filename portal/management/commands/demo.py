@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from exports.versions import DEFAULT
 from portal.laptop import demo_content, processes
 from portal.laptop.bulk_client import BulkClient, Download
 
@@ -100,7 +101,7 @@ class Command(BaseCommand):
         began = time.monotonic()
         with _progress(console) as progress:
             task = progress.add_task(f"Exporting for {organization['entity_id']}", total=100)
-            job_url = client.start("api/v2/Group/all/$export")
+            job_url = client.start(f"{DEFAULT.path}Group/all/$export")
             while (manifest := client.status(job_url)).output is None:
                 progress.update(task, completed=manifest.percent)
                 time.sleep(STATUS_SECONDS)
@@ -152,8 +153,8 @@ def curl_commands(base_url: str, client_id: str, client_secret: str) -> list[str
     asking = '-H "Accept: application/fhir+json"'
     return [
         f'curl -d "" -X POST "{base_url}/auth/token" --user {client_id}:{client_secret} -H "Accept: application/json"',
-        f'curl -i "{base_url}/api/v2/Group/all/\\$export" {bearer} {asking} -H "Prefer: respond-async"',
-        f'curl -i "{base_url}/api/v2/jobs/$JOB" {bearer} {asking}',
+        f'curl -i "{base_url}/{DEFAULT.path}Group/all/\\$export" {bearer} {asking} -H "Prefer: respond-async"',
+        f'curl -i "{base_url}/{DEFAULT.path}jobs/$JOB" {bearer} {asking}',
         f'curl --compressed -O "{base_url}/data/$JOB/$FILE" {bearer}',
     ]
 

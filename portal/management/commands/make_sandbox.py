@@ -28,13 +28,14 @@ from credentials.clients.issuing import NameTakenError, create_client
 from credentials.models import Organization
 from exports.intake import parallel, sandbox
 from exports.intake.sandbox import NotASandboxError, SandboxProgress, Size
+from exports.versions import VERSIONS
 from portal.laptop.processes import ended_by_signals
 
 CLIENT_NAME = "Sandbox"
 WAITING = "Another make_sandbox is running on this database. Waiting for it to finish …"
 INTERRUPTED = 130  # a shell's exit code after Ctrl-C
 PLAIN_WIDTH = 160  # if no terminal gives a width
-# Database size and core seconds per beneficiary (docs/sandbox.md): a base, plus more for each year.
+# Database size and core seconds per beneficiary and API version (docs/sandbox.md): a base, plus more for each year.
 BYTES_A_PERSON, BYTES_A_YEAR = 18_000, 10_500
 SECONDS_A_PERSON, SECONDS_A_YEAR = 0.012, 0.006
 SECONDS_TO_LOAD_ONE = 0.005  # this part doesn't run in parallel
@@ -169,12 +170,12 @@ def _how_far(standing: SandboxProgress) -> str:
 
 
 def _bytes(size: Size, people: float) -> int:
-    return int(people * (BYTES_A_PERSON + size.years * BYTES_A_YEAR))
+    return int(people * len(VERSIONS) * (BYTES_A_PERSON + size.years * BYTES_A_YEAR))
 
 
 def _seconds(size: Size, processes: int) -> float:
     together = (SECONDS_A_PERSON + size.years * SECONDS_A_YEAR) / min(processes, os.cpu_count() or 1)
-    return size.people * max(together, SECONDS_TO_LOAD_ONE)
+    return size.people * len(VERSIONS) * max(together, SECONDS_TO_LOAD_ONE)
 
 
 def _about(seconds: float) -> str:

@@ -85,9 +85,9 @@ def test_a_load_that_fails_half_way_leaves_nothing(world):
 
 
 def _load_and_fail(mbis):
-    with loading("a test", version=2) as under_way:
+    with loading("a test") as under_way:
         for mbi in mbis:
-            under_way.add(mbi, [patient(mbi)])
+            under_way.add(mbi, [patient(mbi)], version=2)
         under_way.write()
         raise RuntimeError("power failure")
 

@@ -109,7 +109,7 @@ def test_an_organization_with_a_lookback_sees_no_older_claim(world):
 def test_what_is_cut_is_still_one_gzip_member_with_every_byte_as_it_was(world):
     mbi = world.beneficiaries(1)[0]
     world.roster(world.harbor, [mbi])
-    rendered = [*arrivals(made_up.record(1), last_updated=made_up.LAST_UPDATED)]
+    rendered = [*arrivals(made_up.record(1), version=2, last_updated=made_up.LAST_UPDATED)]
     load({mbi: rendered})
     first = dt.date(2025, 1, 1)
 
@@ -128,7 +128,7 @@ def test_every_rendered_claim_tells_its_day():
     told = Counter()
     for number in range(40):
         record = made_up.record(number, with_partial_claims=True)
-        for each in arrivals(record, last_updated=made_up.LAST_UPDATED):
+        for each in arrivals(record, version=2, last_updated=made_up.LAST_UPDATED):
             if each.resource_type in SERVICE_DATED:
                 assert service_date(each.line) == each.service_date
                 told[each.resource_type] += 1

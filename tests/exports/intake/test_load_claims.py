@@ -96,7 +96,7 @@ def test_what_was_loaded_comes_out_of_an_export_identical(world, tmp_path):
     records = [record(number) for number in range(3)]
     people = [Mbi.objects.create(value=r.person.mbi, beneficiary=Beneficiary.objects.create()) for r in records]
     world.roster(world.harbor, [mbi.value for mbi in people])
-    lines = [arrival.line for r in records for arrival in arrivals(r, last_updated=LAST_UPDATED)]
+    lines = [arrival.line for r in records for arrival in arrivals(r, version=2, last_updated=LAST_UPDATED)]
     # Claims first, people last, spread over files.
     lines.sort(key=lambda each: b'"Patient"' in each[:30])
     write(tmp_path / "1.ndjson", *lines[:40])
@@ -112,7 +112,7 @@ def test_what_was_loaded_comes_out_of_an_export_identical(world, tmp_path):
 def test_the_days_of_services_are_those_of_the_lines(world, tmp_path):
     made = record(1)
     Mbi.objects.create(value=made.person.mbi, beneficiary=Beneficiary.objects.create())
-    lines = [arrival.line for arrival in arrivals(made, last_updated=LAST_UPDATED)]
+    lines = [arrival.line for arrival in arrivals(made, version=2, last_updated=LAST_UPDATED)]
 
     load(write(tmp_path / "a.ndjson", *lines))
 
