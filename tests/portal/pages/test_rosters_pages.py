@@ -3,6 +3,7 @@ import random
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import F
 
 from attribution import synthetic
 from attribution.models import RosterEntry, RosterFile
@@ -51,6 +52,18 @@ def test_the_attribution_page_shows_the_current_roster_and_those_before(delegate
     assert "Created by CMS Nov 1, 2026, 10:00 UTC" in page.text
     for timestamp in (OCTOBER, NOVEMBER):
         assert synthetic.cclf_archive_name("A9994", 2026, timestamp) in page.text
+
+
+def test_no_date_of_cms_is_shown_for_a_file_that_says_none(delegate, world, read):
+    roster = world.roster(world.harbor, [])
+    dated = read(delegate.get(f"{ATTRIBUTION}/{roster.pk}")).text
+    RosterFile.objects.filter(pk=roster.pk).update(file_timestamp=F("received_at"))
+
+    undated = read(delegate.get(f"{ATTRIBUTION}/{roster.pk}")).text
+
+    assert "Created by CMS" in dated
+    assert "Created by CMS" not in undated
+    assert "Published" in undated
 
 
 def test_a_bad_file_is_refused_with_the_place_and_the_reason_and_changes_nothing(delegate, people, read):
