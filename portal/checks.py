@@ -10,6 +10,9 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
+from attribution.formats import FORMATS
+from credentials.programs import PROGRAMS
+
 # One writes a file, and the other renews the lease meanwhile.
 CONNECTIONS_PER_WORKER_PROCESS = 2
 CONNECTIONS_PER_COMMAND = 2
@@ -90,6 +93,21 @@ def production_settings(**_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register(Tags.compatibility)
+def roster_formats(**_: Any) -> list[CheckMessage]:
+    """Check that the formats of rosters that programs name exist. Apps in EXTRA_APPS add programs and formats."""
+    return [
+        Error(
+            f"{program.name} uses the roster format {code!r}, which doesn't exist.",
+            hint="Add the format to attribution.formats.FORMATS, or correct roster_formats of the program.",
+            id="claimsgate.E009",
+        )
+        for program in PROGRAMS
+        for code in program.roster_formats
+        if code not in FORMATS
+    ]
 
 
 @register(Tags.files, deploy=True)

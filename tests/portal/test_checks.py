@@ -1,9 +1,14 @@
 """`manage.py check --deploy` says what is missing, and what to do."""
 
+import dataclasses
+
 import pytest
 from django.db import connection
 
-from portal.checks import data_folder, database_connections, production_settings, trusted_proxies
+from credentials import programs
+from credentials.registry import Registry
+from portal import checks
+from portal.checks import data_folder, database_connections, production_settings, roster_formats, trusted_proxies
 
 GOOD = {
     "EMBEDDED": False,
@@ -53,6 +58,18 @@ def test_a_cache_that_servers_share_is_met_with_silence(production, backend):
     production.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
 
     assert production_settings() == []
+
+
+def test_a_roster_format_that_a_program_names_and_nobody_added_is_named(monkeypatch):
+    assert roster_formats() == []
+    lists = dataclasses.replace(programs.SSP, code="LISTS", name="Lists", roster_formats=("cclf", "list"))
+    monkeypatch.setattr(checks, "PROGRAMS", Registry("programs", lambda each: each.code, programs.SSP, lists))
+
+    [message] = roster_formats()
+
+    assert message.id == "claimsgate.E009"
+    assert message.msg == "Lists uses the roster format 'list', which doesn't exist."
+    assert message.hint
 
 
 def test_a_data_folder_that_is_not_there_is_named_with_a_hint(production, tmp_path):
