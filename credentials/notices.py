@@ -9,17 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from credentials import outbox
+from credentials.access import gate
 from credentials.isolation import isolated
 from credentials.models import (
     AuditEvent,
     Client,
-    ClientKey,
-    ClientKeySet,
     ClientSecret,
     Membership,
     Notice,
@@ -90,7 +89,7 @@ def _expiring(now: dt.datetime) -> "QuerySet[ClientSecret]":
     return (
         ClientSecret.objects.expiring(now + REMINDED_BEFORE[-1], now=now)
         .filter(expires_at__gt=now - TOLD_AFTERWARDS)
-        .exclude(client__organization__status=Organization.Status.DENIED)
+        .exclude(client__organization__in=gate.refused_organizations())
     )
 
 
@@ -109,11 +108,10 @@ def _remind_of_secret(secret_id: int, now: dt.datetime) -> None:
 
 def _unused(now: dt.datetime) -> "QuerySet[Client]":
     return (
-        Client.objects.live()
+        (Client.objects.in_state(Client.State.ACTIVE, now) | Client.objects.in_state(Client.State.EXPIRING, now))
         .annotate(idle_since=Coalesce("last_used_at", F("created")))
         .filter(idle_since__lte=now - UNUSED)
-        .filter(_lives(ClientSecret) | _lives(ClientKey) | _lives(ClientKeySet))
-        .exclude(organization__status=Organization.Status.DENIED)
+        .exclude(organization__in=gate.refused_organizations())
     )
 
 
@@ -141,10 +139,6 @@ def _told(event: AuditEvent) -> dict[str, Any]:
 def _delegates(organization: Organization) -> "QuerySet[User]":
     managing = Membership.objects.managing_credentials(organization)
     return User.objects.filter(pk__in=managing.values("user")).order_by("pk")
-
-
-def _lives(kind: type[ClientSecret] | type[ClientKey] | type[ClientKeySet]) -> Exists:
-    return Exists(kind.objects.live().filter(client=OuterRef("pk")))
 
 
 def _write(

@@ -80,6 +80,11 @@ def organization_refusal(organization: Organization) -> Refusal | None:
     return None
 
 
+def refused_organizations() -> list[Organization]:
+    """Return those of which no client has access."""
+    return [each for each in Organization.objects.all() if organization_refusal(each)]
+
+
 def allows_loopback(organization: Organization) -> bool:
     """Return True only for a sandbox organization of the embedded demo: its clients run on this machine."""
     return settings.ALLOW_LOOPBACK_FOR_SANDBOX and organization.is_sandbox

@@ -2,9 +2,8 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from credentials.access import gate
@@ -19,7 +18,8 @@ from credentials.models import (
     ClientKeySet,
     ClientSecret,
 )
-from credentials.models.client import EXPIRES_SOON
+
+ACCESS_DENIED = "Access denied"  # its organization has no access, whatever the client has
 
 
 class AllowedAddressInline(LookOnly, admin.TabularInline[AllowedAddress, Any]):
@@ -43,36 +43,27 @@ class ClientKeySetInline(LookOnly, admin.TabularInline[ClientKeySet, Any]):
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Filters clients by their state; see Client.state."""
+    """Filters clients by what the list says about each: its state, or that its organization has no access."""
 
     title = "state"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002  # Django's signature
-        return [*((str(state), str(state.label)) for state in Client.State), ("unused", "Never used")]
+        states = [(str(state), str(state.label)) for state in Client.State]
+        return [*states, ("denied", ACCESS_DENIED), ("unused", "Never used")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
-        now, wanted = timezone.now(), self.value()
-        if wanted is None:
-            return queryset
-        if wanted == Client.State.REVOKED:
-            return queryset.exclude(revoked_at=None)
-        found = queryset.filter(revoked_at=None)
+        wanted = self.value()
         if wanted == "unused":
-            return found.filter(last_used_at=None)
-        live = Q(secrets__slot__isnull=False, secrets__expires_at__gt=now)
-        found = found.annotate(
-            ends_at=Max("secrets__expires_at", filter=live),
-            has_key=Exists(ClientKey.objects.live().filter(client=OuterRef("pk")))
-            | Exists(ClientKeySet.objects.live().filter(client=OuterRef("pk"))),
-        )
-        soon = now + EXPIRES_SOON
-        if wanted == Client.State.ACTIVE:
-            return found.filter(Q(has_key=True) | Q(ends_at__gt=soon))
-        of_secrets = found.filter(has_key=False)
-        if wanted == Client.State.EXPIRING:
-            return of_secrets.filter(ends_at__lte=soon)
-        return of_secrets.filter(ends_at=None)
+            return queryset.live().filter(last_used_at=None)
+        if wanted == "denied":
+            return queryset.live().filter(organization__in=gate.refused_organizations())
+        if wanted is None or wanted not in Client.State.values:
+            return queryset
+        found = queryset.in_state(Client.State(wanted))
+        if wanted == Client.State.REVOKED:
+            return found
+        return found.exclude(organization__in=gate.refused_organizations())
 
 
 class ClientAdmin(Ending, admin.ModelAdmin[Any]):
@@ -102,7 +93,7 @@ class ClientAdmin(Ending, admin.ModelAdmin[Any]):
     @admin.display(description="state")
     def state(self, client: Client) -> str:
         is_denied = gate.organization_refusal(client.organization) is not None
-        return "Access denied" if is_denied and client.revoked_at is None else str(client.state.label)
+        return ACCESS_DENIED if is_denied and client.revoked_at is None else str(client.state.label)
 
     def end(self, thing: Client, request: HttpRequest) -> bool:
         return revocation.revoke_client(thing, by=Actor.of_request(request))

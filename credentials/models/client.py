@@ -1,6 +1,6 @@
 import datetime as dt
 import uuid
-from typing import Any
+from typing import Any, assert_never
 
 from django.conf import settings
 from django.db import models
@@ -43,6 +43,26 @@ class ClientQuerySet(models.QuerySet["Client"]):
         if found.revoked_at is not None:
             raise ClientRevokedError(found)
         return found
+
+    def in_state(self, state: "Client.State", now: dt.datetime | None = None) -> "ClientQuerySet":
+        """Clients whose `Client.state` is this one. A test compares both for everything that a client can have."""
+        if state == Client.State.REVOKED:
+            return self.exclude(revoked_at=None)
+        now, live = now or timezone.now(), self.live()
+        has_key = _has(keys__isnull=False, keys__revoked_at=None) | _has(
+            key_sets__isnull=False, key_sets__revoked_at=None
+        )
+        has_secret = _has(secrets__slot__isnull=False, secrets__expires_at__gt=now)
+        has_lasting_secret = _has(secrets__slot__isnull=False, secrets__expires_at__gt=now + EXPIRES_SOON)
+        match state:
+            case Client.State.ACTIVE:
+                return live.filter(has_key | has_lasting_secret)
+            case Client.State.EXPIRING:
+                return live.filter(has_secret, ~has_key, ~has_lasting_secret)
+            case Client.State.EXPIRED:
+                return live.filter(~has_key, ~has_secret)
+            case _:
+                assert_never(state)
 
     def live_first(self) -> "ClientQuerySet":
         """Active clients by name, then revoked ones, the latest first."""
@@ -113,16 +133,29 @@ class Client(AbstractApplication):
         return self.revoked_at is None
 
     @property
+    def has_key(self) -> bool:
+        """Whether it can sign in with a key. Keys don't expire."""
+        return any(key.revoked_at is None for key in (*self.keys.all(), *self.key_sets.all()))
+
+    @property
     def state(self) -> State:
-        """Return the client's state. For many clients, prefetch `secrets`, `keys` and `key_sets`. Keys don't expire."""
+        """Return the client's state. For many clients, prefetch `secrets`, `keys` and `key_sets`.
+
+        It is about the client alone: whether its organization has access, the gate says. `in_state` finds by it.
+        """
         if self.revoked_at is not None:
             return self.State.REVOKED
-        if any(key.revoked_at is None for key in (*self.keys.all(), *self.key_sets.all())):
+        if self.has_key:
             return self.State.ACTIVE
         ends = [secret.expires_at for secret in self.secrets.all() if secret.is_live]
         if not ends:
             return self.State.EXPIRED
         return self.State.EXPIRING if max(ends) <= timezone.now() + EXPIRES_SOON else self.State.ACTIVE
+
+
+def _has(**related: Any) -> Exists:
+    """Return whether a client has a related row for which all of this holds."""
+    return Exists(Client.objects.filter(pk=OuterRef("pk"), **related))
 
 
 class ClientSecretQuerySet(models.QuerySet["ClientSecret"]):

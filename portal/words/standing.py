@@ -52,11 +52,6 @@ def replaced_secret(client: Client) -> ClientSecret | None:
     return next((secret for secret in client.secrets.all() if secret.is_live and secret.replaced_at), None)
 
 
-def has_key(client: Client) -> bool:
-    """Whether the client can sign in with a key. Keys don't expire."""
-    return any(key.revoked_at is None for key in (*client.keys.all(), *client.key_sets.all()))
-
-
 DENIED = Status("Access denied", Tone.BAD)
 
 
@@ -242,7 +237,7 @@ class Standing:
     @property
     def soonest_expiry(self) -> dt.datetime | None:
         client = self.first_to_expire
-        secret = newest_secret(client) if client and not has_key(client) else None
+        secret = newest_secret(client) if client and not client.has_key else None
         return secret.expires_at if secret else None
 
     @property
@@ -389,7 +384,7 @@ def of_organizations(organizations: Sequence[Organization]) -> dict[int, Standin
 
 
 def _expiry(client: Client) -> dt.datetime:
-    if has_key(client):
+    if client.has_key:
         return dt.datetime.max.replace(tzinfo=dt.UTC)
     secret = newest_secret(client)
     return secret.expires_at if secret else dt.datetime.min.replace(tzinfo=dt.UTC)

@@ -31,7 +31,7 @@ def clients(request: MemberRequest) -> HttpResponse:
     found = Client.objects.for_organization(request.organization).live_first()
     rows = found.prefetch_related("addresses", *standing.OF_CLIENTS)
     context = {
-        "rows": [(client, standing.newest_secret(client), standing.has_key(client)) for client in rows],
+        "rows": [(client, standing.newest_secret(client), client.has_key) for client in rows],
         "addresses_at_most": ADDRESSES_AT_MOST,
         "who_manages": who_manages_credentials(request.organization),
         "base_url": request.build_absolute_uri("/").rstrip("/"),

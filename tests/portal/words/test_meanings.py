@@ -28,12 +28,7 @@ def test_each_reason_is_told_with_what_to_do(reason):
 
 
 def test_a_new_reason_without_words_is_a_type_error(tmp_path):
-    for name in PURE:
-        copy = tmp_path / name
-        copy.parent.mkdir(parents=True)
-        for package in (copy.parent, copy.parent.parent):
-            (package / "__init__.py").touch()
-        shutil.copy(REPOSITORY / name, copy)
+    copy_into(tmp_path)
     as_it_is = mypy(tmp_path)
     with (tmp_path / "credentials/access/reasons.py").open("a") as file:
         file.write('    MOON_IN_RETROGRADE = "moon_in_retrograde"\n')
@@ -43,6 +38,26 @@ def test_a_new_reason_without_words_is_a_type_error(tmp_path):
     assert as_it_is.returncode == 0, as_it_is.stdout
     assert with_another.returncode == 1
     assert "Reason.MOON_IN_RETROGRADE" in with_another.stdout
+
+
+def test_words_without_what_to_do_are_a_type_error(tmp_path):
+    copy_into(tmp_path)
+    with (tmp_path / "portal/words/meanings.py").open("a") as file:
+        file.write('\n_PLANTED = Meaning("The moon was full.")\n')
+
+    planted = mypy(tmp_path)
+
+    assert planted.returncode == 1
+    assert 'Missing positional argument "remedy"' in planted.stdout
+
+
+def copy_into(folder: Path) -> None:
+    for name in PURE:
+        copy = folder / name
+        copy.parent.mkdir(parents=True)
+        for package in (copy.parent, copy.parent.parent):
+            (package / "__init__.py").touch()
+        shutil.copy(REPOSITORY / name, copy)
 
 
 def mypy(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -73,7 +73,7 @@ def rotate(request: MemberRequest, client: Client) -> HttpResponse:
         "form": form,
         "live": live,
         "ends_sooner": bool(live) and live[0].expires_at < timezone.now() + Overlap.THREE_DAYS.length,
-        "has_key": standing.has_key(client),
+        "has_key": client.has_key,
         "at_once": Overlap.NONE.value,
     }
     return render(request, "portal/clients/rotate.html", context, status=400 if form.errors else 200)
@@ -100,6 +100,6 @@ def revoke_secret(request: MemberRequest, client: Client, secret_id: int) -> Htt
         "form": form,
         "running": running,
         "others": [other for other in client.secrets.all() if other.is_live and other != secret],
-        "has_key": standing.has_key(client),
+        "has_key": client.has_key,
     }
     return render(request, "portal/clients/revoke_secret.html", context, status=400 if form.errors else 200)
