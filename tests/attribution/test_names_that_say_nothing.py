@@ -2,20 +2,23 @@
 
 import datetime as dt
 import io
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import pytest
 from django.utils import timezone
 
 from attribution import cohorts, loading
 from attribution.formats import FORMATS
-from attribution.formats.base import BadFileName, RosterFormat
+from attribution.formats.base import BadFileName, Label, RosterFormat, Row
 from attribution.loading import UnknownEntity, load_roster
 from attribution.models import Mbi, RosterFile
+from attribution.problems import Problem
 from credentials.actor import Actor
 from credentials.models import AuditEvent, Organization
 from credentials.registry import Registry
 from tests.attribution.archives import MBIS, NAME, archive
-from tests.toys.roster_format import FORMAT
+from tests.toys.roster_format import FORMAT, OpenList, PatientList
 from tests.world import World
 
 LIST = "list.csv"
@@ -140,3 +143,30 @@ def test_one_that_arrived_after_participation_ended_is_not_exported(world: World
 
     assert cohorts.current_roster(world.harbor, until=today - dt.timedelta(days=1)) is None
     assert cohorts.current_roster(world.harbor, until=today) is not None
+
+
+class Broken(PatientList):
+    """A format with a fault of its own, which shows in the middle of a file."""
+
+    code = "broken"
+
+    def open(self, file: BinaryIO, label: Label, *, entity_id: str, program: str) -> OpenList:
+        class Roster(OpenList):
+            def rows(self) -> Iterator[Row | Problem]:
+                yield from super().rows()
+                raise ZeroDivisionError
+
+        opened = super().open(file, label, entity_id=entity_id, program=program)
+        return Roster(opened.file, opened.place, opened.lines)
+
+
+def test_a_fault_of_a_format_travels_up_and_nothing_is_written(world: World, used, monkeypatch) -> None:
+    broken = Broken()
+    monkeypatch.setattr(loading, "FORMATS", Registry("roster formats", lambda each: each.code, broken))
+    used[world.harbor.pk] = [broken]
+
+    with pytest.raises(ZeroDivisionError):
+        loaded(listed(*MBIS), world.harbor)
+
+    for model in (RosterFile, Mbi, AuditEvent):
+        assert not model.objects.exists()
