@@ -19,10 +19,11 @@ from attribution import changes, cohorts, validation
 from attribution.formats import FORMATS
 from attribution.formats.base import BadFileName, Label, Roster, RosterFormat, UnreadableRoster, shown, without_folders
 from attribution.models import RosterFile
-from attribution.problems import KEPT_AT_MOST, Problem, ProblemList
+from attribution.problems import Problem, as_json
 from credentials import programs
 from credentials.actor import Actor
 from credentials.models import Organization
+from credentials.problem_list import ProblemList
 from credentials.trail import audit
 
 __all__ = ["BadFileName", "UnknownEntity", "formats_of", "load_roster"]
@@ -40,7 +41,7 @@ class UnknownEntity(LookupError):  # noqa: N818  # named for what happened
 class _Refused(Exception):  # noqa: N818  # named for what happened
     """Rolls back the transaction; never leaves this module."""
 
-    def __init__(self, problems: ProblemList) -> None:
+    def __init__(self, problems: ProblemList[Problem]) -> None:
         super().__init__()
         self.problems = problems
 
@@ -149,7 +150,7 @@ def _sha256(file: BinaryIO) -> str:
 
 def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
     _wait_for_turn(delivery.organization)
-    problems = ProblemList()
+    problems: ProblemList[Problem] = ProblemList()
     for problem in _problems_before_reading(delivery):
         problems.add(problem)
     if problems:
@@ -184,9 +185,9 @@ def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
     return roster
 
 
-def _keep_refusal(delivery: _Delivery, problems: ProblemList) -> RosterFile:
+def _keep_refusal(delivery: _Delivery, problems: ProblemList[Problem]) -> RosterFile:
     roster = delivery.new_roster(RosterFile.Status.REFUSED)
-    roster.problems = problems.as_json()
+    roster.problems = as_json(problems)
     roster.save()
     audit.record(
         audit.Action.ROSTER_REFUSED,
@@ -296,7 +297,7 @@ _ADD_ENTRIES = """
 """
 
 
-def _copy_rows(delivery: _Delivery, file: BinaryIO, problems: ProblemList) -> int:
+def _copy_rows(delivery: _Delivery, file: BinaryIO, problems: ProblemList[Problem]) -> int:
     """Fill incoming_row from the file, or find problems. Return how many lines only repeat an earlier one."""
     organization, program = delivery.organization, delivery.organization.program
     file.seek(0)
@@ -319,17 +320,19 @@ def _copy_rows(delivery: _Delivery, file: BinaryIO, problems: ProblemList) -> in
         return _find_repetitions(roster, problems)
 
 
-def _find_repetitions(roster: Roster, problems: ProblemList) -> int:
+def _find_repetitions(roster: Roster, problems: ProblemList[Problem]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_COUNT_REPETITIONS)
         repeated, contradicting = cursor.fetchone()
         if not contradicting:
             return int(repeated)
-        cursor.execute(_CONTRADICTIONS, [KEPT_AT_MOST])
+        cursor.execute(_CONTRADICTIONS, [problems.at_most])
         contradictions = cursor.fetchall()
-        for line, column, first_line, _ in contradictions:
-            problems.add(validation.repetition(roster.file, line=line, column=column, first_line=first_line))
-        problems.leave_out(contradictions[0][3] - len(contradictions))
+        found = (
+            validation.repetition(roster.file, line=line, column=column, first_line=first_line)
+            for line, column, first_line, _ in contradictions
+        )
+        problems.extend(found, total=contradictions[0][3])
         return int(repeated)
 
 

@@ -1,9 +1,9 @@
 """The problems of a roster, to show and to store. Pure."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-KEPT_AT_MOST = 100
+from credentials.problem_list import ProblemList
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +24,9 @@ class Problem:
         return f"{place}: {self.reason}"
 
 
-@dataclass(slots=True)
-class ProblemList:
-    """The first hundred problems, and the total."""
-
-    kept: list[Problem] = field(default_factory=list)
-    total: int = 0
-
-    def add(self, problem: Problem) -> None:
-        self.total += 1
-        if len(self.kept) < KEPT_AT_MOST:
-            self.kept.append(problem)
-
-    def leave_out(self, count: int) -> None:
-        """Count problems without describing them."""
-        self.total += count
-
-    def __bool__(self) -> bool:
-        return self.total > 0
-
-    def as_json(self) -> list[dict[str, Any]]:
-        """Return a list of dictionaries with the fields of Problem. A last one says how many more there are."""
-        listed = [asdict(problem) for problem in self.kept]
-        left_out = self.total - len(self.kept)
-        if left_out:
-            more = f"And {left_out:,} more problem{'s' if left_out > 1 else ''} like these."
-            listed.append(asdict(Problem(self.kept[0].file, None, None, more)))
-        return listed
+def as_json(problems: ProblemList[Problem]) -> list[dict[str, Any]]:
+    """Return a list of dictionaries with the fields of Problem. A last one says how many more there are."""
+    listed = [asdict(problem) for problem in problems.kept]
+    if problems.more:
+        listed.append(asdict(Problem(problems.kept[0].file, None, None, problems.more)))
+    return listed

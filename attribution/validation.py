@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from attribution import identifiers
 from attribution.formats.base import Label, Promise, Roster, RosterFormat, Row, UnreadableRoster
-from attribution.problems import Problem, ProblemList
+from attribution.problems import Problem
+from credentials.problem_list import ProblemList
 
 
 def format_problem(label: Label, found: RosterFormat, used: Sequence[RosterFormat], program: str) -> Problem | None:
@@ -52,7 +53,7 @@ def label_problems(label: Label, *, entity_id: str, is_sandbox: bool, now: dt.da
         )
 
 
-def good_rows(roster: Roster, problems: ProblemList, *, only_synthetic: bool = False) -> Iterator[Row]:
+def good_rows(roster: Roster, problems: ProblemList[Problem], *, only_synthetic: bool = False) -> Iterator[Row]:
     """Return the valid rows, as a stream; adds problems with other lines, and with their number, to a list.
 
     An MBI on two lines is found only when all lines are known: see `repetition`.

@@ -12,8 +12,9 @@ from typing import Any
 
 from django.db import connection
 
+from credentials.problem_list import ProblemList
 from exports.intake.disclosure import Disclosure
-from exports.intake.problems import KEPT_AT_MOST, Place, Problem, ProblemList
+from exports.intake.problems import Place, Problem
 from exports.intake.resources import IncomingResource
 
 # Dropped at the end of the transaction.
@@ -206,12 +207,12 @@ def filling() -> Iterator[Filling]:
             yield Filling(copy.write_row)
 
 
-def find_problems(problems: ProblemList, *, version: int) -> None:
+def find_problems(problems: ProblemList[Problem], *, version: int) -> None:
     """Add problems between the resources, and between them and what the database knows.
 
     If lines were refused, their Patients may be among them. Then a missing Patient is not a problem.
     """
-    parameters = {"version": version, "are_patients_complete": not problems, "limit": KEPT_AT_MOST}
+    parameters = {"version": version, "are_patients_complete": not problems, "limit": problems.at_most}
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE incoming_resource")
         cursor.execute(_FIND_PATIENTS)
@@ -219,7 +220,8 @@ def find_problems(problems: ProblemList, *, version: int) -> None:
         cursor.execute(_FIND_PROBLEMS, parameters)
         rows = cursor.fetchall()
     if rows:
-        problems.extend([_problem(row[:-1]) for row in rows], total=rows[0][-1])
+        found = [_problem(row[:-1]) for row in rows]
+        problems.extend(found, total=rows[0][-1], order=lambda problem: problem.place)
 
 
 def _problem(row: tuple[str, int, int, str, int | None, int | None]) -> Problem:

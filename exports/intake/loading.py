@@ -11,12 +11,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
+from credentials.problem_list import ProblemList
 from exports.claims.loader import Arrival, Loading, loading, pack
 from exports.claims.models import VARIANTS, Deletion, Load, Series
 from exports.intake import incoming, reading
 from exports.intake.disclosure import Disclosure
 from exports.intake.incoming import Filling, Spooled, Tally
-from exports.intake.problems import Place, Problem, ProblemList
+from exports.intake.problems import KEPT_AT_MOST, Place, Problem, shown
 from exports.intake.reading import BrokenFileError, ClaimFile, NothingToLoadError
 from exports.intake.resources import BadResourceError, IncomingResource, LineReader
 from exports.intake.spool import Spool
@@ -32,10 +33,10 @@ _GOES_WITH = {"Claim": ("Claim", "ClaimResponse")}
 class RefusedError(Exception):
     """Nothing was loaded; `problems` are lines to show."""
 
-    def __init__(self, problems: ProblemList, names: Sequence[str]) -> None:
+    def __init__(self, problems: ProblemList[Problem], names: Sequence[str]) -> None:
         count = f"{problems.total:,} problem{'s' if problems.total > 1 else ''}"
         super().__init__(f"{count} found. Nothing was loaded.")
-        self.problems = problems.shown(names)
+        self.problems = shown(problems, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _in_words(names: Sequence[str]) -> str:
 
 def _check(files: Sequence[ClaimFile], version: ApiVersion, spool: Spool | None, on_progress: OnProgress) -> Tally:
     """The content of the files, if there are no problems. Their lines are then in the spool."""
-    problems = ProblemList()
+    problems: ProblemList[Problem] = ProblemList(KEPT_AT_MOST)
     reader = LineReader(version.resource_types)
     count = 0
     with incoming.filling() as table:
@@ -110,7 +111,9 @@ def _check(files: Sequence[ClaimFile], version: ApiVersion, spool: Spool | None,
     return incoming.find_owners(version=version.number)
 
 
-def _lines(files: Sequence[ClaimFile], problems: ProblemList, on_progress: OnProgress) -> Iterator[tuple[Place, bytes]]:
+def _lines(
+    files: Sequence[ClaimFile], problems: ProblemList[Problem], on_progress: OnProgress
+) -> Iterator[tuple[Place, bytes]]:
     """Yield the lines of all files, and the problems in reading them."""
     total = sum(file.length for file in files)
     for number, file in enumerate(files):

@@ -1,7 +1,9 @@
 """The problems of claim files, to show. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from credentials.problem_list import ProblemList
 
 KEPT_AT_MOST = 20
 
@@ -33,30 +35,7 @@ class Problem:
         return f"{self.place.shown(names)}: {reason}"
 
 
-@dataclass(slots=True)
-class ProblemList:
-    """The first problems in the order of files and lines, and their total."""
-
-    kept: list[Problem] = field(default_factory=list)
-    total: int = 0
-
-    def add(self, problem: Problem) -> None:
-        """Add the next one, which comes after the others."""
-        self.total += 1
-        if len(self.kept) < KEPT_AT_MOST:
-            self.kept.append(problem)
-
-    def extend(self, problems: Sequence[Problem], *, total: int) -> None:
-        """Add the first ones of `total` others, in any order."""
-        self.total += total
-        self.kept = sorted([*self.kept, *problems], key=lambda problem: problem.place)[:KEPT_AT_MOST]
-
-    def shown(self, names: Sequence[str]) -> list[str]:
-        """Return lines to show. A last one says how many more there are."""
-        lines = [problem.shown(names) for problem in self.kept]
-        if left_out := self.total - len(self.kept):
-            lines.append(f"And {left_out:,} more problem{'s' if left_out > 1 else ''}.")
-        return lines
-
-    def __bool__(self) -> bool:
-        return self.total > 0
+def shown(problems: ProblemList[Problem], names: Sequence[str]) -> list[str]:
+    """Return lines to show. A last one says how many more there are."""
+    lines = [problem.shown(names) for problem in problems.kept]
+    return [*lines, problems.more] if problems.more else lines

@@ -220,14 +220,14 @@ def test_many_contradictions_are_counted_and_a_hundred_are_kept(world: World) ->
     roster = refused(zipped({CCLF0: counts(230), CCLF8: content}))
 
     assert len(roster.problems) == 101
-    assert roster.problems[-1]["reason"] == "And 30 more problems like these."
+    assert roster.problems[-1]["reason"] == "And 30 more problems."
 
 
 def test_a_thousand_bad_lines_are_counted_and_a_hundred_are_kept(world: World) -> None:
     roster = refused(archive(NAME, ["bad"] * 1334))
 
     assert len(roster.problems) == 101
-    assert roster.problems[-1]["reason"] == "And 1,234 more problems like these."
+    assert roster.problems[-1]["reason"] == "And 1,234 more problems."
     assert AuditEvent.objects.get().detail["problem_count"] == 1334
 
 

@@ -9,7 +9,7 @@ import pytest
 from attribution import identifiers, synthetic, validation
 from attribution.formats import FORMATS
 from attribution.formats.base import Promise
-from attribution.problems import ProblemList
+from credentials.problem_list import ProblemList
 
 MOMENT = dt.datetime(2026, 11, 1, 10, 2, 3, 450_000, tzinfo=dt.UTC)
 

@@ -7,7 +7,8 @@ import pytest
 from attribution import validation
 from attribution.formats.base import Label, Promise, Row, UnreadableRoster
 from attribution.formats.cclf import names
-from attribution.problems import KEPT_AT_MOST, Problem, ProblemList
+from attribution.problems import Problem, as_json
+from credentials.problem_list import ProblemList
 from tests.attribution.archives import MBIS, NAME
 
 NOW = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
@@ -115,10 +116,10 @@ def test_a_file_that_breaks_off_is_a_problem_and_not_an_exception() -> None:
 def test_a_hundred_problems_are_kept_and_all_are_counted() -> None:
     problems = problems_of(lines(*["x"] * 1334))
 
-    assert len(problems.kept) == KEPT_AT_MOST
+    assert len(problems.kept) == problems.at_most
     assert problems.total == 1334
-    assert len(problems.as_json()) == KEPT_AT_MOST + 1
-    assert problems.as_json()[-1]["reason"] == "And 1,234 more problems like these."
+    assert len(as_json(problems)) == problems.at_most + 1
+    assert as_json(problems)[-1]["reason"] == "And 1,234 more problems."
 
 
 def test_a_problem_reads_as_compilers_write_theirs() -> None:

@@ -15,7 +15,8 @@ from attribution import validation
 from attribution.formats import FORMATS
 from attribution.formats.base import Promise, Roster, Row, UnreadableRoster
 from attribution.formats.cclf import archive as reading
-from attribution.problems import Problem, ProblemList
+from attribution.problems import Problem
+from credentials.problem_list import ProblemList
 from tests.attribution.archives import (
     CCLF0,
     CCLF8,
