@@ -15,6 +15,7 @@ from exports.sources import SOURCES, Selection, Source, SourcePart
 
 # Before the first load, a client that uses this as its `_since` misses nothing.
 NOTHING_LOADED_YET = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+NO_PROGRAM = "Nothing was exported: no rules say what this organization can get."
 
 
 def plan(job_id: int) -> bool:
@@ -24,6 +25,9 @@ def plan(job_id: int) -> bool:
         job = Job.objects.select_for_update().filter(pk=job_id, status=Job.Status.PENDING).first()
         if job is None:
             return False
+        if job.organization.program is None:  # it had one, or code of the release before has started the job
+            without = f"{NO_PROGRAM} {job.organization.program_problem()}"
+            return job.advance(from_=Job.Status.PENDING, to=Job.Status.FAILED, failure=without, finished_at=Now())
         # Loads run one after the other, so the newest visible one has all others before it.
         job.as_of_load = Load.objects.order_by("-id").first()
         shards = Shard.objects.bulk_create(_shards(job))
