@@ -13,7 +13,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from credentials import outbox
+from credentials import lifetimes, outbox
 from credentials.access import gate
 from credentials.isolation import isolated
 from credentials.models import (
@@ -27,12 +27,6 @@ from credentials.models import (
 )
 
 Kind = Notice.Kind
-
-# Days before a secret expires. 0: it has expired.
-REMINDED_BEFORE = tuple(dt.timedelta(days=days) for days in (0, 1, 3, 7, 14, 30))
-# Secrets that expired earlier get no reminder: imported ones, or those from before a long outage.
-TOLD_AFTERWARDS = dt.timedelta(days=3)
-UNUSED = dt.timedelta(days=60)
 
 
 def announce(kind: Notice.Kind, client: Client, *, event: AuditEvent, **facts: Any) -> None:
@@ -87,8 +81,8 @@ def _is_wanted(notice: Notice) -> bool:
 
 def _expiring(now: dt.datetime) -> "QuerySet[ClientSecret]":
     return (
-        ClientSecret.objects.expiring(now + REMINDED_BEFORE[-1], now=now)
-        .filter(expires_at__gt=now - TOLD_AFTERWARDS)
+        ClientSecret.objects.expiring(now + lifetimes.SECRET_REMINDERS[-1], now=now)
+        .filter(expires_at__gt=now - lifetimes.EXPIRED_SECRET_REMINDER)
         .exclude(client__organization__in=gate.refused_organizations())
     )
 
@@ -96,7 +90,7 @@ def _expiring(now: dt.datetime) -> "QuerySet[ClientSecret]":
 @transaction.atomic
 def _remind_of_secret(secret_id: int, now: dt.datetime) -> None:
     secret = ClientSecret.objects.select_related("client__organization").get(pk=secret_id)
-    stage = next(each for each in REMINDED_BEFORE if secret.expires_at - now <= each)
+    stage = next(each for each in lifetimes.SECRET_REMINDERS if secret.expires_at - now <= each)
     _write(
         Kind.SECRET_EXPIRING if stage else Kind.SECRET_EXPIRED,
         secret.client,
@@ -110,7 +104,7 @@ def _unused(now: dt.datetime) -> "QuerySet[Client]":
     return (
         (Client.objects.in_state(Client.State.ACTIVE, now) | Client.objects.in_state(Client.State.EXPIRING, now))
         .annotate(idle_since=Coalesce("last_used_at", F("created")))
-        .filter(idle_since__lte=now - UNUSED)
+        .filter(idle_since__lte=now - lifetimes.UNUSED_CLIENT)
         .exclude(organization__in=gate.refused_organizations())
     )
 

@@ -1,16 +1,11 @@
-import datetime as dt
-
 from celery import shared_task
 from django.utils import timezone
 
-from credentials import notices
+from credentials import lifetimes, notices
 from credentials.isolation import isolated
 from credentials.models import AccessToken, CallCount, SpentAssertion
 from credentials.people import invitations
 from credentials.trail import refusals
-
-# Long enough that a client with an old token learns that it has expired, not that it never existed.
-TOKENS_REMEMBERED = dt.timedelta(days=1)
 
 
 @shared_task
@@ -18,7 +13,7 @@ def forget_ended_tokens() -> None:
     """Delete tokens that ended a day ago, and counts and records whose time is over."""
     now = timezone.now()
     for over in (
-        AccessToken.objects.filter(expires__lt=now - TOKENS_REMEMBERED),
+        AccessToken.objects.filter(expires__lt=now - lifetimes.ENDED_TOKEN),
         SpentAssertion.objects.over(now),
         CallCount.objects.over(now),
     ):

@@ -5,9 +5,10 @@ without control characters, so input from outside can't forge a log line.
 import logging
 import re
 
-# A client secret, an access token and an operator's token (see issuing.py, oauth.py and operator_tokens.py in
-# credentials), a secret that the SSAS made, a client's assertion, and an MBI.
-_MARKED = re.compile(r"\b(cgs|cgt|cgo)_[0-9a-f]{8,}\b")
+from credentials import secret_text
+
+# A client secret, an access token and an operator's token, a secret that the SSAS made, a client's assertion, an MBI.
+_MARKED = re.compile(rf"\b({secret_text.ANY_PREFIX})[0-9a-f]{{8,}}\b")
 _OF_THE_SSAS = re.compile(r"\b[0-9a-f]{80}\b")
 _JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 _BASIC_OR_BEARER = re.compile(r"(?i)\b(basic|bearer)(\s+|%20)[A-Za-z0-9+/=._~-]{8,}")
@@ -21,7 +22,7 @@ _MBI = re.compile(r"\b[1-9][A-Z][0-9A-Z][0-9][A-Z][0-9A-Z][0-9][A-Z]{2}[0-9]{2}\
 
 
 def redact(text: str) -> str:
-    text = _MARKED.sub(r"\1_[redacted]", text)
+    text = _MARKED.sub(r"\1[redacted]", text)
     text = _OF_THE_SSAS.sub("[redacted]", text)
     text = _JWT.sub("[redacted]", text)
     text = _BASIC_OR_BEARER.sub(r"\1\2[redacted]", text)

@@ -12,6 +12,7 @@ import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 
+from credentials import lifetimes
 from portal.laptop.embedded import Embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -336,7 +337,7 @@ SOCIALACCOUNT_PROVIDERS = {
 OAUTH2_PROVIDER_APPLICATION_MODEL = "credentials.Client"
 OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "credentials.AccessToken"  # noqa: S105  # the name of a model
 OAUTH2_PROVIDER = {
-    "ACCESS_TOKEN_EXPIRE_SECONDS": int(dt.timedelta(minutes=20).total_seconds()),
+    "ACCESS_TOKEN_EXPIRE_SECONDS": int(lifetimes.ACCESS_TOKEN.total_seconds()),
     "SCOPES": {"system/*.read": "Read all claims of the organization's beneficiaries"},
     "DEFAULT_SCOPES": ["system/*.read"],
     # Only client_credentials is offered. The settings of other grants are strict all the same (RFC 9700).

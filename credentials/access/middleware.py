@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from credentials import secret_text
 from credentials.access import addresses
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -15,7 +16,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _REQUEST_ID = "claimsgate.request_id"
 _CLIENT_ADDRESS = "claimsgate.client_address"
 # An ID that begins like a secret or a token is stored nowhere, not even by mistake.
-_ACCEPTABLE_ID = re.compile(r"(?!cg[a-z]_)[A-Za-z0-9._-]{8,64}")
+_ACCEPTABLE_ID = re.compile(rf"(?!{secret_text.ANY_PREFIX})[A-Za-z0-9._-]{{8,64}}")
 
 
 def request_id(request: HttpRequest) -> str:

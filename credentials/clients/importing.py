@@ -13,12 +13,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from credentials import strict_json
+from credentials import lifetimes, strict_json
 from credentials.access import gate
 from credentials.actor import Actor
 from credentials.clients import allow_lists
 from credentials.clients.ssas_hashes import NotAHashError, SsasHash
-from credentials.models import SECRET_LIFETIME, Client, ClientSecret, Organization
+from credentials.models import Client, ClientSecret, Organization
 from credentials.strict_json import AmbiguousJsonError
 from credentials.trail import audit
 
@@ -167,8 +167,8 @@ def _expires_at(text: str, problems: list[str]) -> dt.datetime | None:
     moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
     if moment <= now:
         problems.append(f"expires_at: the secret expired at {text}. Remove this record, and create a new client here.")
-    if moment > now + SECRET_LIFETIME:
-        problems.append(f"expires_at: {text} is too late. A secret is valid for at most {SECRET_LIFETIME.days} days.")
+    if moment > now + lifetimes.SECRET:
+        problems.append(f"expires_at: {text} is too late. A secret is valid for at most {lifetimes.SECRET.days} days.")
     return moment
 
 

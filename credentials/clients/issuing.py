@@ -1,24 +1,17 @@
 """Functions that create clients and secrets. Each is one transaction with its audit events."""
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from credentials import notices
+from credentials import lifetimes, notices, secret_text
 from credentials.access import gate
 from credentials.actor import Actor
 from credentials.clients import allow_lists, revocation
 from credentials.clients.allow_lists import checked_addresses
-from credentials.models import SECRET_LIFETIME, SECRETS_AT_MOST, AuditEvent, Client, ClientSecret, Organization
+from credentials.models import SECRETS_AT_MOST, AuditEvent, Client, ClientSecret, Organization
 from credentials.trail import audit
-
-# Secret scanners recognize our secrets and tokens by these prefixes; portal/redaction.py does, too.
-SECRET_PREFIX = "cgs_"  # noqa: S105  # a prefix, not a secret
-SECRET_BYTES = 32
-HINT_LENGTH = 4
 
 
 class NameTakenError(ValueError):
@@ -34,11 +27,6 @@ class TwoSecretsError(ValueError):
             for secret in client.secrets.live().order_by("created_at")
         )
         super().__init__(f"“{client.name}” already has two secrets: {live}. Revoke one of them first.")
-
-
-def secret_digest(secret: str) -> bytes:
-    """Return what is stored of a secret: its SHA-256, 32 bytes. It has 256 random bits, so it can't be guessed."""
-    return hashlib.sha256(secret.encode()).digest()
 
 
 @transaction.atomic
@@ -80,7 +68,7 @@ def issue_secret(client: Client, *, by: Actor) -> str:
     """Return one more secret for `client`, valid for 90 days. Raises TwoSecretsError and ClientRevokedError."""
     client = Client.objects.locked(client)
     secret, event = _issue(client, by=by)
-    notices.announce(notices.Kind.SECRET_CREATED, client, event=event, hint=secret[-HINT_LENGTH:])
+    notices.announce(notices.Kind.SECRET_CREATED, client, event=event, hint=secret_text.hint(secret))
     return secret
 
 
@@ -95,15 +83,15 @@ def write_secret(client: Client, *, by: Actor) -> tuple[str, ClientSecret]:
     free = [slot for slot in range(1, SECRETS_AT_MOST + 1) if slot not in taken]
     if not free:
         raise TwoSecretsError(client)
-    secret = SECRET_PREFIX + secrets.token_hex(SECRET_BYTES)
+    secret = secret_text.new(secret_text.Prefix.CLIENT_SECRET)
     row = ClientSecret.objects.create(
         client=client,
         slot=free[0],
-        digest=secret_digest(secret),
-        hint=secret[-HINT_LENGTH:],
+        digest=secret_text.digest(secret),
+        hint=secret_text.hint(secret),
         created_at=now,
         created_by=by.user,
-        expires_at=now + SECRET_LIFETIME,
+        expires_at=now + lifetimes.SECRET,
     )
     return secret, row
 

@@ -5,7 +5,6 @@ from credentials.models.audit_event import AuditEvent
 from credentials.models.call_count import CallCount
 from credentials.models.client import (
     ADDRESSES_AT_MOST,
-    SECRET_LIFETIME,
     SECRETS_AT_MOST,
     AllowedAddress,
     Client,
@@ -13,20 +12,17 @@ from credentials.models.client import (
     ClientSecret,
 )
 from credentials.models.client_key import KEYS_AT_MOST, ClientKey, ClientKeySet, SpentAssertion
-from credentials.models.invitation import INVITATION_LIFETIME, Invitation
+from credentials.models.invitation import Invitation
 from credentials.models.notice import Notice
-from credentials.models.operator_token import OPERATOR_TOKEN_LIFETIME, OperatorToken
+from credentials.models.operator_token import OperatorToken
 from credentials.models.organization import Bounds, Membership, Organization, Role
 from credentials.models.refused_calls import RefusedCalls
 from credentials.models.user import User
 
 __all__ = [
     "ADDRESSES_AT_MOST",
-    "INVITATION_LIFETIME",
     "KEYS_AT_MOST",
-    "OPERATOR_TOKEN_LIFETIME",
     "SECRETS_AT_MOST",
-    "SECRET_LIFETIME",
     "AccessToken",
     "AllowedAddress",
     "AuditEvent",

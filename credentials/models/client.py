@@ -8,10 +8,9 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from oauth2_provider.models import AbstractApplication
 
+from credentials import lifetimes
 from credentials.models.organization import Organization
 
-SECRET_LIFETIME = dt.timedelta(days=90)
-EXPIRES_SOON = dt.timedelta(days=14)
 SECRETS_AT_MOST = 2
 ADDRESSES_AT_MOST = 8
 
@@ -53,7 +52,7 @@ class ClientQuerySet(models.QuerySet["Client"]):
             key_sets__isnull=False, key_sets__revoked_at=None
         )
         has_secret = _has(secrets__slot__isnull=False, secrets__expires_at__gt=now)
-        has_lasting_secret = _has(secrets__slot__isnull=False, secrets__expires_at__gt=now + EXPIRES_SOON)
+        has_lasting_secret = _has(secrets__slot__isnull=False, secrets__expires_at__gt=now + lifetimes.EXPIRES_SOON)
         match state:
             case Client.State.ACTIVE:
                 return live.filter(has_key | has_lasting_secret)
@@ -150,7 +149,7 @@ class Client(AbstractApplication):
         ends = [secret.expires_at for secret in self.secrets.all() if secret.is_live]
         if not ends:
             return self.State.EXPIRED
-        return self.State.EXPIRING if max(ends) <= timezone.now() + EXPIRES_SOON else self.State.ACTIVE
+        return self.State.EXPIRING if max(ends) <= timezone.now() + lifetimes.EXPIRES_SOON else self.State.ACTIVE
 
 
 def _has(**related: Any) -> Exists:

@@ -9,8 +9,6 @@ from django.utils import timezone
 
 from credentials.models.organization import Organization, Role
 
-INVITATION_LIFETIME = dt.timedelta(hours=48)
-
 
 def new_nonce() -> str:
     return secrets.token_urlsafe(32)

@@ -4,16 +4,16 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from credentials import lifetimes
 from credentials.models.client import Client, ClientSecret
 from credentials.models.organization import Organization
-
-# After this time a message is no longer news, and is not tried again.
-STALE = dt.timedelta(days=7)
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def due(self, now: dt.datetime) -> "NoticeQuerySet":
-        return self.filter(sent_at=None, withdrawn_at=None, next_attempt_at__lte=now, created_at__gt=now - STALE)
+        return self.filter(
+            sent_at=None, withdrawn_at=None, next_attempt_at__lte=now, created_at__gt=now - lifetimes.UNSENT_MAIL
+        )
 
 
 class Notice(models.Model):

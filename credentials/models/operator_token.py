@@ -1,10 +1,6 @@
-import datetime as dt
-
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
-
-OPERATOR_TOKEN_LIFETIME = dt.timedelta(days=90)
 
 
 class OperatorTokenQuerySet(models.QuerySet["OperatorToken"]):

@@ -1,21 +1,16 @@
 """Functions for operator tokens: create one, find its operator, revoke it."""
 
 import datetime as dt
-import hashlib
-import secrets
 from typing import cast
 
 from django.db import transaction
 from django.utils import timezone
 
+from credentials import lifetimes, secret_text
 from credentials.actor import Actor
-from credentials.models import OPERATOR_TOKEN_LIFETIME, OperatorToken, User
+from credentials.models import OperatorToken, User
 from credentials.trail import audit
 
-# Secret scanners recognize operator tokens by this prefix; portal/redaction.py does, too.
-PREFIX = "cgo_"
-BYTES = 32
-HINT_LENGTH = 4
 # The precision of a token's last use, so that not every call writes.
 USE_IS_NOTED_EVERY = dt.timedelta(minutes=1)
 
@@ -23,15 +18,15 @@ USE_IS_NOTED_EVERY = dt.timedelta(minutes=1)
 @transaction.atomic
 def create_token(*, name: str, by: Actor) -> str:
     """Return a new token for the operator who acts, valid for 90 days. Only its digest is stored."""
-    token = PREFIX + secrets.token_hex(BYTES)
+    token = secret_text.new(secret_text.Prefix.OPERATOR_TOKEN)
     now = timezone.now()
     made = OperatorToken.objects.create(
         user=cast("User", by.user),
         name=name,
-        digest=_digest(token),
-        hint=token[-HINT_LENGTH:],
+        digest=secret_text.digest(token),
+        hint=secret_text.hint(token),
         created_at=now,
-        expires_at=now + OPERATOR_TOKEN_LIFETIME,
+        expires_at=now + lifetimes.OPERATOR_TOKEN,
     )
     audit.record(
         audit.Action.OPERATOR_TOKEN_CREATED,
@@ -55,12 +50,8 @@ def revoke_token(token: OperatorToken, *, by: Actor) -> bool:
 
 def found(text: str) -> OperatorToken | None:
     """Return the live token for `text`, and record its use; None for anything else."""
-    token = OperatorToken.objects.live().select_related("user").filter(digest=_digest(text)).first()
+    token = OperatorToken.objects.live().select_related("user").filter(digest=secret_text.digest(text)).first()
     now = timezone.now()
     if token and (token.last_used_at is None or token.last_used_at < now - USE_IS_NOTED_EVERY):
         OperatorToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

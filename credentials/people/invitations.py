@@ -18,12 +18,12 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from credentials import notices, outbox
+from credentials import lifetimes, notices, outbox
 from credentials.access import limits
 from credentials.access.reasons import Reason
 from credentials.actor import Actor
 from credentials.isolation import isolated
-from credentials.models import INVITATION_LIFETIME, AuditEvent, Invitation, Membership, Organization, Role, User
+from credentials.models import AuditEvent, Invitation, Membership, Organization, Role, User
 from credentials.models.invitation import InvitationQuerySet, new_nonce
 from credentials.people.team_rules import TeamRefusedError, checked_role, enter, locked_organization
 from credentials.trail import audit
@@ -32,8 +32,6 @@ SALT = "credentials.invitations"
 LONGEST_TOKEN = 200
 # Emails per organization in one window of limits.py, so that nobody's mailbox is flooded.
 SENT_AT_MOST = 20
-# An expired invitation can be sent again for this long. Then its email address is deleted.
-FORGOTTEN_AFTER = dt.timedelta(days=30)
 
 
 class AddressRefusedError(TeamRefusedError):
@@ -148,7 +146,7 @@ def invite(
                 name=" ".join(name.split()),
                 role=known_role,
                 invited_by=by.user,
-                expires_at=timezone.now() + INVITATION_LIFETIME,
+                expires_at=timezone.now() + lifetimes.INVITATION,
             )
     except IntegrityError as error:
         raise AlreadyInvitedError(
@@ -180,7 +178,7 @@ def resend(
     _spend(organization)
     invitation.nonce = new_nonce()
     invitation.invited_by = by.user
-    invitation.expires_at = timezone.now() + INVITATION_LIFETIME
+    invitation.expires_at = timezone.now() + lifetimes.INVITATION
     invitation.sent_at, invitation.last_error = None, ""
     invitation.attempts, invitation.next_attempt_at = 0, timezone.now()
     invitation.save(
@@ -211,7 +209,7 @@ def withdraw(
 
 def forget_expired() -> None:
     """Withdraw invitations that expired long ago."""
-    long_ago = timezone.now() - FORGOTTEN_AFTER
+    long_ago = timezone.now() - lifetimes.EXPIRED_INVITATION
     expired = Invitation.objects.open().filter(expires_at__lt=long_ago)
     for invitation_id in list(expired.values_list("pk", flat=True)):
         with isolated("Invitation", invitation_id):

@@ -27,14 +27,12 @@ from credentials.access.middleware import client_address
 from credentials.access.reasons import Reason
 from credentials.actor import Actor
 from credentials.clients import jwks, keys
+from credentials.lifetimes import ASSERTION, CLOCK_LEEWAY
 from credentials.models import Client, ClientKey, ClientKeySet, SpentAssertion
 from credentials.strict_json import AmbiguousJsonError
 from credentials.trail import audit, refusals
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-LIFE_AT_MOST = dt.timedelta(minutes=5)
-# How far the clock of a client can be off.
-LEEWAY = dt.timedelta(seconds=30)
 LENGTH_AT_MOST = 8 * 1024
 JTI_LENGTH_AT_MOST = 256
 
@@ -163,7 +161,8 @@ def spend(proof: Proof) -> bool:
     digest = hashlib.sha256(proof.jti.encode(errors="surrogatepass")).digest()
     try:
         with transaction.atomic():
-            SpentAssertion.objects.create(client=proof.client, jti_digest=digest, expires_at=proof.expires_at + LEEWAY)
+            until = proof.expires_at + CLOCK_LEEWAY
+            SpentAssertion.objects.create(client=proof.client, jti_digest=digest, expires_at=until)
     except IntegrityError:
         return False
     return True
@@ -194,14 +193,15 @@ def _problem_of_times(claims: Mapping[str, Any], now: dt.datetime) -> Refusal | 
             Reason.ASSERTION_TIMES,
             "The claims exp, nbf and iat of the assertion must be times in seconds since 1970. exp is required.",
         )
-    early, late = (now - LEEWAY).timestamp(), (now + LEEWAY).timestamp()
+    early, late = (now - CLOCK_LEEWAY).timestamp(), (now + CLOCK_LEEWAY).timestamp()
     clock = f"Our clock says {now.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}."
     if exp <= early:
         return Refusal(Reason.ASSERTION_EXPIRED, f"The assertion has expired. Create a new one. {clock}")
-    if exp > late + LIFE_AT_MOST.total_seconds():
+    if exp > late + ASSERTION.total_seconds():
         return Refusal(
             Reason.ASSERTION_LONG_LIVED,
-            f"The assertion expires more than 5 minutes from now. Set an earlier exp. {clock}",
+            f"The assertion expires more than {ASSERTION // dt.timedelta(minutes=1)} minutes from now. "
+            f"Set an earlier exp. {clock}",
         )
     if nbf > late or iat > late or iat > exp:
         return Refusal(

@@ -9,9 +9,7 @@ import base64
 import binascii
 import dataclasses
 import datetime as dt
-import hashlib
 import json
-import secrets
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -24,6 +22,7 @@ from oauth2_provider.settings import oauth2_settings
 from oauthlib.oauth2 import BackendApplicationServer
 from oauthlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 
+from credentials import lifetimes, secret_text
 from credentials.access import gate, limits, schemes
 from credentials.access.middleware import client_address
 from credentials.access.scopes import granted
@@ -31,11 +30,6 @@ from credentials.actor import Actor
 from credentials.models import AccessToken, Client, ClientKey, ClientKeySet, ClientSecret
 from credentials.tokens import assertions, verification
 from credentials.trail import audit, refusals
-
-TOKEN_PREFIX = "cgt_"  # noqa: S105  # a prefix, not a token
-TOKEN_BYTES = 32
-# SMART: tokens of backend services should not be valid longer. Tokens from secrets last as long as BCDA's.
-ASSERTION_TOKEN_LIFETIME = dt.timedelta(minutes=5)
 
 _FIELD_OF_TOKEN = {ClientSecret: "secret", ClientKey: "key", ClientKeySet: "key_set"}
 
@@ -65,12 +59,12 @@ class TooManyRequestsError(OAuth2Error):
 
 def new_access_token(request: Any) -> str:  # noqa: ARG001  # the toolkit's signature
     """Return an opaque bearer token: 256 random bits after a prefix that secret scanners recognize."""
-    return TOKEN_PREFIX + secrets.token_hex(TOKEN_BYTES)
+    return secret_text.new(secret_text.Prefix.ACCESS_TOKEN)
 
 
 def token_checksum(token: str) -> str:
     """Return what is stored of a token: its SHA-256, hexadecimal."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return secret_text.digest(token).hex()
 
 
 def exchange(request: HttpRequest) -> HttpResponse:
@@ -128,7 +122,7 @@ class Backend(OAuthLibCore):
 
     def __init__(self, request: HttpRequest) -> None:
         self.assertion = assertions.presented(request)
-        lifetime = int(ASSERTION_TOKEN_LIFETIME.total_seconds())
+        lifetime = int(lifetimes.ACCESS_TOKEN_FOR_ASSERTION.total_seconds())
         super().__init__(
             BackendApplicationServer(
                 Validator(request, self.assertion),
@@ -185,11 +179,11 @@ class Validator(OAuth2Validator):
                 client=client,
                 by=self.caller,
             )
-            minutes = 5 if self.assertion else 20
+            lifetime = lifetimes.ACCESS_TOKEN_FOR_ASSERTION if self.assertion else lifetimes.ACCESS_TOKEN
             raise TooManyRequestsError(
                 excess,
                 f"{client.organization.entity_id} exceeded the rate limit for {self.http_request.path}. Access tokens "
-                f"last {minutes} minutes; please cache and reuse them. {excess.message}",
+                f"last {lifetime // dt.timedelta(minutes=1)} minutes; please cache and reuse them. {excess.message}",
             )
 
     def _authenticate(self, request: Any) -> bool:

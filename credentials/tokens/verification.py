@@ -4,11 +4,11 @@ import secrets
 
 from django.db import transaction
 
+from credentials import secret_text
 from credentials.access import gate, limits
 from credentials.access.addresses import UNKNOWN
 from credentials.access.reasons import Reason
 from credentials.actor import Actor
-from credentials.clients.issuing import HINT_LENGTH, secret_digest
 from credentials.clients.ssas_hashes import SECRET, SsasHash
 from credentials.models import Client, ClientSecret
 from credentials.trail import audit, refusals
@@ -18,7 +18,7 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 _LONGEST_ID = 36
 
 
-def by_secret(client_id: str, secret_text: str, caller: Actor) -> ClientSecret | None:
+def by_secret(client_id: str, text: str, caller: Actor) -> ClientSecret | None:
     """Return the secret that authenticates the caller, live or not; None, and a record, if nothing does.
 
     An unknown client and a wrong secret take the same steps, statement by statement.
@@ -26,15 +26,15 @@ def by_secret(client_id: str, secret_text: str, caller: Actor) -> ClientSecret |
     if len(client_id) > _LONGEST_ID or not client_id.isprintable():
         client_id = _NOBODY
     address = caller.address or UNKNOWN
-    if found := _by_digest(client_id, secret_text):
+    if found := _by_digest(client_id, text):
         return found
     reason = Reason.INVALID_CLIENT
-    if SECRET.fullmatch(secret_text):
-        if imported := _imported(client_id, secret_text, address):
-            _keep_digest(imported, secret_text, caller)
+    if SECRET.fullmatch(text):
+        if imported := _imported(client_id, text, address):
+            _keep_digest(imported, text, caller)
             return imported
         # Another first use, at the same moment, may have stored the digest since we looked.
-        if found := _by_digest(client_id, secret_text):
+        if found := _by_digest(client_id, text):
             return found
         if _was_not_tried(client_id, address):
             reason = Reason.IMPORTED_SECRET_NOT_TRIED
@@ -63,16 +63,14 @@ def refusal_of_secret(secret: ClientSecret, caller: Actor) -> gate.Refusal | Non
     return refused
 
 
-def _by_digest(client_id: str, secret_text: str) -> ClientSecret | None:
-    found = (
-        ClientSecret.objects.select_related("client__organization").filter(digest=secret_digest(secret_text)).first()
-    )
+def _by_digest(client_id: str, text: str) -> ClientSecret | None:
+    found = ClientSecret.objects.select_related("client__organization").filter(digest=secret_text.digest(text)).first()
     # The digest was found by the secret, so it alone decides. The ID is compared in constant time.
     owner = found.client.client_id if found else _NOBODY
     return found if secrets.compare_digest(owner.encode(), client_id.encode()) else None
 
 
-def _imported(client_id: str, secret_text: str, address: str) -> ClientSecret | None:
+def _imported(client_id: str, text: str, address: str) -> ClientSecret | None:
     """Return a secret from the SSAS that was not used here yet. Raises LimitReachedError.
 
     Its hash is slow on purpose, so it is computed only for callers from an IP address where such a client can be. From
@@ -89,7 +87,7 @@ def _imported(client_id: str, secret_text: str, address: str) -> ClientSecret | 
     if excess := limits.spend(limits.slow_hashes(address)):
         raise limits.LimitReachedError(excess)
     own = next((secret for secret in there if secret.client.client_id == client_id), None)
-    is_right = SsasHash.parse((own or there[0]).imported_hash).is_of(secret_text)
+    is_right = SsasHash.parse((own or there[0]).imported_hash).is_of(text)
     return own if is_right else None
 
 
@@ -100,12 +98,12 @@ def _was_not_tried(client_id: str, address: str) -> bool:
 
 
 @transaction.atomic
-def _keep_digest(secret: ClientSecret, secret_text: str, caller: Actor) -> None:
+def _keep_digest(secret: ClientSecret, text: str, caller: Actor) -> None:
     """Replace the slow hash with the fast one. If several first uses come at once, one of them does it."""
     # Lock the client first, as everywhere: see ClientQuerySet.locked.
     Client.objects.select_for_update(no_key=True).get(pk=secret.client.pk)
     before, secret.imported_hash = secret.imported_hash, ""
-    secret.digest, secret.hint = secret_digest(secret_text), secret_text[-HINT_LENGTH:]
+    secret.digest, secret.hint = secret_text.digest(text), secret_text.hint(text)
     if ClientSecret.objects.filter(pk=secret.pk, imported_hash=before).update(
         digest=secret.digest, hint=secret.hint, imported_hash=""
     ):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from credentials import secret_text
 from credentials.actor import Actor
-from credentials.clients.issuing import create_client, secret_digest
+from credentials.clients.issuing import create_client
 from credentials.clients.rotation import Overlap, rotate_secret
 from credentials.models import Client, Membership, Organization, Role, User
 from credentials.programs import REACH, SSP
@@ -121,7 +122,7 @@ def _client(organization: Organization, user: User, secrets_known: dict[str, str
         client, secret = create_client(organization=organization, name=CLIENT_NAME, addresses=LOOPBACK, by=by)
     else:
         secret = secrets_known.get(client.client_id, "")
-        if not client.secrets.live().filter(digest=secret_digest(secret)).exists():
+        if not client.secrets.live().filter(digest=secret_text.digest(secret)).exists():
             secret = rotate_secret(client, overlap=Overlap.NONE, by=by)
     return {"entity_id": organization.entity_id, "client_id": client.client_id, "client_secret": secret}
 

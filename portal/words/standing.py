@@ -11,17 +11,14 @@ from django.utils import timezone
 
 from attribution import cohorts
 from attribution.models import RosterFile
+from credentials import lifetimes
 from credentials.access import gate
 from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Invitation, Organization
-from credentials.models.client import EXPIRES_SOON
 from exports.models import Job
 from portal.words.times import day, distance
 
 # What `of_client` reads. Prefetch these when there are many clients.
 OF_CLIENTS = ("secrets", "keys", "key_sets")
-UNUSED_IF_NEW = dt.timedelta(days=7)
-UNUSED_BY_NOW = dt.timedelta(days=60)
-OVERLAP_ENDS_SOON = dt.timedelta(hours=24)
 ROSTER_IS_OLD = dt.timedelta(days=45)  # rosters come every month
 
 
@@ -79,7 +76,7 @@ def of_secret(secret: ClientSecret, *, is_denied: bool) -> Status:
         return DENIED
     if secret.replaced_at is not None:
         return Status("Being replaced", Tone.WARNING)
-    if secret.expires_at <= timezone.now() + EXPIRES_SOON:
+    if secret.expires_at <= timezone.now() + lifetimes.EXPIRES_SOON:
         return Status("Expires soon", Tone.WARNING)
     return Status("Valid", Tone.GOOD)
 
@@ -262,15 +259,15 @@ class Standing:
             return
         if client.state == Client.State.EXPIRING and secret:
             yield self._to_rotate(client, f"The secret for {client.name} expires {distance(secret.expires_at)}.")
-        if old and old.expires_at <= now + OVERLAP_ENDS_SOON:
+        if old and old.expires_at <= now + lifetimes.OVERLAP_ENDS_SOON:
             is_used = old.last_used_at is not None and old.last_used_at > (old.replaced_at or now)
             used = (
                 f", and it was used {distance(old.last_used_at)}. Add the new secret to its system" if is_used else ""
             )
             yield self._to_see(client, f"The old secret for {client.name} expires {distance(old.expires_at)}{used}.")
-        if client.last_used_at is None and client.created < now - UNUSED_IF_NEW:
+        if client.last_used_at is None and client.created < now - lifetimes.UNUSED_NEW_CLIENT:
             yield self._to_see(client, f"{client.name} has never been used. If no system needs it, revoke it.")
-        elif client.last_used_at and client.last_used_at < now - UNUSED_BY_NOW:
+        elif client.last_used_at and client.last_used_at < now - lifetimes.UNUSED_CLIENT:
             last = distance(client.last_used_at)
             yield self._to_see(client, f"{client.name} was last used {last}. If no system needs it, revoke it.")
 

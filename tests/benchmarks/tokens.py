@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from credentials import secret_text
 from credentials.actor import Actor
-from credentials.clients.issuing import create_client, secret_digest
+from credentials.clients.issuing import create_client
 from credentials.models import Organization, User
 from credentials.programs import SSP
 from portal.laptop import processes
@@ -96,5 +97,5 @@ def _ask(host: str, port: int, path: str, headers: dict[str, str]) -> None:
 def _hash(secret: str) -> float:
     began = time.perf_counter()
     for _ in range(HASHES):
-        secret_digest(secret)
+        secret_text.digest(secret)
     return time.perf_counter() - began

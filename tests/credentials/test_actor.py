@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.test import RequestFactory
 
-from credentials import tasks
+from credentials import lifetimes, tasks
 from credentials.actor import Actor
 from credentials.clients import revocation
 from credentials.models import AuditEvent, Invitation
@@ -71,7 +71,7 @@ def test_what_a_task_did_says_which_task(world):
         world.harbor, email="new@harbor.example", role="credential_delegate", by=Actor(user=world.delegate)
     )
     Invitation.objects.filter(pk=invitation.pk).update(
-        expires_at=invitation.expires_at - invitations.FORGOTTEN_AFTER - 2 * invitations.INVITATION_LIFETIME
+        expires_at=invitation.expires_at - lifetimes.EXPIRED_INVITATION - 2 * lifetimes.INVITATION
     )
 
     tasks.forget_expired_invitations()

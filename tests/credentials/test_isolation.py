@@ -11,8 +11,7 @@ from django.core import mail
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from credentials import notices, tasks
-from credentials.clients.issuing import secret_digest
+from credentials import notices, secret_text, tasks
 from credentials.isolation import isolated
 from credentials.models import (
     AccessToken,
@@ -93,7 +92,9 @@ def clients(world) -> list[Client]:
         Client(organization=each, name=f"Client {number}") for each in organizations for number in range(10)
     )
     ClientSecret.objects.bulk_create(
-        ClientSecret(client=each, slot=1, digest=secret_digest(each.client_id), expires_at=timezone.now() + 90 * DAY)
+        ClientSecret(
+            client=each, slot=1, digest=secret_text.digest(each.client_id), expires_at=timezone.now() + 90 * DAY
+        )
         for each in others
     )
     return [first, *others]

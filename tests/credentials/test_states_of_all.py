@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from credentials import notices
 from credentials.access import gate
+from credentials.lifetimes import EXPIRES_SOON
 from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Notice, Organization
-from credentials.models.client import EXPIRES_SOON
 
 DAY = dt.timedelta(days=1)
 STATE = Client.State

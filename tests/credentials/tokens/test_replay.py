@@ -6,9 +6,8 @@ import time
 
 from django.utils import timezone
 
-from credentials import tasks
+from credentials import lifetimes, tasks
 from credentials.models import AccessToken, SpentAssertion
-from credentials.tokens import assertions
 from tests.credentials.tokens.refusals import refusals
 from tests.credentials.tokens.signing import Signer, ec_key
 
@@ -59,4 +58,4 @@ def test_it_is_remembered_for_longer_than_it_is_accepted(signer):
 
     signer.ask_for_token(signer.assertion(exp=now + 300))
 
-    assert SpentAssertion.objects.get().expires_at.timestamp() == now + 300 + assertions.LEEWAY.total_seconds()
+    assert SpentAssertion.objects.get().expires_at.timestamp() == now + 300 + lifetimes.CLOCK_LEEWAY.total_seconds()

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from attribution.models import RosterEntry, RosterFile
-from credentials.clients.issuing import secret_digest
+from credentials import secret_text
 from credentials.models import Client, ClientSecret, Organization
 from credentials.programs import SSP, program_of
 from exports.intake import sandbox
@@ -212,7 +212,7 @@ def test_a_client_is_made_and_its_secret_told_once_and_written_nowhere(db, caplo
     assert [address.address for address in client.addresses.all()] == [HOME_ADDRESS]
     secret = re.search(r"cgs_\w+", told)
     assert secret is not None
-    assert bytes(ClientSecret.objects.get(client=client).digest) == secret_digest(secret[0])
+    assert bytes(ClientSecret.objects.get(client=client).digest) == secret_text.digest(secret[0])
     assert secret[0] not in caplog.text
     again = make("tiny-partial", "--with-client", HOME_ADDRESS)
     assert "already has a client named “Sandbox”" in again

@@ -8,8 +8,9 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from credentials import secret_text
 from credentials.actor import Actor
-from credentials.clients import issuing, revocation
+from credentials.clients import revocation
 from credentials.models import AuditEvent, Client, Organization
 from credentials.trail import audit
 from tests.world import ApiClient, sign_in
@@ -48,7 +49,7 @@ def test_the_secret_is_shown_once(delegate, created, read):
     first, again, once_more = delegate.get(created), delegate.get(created), delegate.get(created)
 
     secret = SECRET.search(first.content.decode())[0]
-    assert issuing.secret_digest(secret) == bytes(Client.objects.get().secrets.get().digest)
+    assert secret_text.digest(secret) == bytes(Client.objects.get().secrets.get().digest)
     for response in (again, once_more):
         assert not SECRET.search(response.content.decode())
         assert "This secret was already shown" in read(response).text
