@@ -24,6 +24,8 @@ _BY_POSITION = (
     *(_LETTER, _LETTER, _DIGIT, _DIGIT),
 )
 _SHAPE = re.compile("".join(_BY_POSITION))
+# In a text, with or without the dashes that cards have.
+_IN_TEXT = re.compile(f"(?<![0-9A-Za-z]){'-?'.join(_BY_POSITION)}(?![0-9A-Za-z])", re.IGNORECASE)
 _WORDS = {
     _LEADING: "a digit from 1 to 9",
     _LETTER: "a capital letter",
@@ -60,3 +62,8 @@ def problem(text: str) -> str | None:
 def is_synthetic(mbi: str) -> bool:
     """Return True if CMS would never assign this MBI: its second character is an excluded letter."""
     return mbi[1:2] in tuple(EXCLUDED_LETTERS)
+
+
+def without_mbis(text: str) -> str:
+    """Return a text with everything that looks like an MBI redacted."""
+    return _IN_TEXT.sub("[MBI]", text)

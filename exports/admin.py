@@ -14,7 +14,7 @@ from exports.models import Job, Load, OutputFile, Shard
 class ShardInline(LookOnly, admin.TabularInline[Shard, Job]):
     model = Shard
     fields = [
-        *("number", "kind", "resource_type", "population", "resource_count", "raw_length"),
+        *("number", "kind", "resource_type", "population", "resource_count", "raw_length", "is_sized"),
         *("status", "attempts", "bytes_written", "lease_until", "last_error"),
     ]
 
@@ -27,7 +27,7 @@ class OutputFileInline(LookOnly, admin.TabularInline[OutputFile, Job]):
 @admin.register(Job)
 class JobAdmin(LookOnly, admin.ModelAdmin[Job]):
     list_display = ["id", "organization", "client", "requested_by", "endpoint", "status", "created_at", "finished_at"]
-    list_filter = ["status", "scope", "cohort_rule", "version"]
+    list_filter = ["status", "scope", "cohort_rule", "source", "version"]
     list_select_related = ["organization", "client", "requested_by"]
     search_fields = ["=id", "organization__entity_id", "client__client_id"]
     date_hierarchy = "created_at"

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from functools import partial
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models.functions import Now
@@ -58,6 +59,7 @@ def kick_off(
         subtracted_roster_ids=list(cohort.subtracted_roster_ids),
         earlier_roster_id=cohort.earlier_roster_id,
         has_newly_attributed=cohort.has_newly_attributed,
+        source=settings.EXPORT_SOURCE,
         claims_from_date=_first_service_date(organization),
         claims_through_date=bounds.claims_through_date,
     )

@@ -70,6 +70,8 @@ def recover() -> None:
         # The storage may be down for one job. It is tried again.
         with isolated("The end of job", job_id):
             finishing.finish(Job.objects.get(pk=job_id))
+    if recovered.to_finish:
+        call_writers()  # a job can get one more file at its end
 
 
 @shared_task

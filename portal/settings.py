@@ -190,6 +190,7 @@ CACHES = {
 
 EXPORT_LIFETIME = dt.timedelta(hours=env.int("EXPORT_LIFETIME_HOURS", default=24))
 EXPORT_FILE_BYTES = env.int("EXPORT_FILE_BYTES", default=2**30)  # of NDJSON, before compression
+EXPORT_SOURCE = env("EXPORT_SOURCE", default="store")  # of new jobs: a name in exports.sources.SOURCES
 EXPORT_WORKERS_PER_ORGANIZATION = env.int("EXPORT_WORKERS_PER_ORGANIZATION", default=2)
 # How long before another worker takes the shard of a silent worker; how long before an unanswered planning message is
 # sent again, and before a failed file is retried.

@@ -12,6 +12,7 @@ def manifest(job: Job, *, url_of: Callable[[OutputFile], str]) -> dict[str, Any]
     files = list(job.files.select_related("shard"))
     output = [_entry(file, file.resource_type, url_of) for file in files if file.shard.kind == Shard.Kind.OUTPUT]
     deleted = [_entry(file, "Bundle", url_of) for file in files if file.shard.kind == Shard.Kind.DELETED]
+    error = [_entry(file, "OperationOutcome", url_of) for file in files if file.shard.kind == Shard.Kind.ERROR]
     return {
         "transactionTime": job.transaction_time.isoformat().replace("+00:00", "Z"),
         "request": job.request_url,
@@ -19,7 +20,7 @@ def manifest(job: Job, *, url_of: Callable[[OutputFile], str]) -> dict[str, Any]
         "output": output,
         # BCDA has no such key, so it is there only if something was removed.
         **({"deleted": deleted} if deleted else {}),
-        "error": [],
+        "error": error,
         "JobID": job.pk,
     }
 

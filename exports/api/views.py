@@ -87,7 +87,7 @@ class JobView(GateView):
         if job.status == Job.Status.PENDING:
             return _unfinished(job, "Pending")
         if job.status == Job.Status.IN_PROGRESS:
-            return _unfinished(job, f"In Progress ({job.progress()}%)")
+            return _unfinished(job, f"In Progress ({job.progress()})")
         if job.status == Job.Status.CANCELLED:
             raise Http404("Job has been cancelled.")
         if job.status not in (Job.Status.COMPLETED, Job.Status.EXPIRED):

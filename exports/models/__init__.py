@@ -4,6 +4,7 @@ from exports.claims.models import Chunk, Deletion, Load, PatientIdentity
 from exports.models.job import EARLIEST_SINCE, Job, JobQuerySet
 from exports.models.output_file import OutputFile, OutputFileQuerySet
 from exports.models.shard import Shard, ShardQuerySet
+from exports.models.shard_outcomes import ShardOutcomes
 
 __all__ = [
     "EARLIEST_SINCE",
@@ -16,5 +17,6 @@ __all__ = [
     "OutputFileQuerySet",
     "PatientIdentity",
     "Shard",
+    "ShardOutcomes",
     "ShardQuerySet",
 ]

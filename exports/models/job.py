@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,20 @@ from exports.claims.models import Load
 
 # Medicare is younger. And in UTC, the first hours of the year 1 can be in the year 0, which Python can't represent.
 EARLIEST_SINCE = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Whole percent of the bytes to write, 0 to 99. None while a file is missing whose size nobody knows beforehand."""
+
+    percent: int | None
+    files_written: int
+    file_count: int
+
+    def __str__(self) -> str:
+        if self.percent is None:
+            return f"{self.files_written} of {self.file_count} files"
+        return f"{self.percent}%"
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -94,6 +109,7 @@ class Job(models.Model):
     claims_through_date = models.DateField(
         null=True, help_text="Claims whose service ended after this date are left out."
     )
+    source = models.CharField(max_length=32, db_default="store", help_text="Where its resources come from.")
     as_of_load = models.ForeignKey(Load, on_delete=models.PROTECT, null=True, related_name="+")
     transaction_time = models.DateTimeField(null=True)
 
@@ -174,7 +190,14 @@ class Job(models.Model):
             has_newly_attributed=self.has_newly_attributed,
         )
 
-    def progress(self) -> int:
-        """Return the progress in whole percent of the bytes to write, 0 to 99 until the job is finished."""
-        sums = self.shards.aggregate(written=Sum("bytes_written"), total=Sum("raw_length"))
-        return min(99, 100 * (sums["written"] or 0) // (sums["total"] or 1))
+    def progress(self) -> Progress:
+        """Return how far an unfinished job is."""
+        sums = self.shards.aggregate(
+            written=Sum("bytes_written"),
+            total=Sum("raw_length"),
+            files_written=Count("pk", filter=Q(status="written")),
+            file_count=Count("pk"),
+            unknown=Count("pk", filter=Q(is_sized=False, kind="output") & ~Q(status="written")),
+        )
+        percent = None if sums["unknown"] else min(99, 100 * (sums["written"] or 0) // (sums["total"] or 1))
+        return Progress(percent, sums["files_written"], sums["file_count"])

@@ -1,5 +1,7 @@
+from typing import Any
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Now
 
 from attribution.cohorts import Population
@@ -12,7 +14,14 @@ class ShardQuerySet(models.QuerySet["Shard"]):
 
     def free(self) -> "ShardQuerySet":
         """Shards without a current lease, which can be taken. The database's clock decides, not the workers'."""
-        return self.filter(Q(status=Shard.Status.WAITING) | Q(status=Shard.Status.WRITING, lease_until__lt=Now()))
+        waits = Q(status__in=Shard.Status.of_waiting())
+        return self.filter(waits | Q(status=Shard.Status.WRITING, lease_until__lt=Now()))
+
+    def put_back(self, **changes: Any) -> int:
+        """Let shards wait for a worker. Return how many."""
+        as_before = When(Shard.WRITTEN_BY_EARLIER_CODE, then=Value(Shard.Status.WAITING))
+        status = Case(as_before, default=Value(Shard.Status.QUEUED))
+        return self.update(status=status, lease_holder=None, lease_until=None, **changes)
 
     def busy(self) -> "ShardQuerySet":
         return self.filter(status=Shard.Status.WRITING, lease_until__gte=Now())
@@ -26,12 +35,20 @@ class Shard(models.Model):
 
     class Status(models.TextChoices):
         WAITING = "waiting", "Waiting"
+        # The same for shards that the code before sources can't write: it takes only those that are "waiting". When no
+        # release before this one runs any more, all can be "queued".
+        QUEUED = "queued", "Waiting"
         WRITING = "writing", "Writing"
         WRITTEN = "written", "Written"
+
+        @classmethod
+        def of_waiting(cls) -> "tuple[Shard.Status, Shard.Status]":
+            return cls.WAITING, cls.QUEUED
 
     class Kind(models.TextChoices):
         OUTPUT = "output", "Resources"
         DELETED = "deleted", "Deletions"
+        ERROR = "error", "Errors"
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="shards")
     number = models.PositiveIntegerField(help_text="Its place in the manifest.")
@@ -45,9 +62,12 @@ class Shard(models.Model):
     last_beneficiary_id = models.BigIntegerField()
     resource_count = models.PositiveBigIntegerField()
     raw_length = models.PositiveBigIntegerField(
-        help_text="Bytes of NDJSON to read. With filters, the file can be smaller."
+        help_text="Bytes of NDJSON to read. With filters, the file can be smaller. An estimate unless it is sized."
     )
-    file_name = models.CharField(max_length=64, unique=True)
+    is_sized = models.BooleanField(
+        db_default=True, help_text="The source knew beforehand how much it is. Exactly that must come."
+    )
+    file_name = models.CharField(max_length=64, unique=True, help_text="Of the last attempt: each has its own.")
 
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -60,6 +80,8 @@ class Shard(models.Model):
     bytes_written = models.PositiveBigIntegerField(default=0)
     last_error = models.CharField(max_length=200, blank=True, help_text="What went wrong at the last attempt.")
 
+    WRITTEN_BY_EARLIER_CODE = Q(is_sized=True) & ~Q(kind="error")
+
     objects = ShardQuerySet.as_manager()
 
     class Meta:
@@ -68,6 +90,7 @@ class Shard(models.Model):
         indexes = [
             models.Index(fields=["job"], condition=~Q(status="written"), name="shard_unwritten"),
             models.Index(fields=["job", "number"], condition=Q(status="waiting"), name="shard_waiting"),
+            models.Index(fields=["job", "number"], condition=Q(status__in=["waiting", "queued"]), name="shard_free"),
             models.Index(fields=["job"], condition=Q(status="writing"), name="shard_writing"),
         ]
 

@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 from credentials.isolation import isolated
 from exports import storage
 from exports.models import Job, OutputFile, Shard
+from exports.pipeline import shortfalls
 from exports.pipeline.transactions import brief
 
 
@@ -31,5 +32,6 @@ def _clear(job_id: int) -> None:
     storage.remove_all(job_id)
     with brief():
         OutputFile.objects.filter(job=job_id).delete()
+        shortfalls.forget(job_id)
         if is_still:
             job.update(files_removed_at=Now())

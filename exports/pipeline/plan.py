@@ -9,47 +9,44 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from attribution.cohorts import Population
-from exports.models import Job, Load, Shard
+from exports.models import Job, Shard
+from exports.pipeline import shortfalls
 from exports.pipeline.transactions import brief
-from exports.sources import SOURCES, Selection, Source, SourcePart
-
-# Before the first load, a client that uses this as its `_since` misses nothing.
-NOTHING_LOADED_YET = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-NO_PROGRAM = "Nothing was exported: no rules say what this organization can get."
+from exports.sources import SOURCES, Content, Piece, Selection, Shortfall, SourcePart
 
 
 def plan(job_id: int) -> bool:
-    """Plan a waiting job. Return True if this call did it. The export sees the store as it is now."""
+    """Plan a waiting job. Return True if this call did it. The export sees its source as it is now."""
     Job.objects.filter(pk=job_id).update(plan_attempts=F("plan_attempts") + 1)
     with brief():
         job = Job.objects.select_for_update().filter(pk=job_id, status=Job.Status.PENDING).first()
         if job is None:
             return False
-        if job.organization.program is None:  # it had one, or code of the release before has started the job
-            without = f"{NO_PROGRAM} {job.organization.program_problem()}"
-            return job.advance(from_=Job.Status.PENDING, to=Job.Status.FAILED, failure=without, finished_at=Now())
-        # Loads run one after the other, so the newest visible one has all others before it.
-        job.as_of_load = Load.objects.order_by("-id").first()
+        moment = SOURCES[job.source].moment()
+        job.as_of_load = moment.as_of_load
         shards = Shard.objects.bulk_create(_shards(job))
         return job.advance(
             from_=Job.Status.PENDING,
             to=Job.Status.IN_PROGRESS,
-            as_of_load=job.as_of_load,
-            transaction_time=job.as_of_load.loaded_at if job.as_of_load else NOTHING_LOADED_YET,
+            as_of_load=moment.as_of_load,
+            transaction_time=moment.transaction_time,
             planned_at=Now(),
             bytes_left=sum(shard.raw_length for shard in shards),
         )
 
 
-def source_of(shard: Shard) -> Source:
-    """Where the content of a shard comes from."""
-    return SOURCES["deletions" if shard.kind == Shard.Kind.DELETED else "store"]
+def pieces_of(shard: Shard) -> Iterator[Piece | Shortfall]:
+    """Return the content of a shard."""
+    if shard.kind == Shard.Kind.ERROR:
+        return shortfalls.pieces(shard.job)
+    content = _content_of(shard)
+    assert content is not None  # noqa: S101  # else it was not planned
+    return content.pieces(selection_of(shard))
 
 
 def selection_of(shard: Shard) -> Selection:
     """What a shard contains, as the source understands it."""
     job = shard.job
-    assert job.as_of_load_id is not None  # noqa: S101  # a job without a load has no shards
     return Selection(
         version=job.version,
         resource_type=shard.resource_type,
@@ -65,18 +62,22 @@ def selection_of(shard: Shard) -> Selection:
 
 def _shards(job: Job) -> Iterator[Shard]:
     """Return the shards of a job, in the order of its manifest."""
-    if job.as_of_load is None:
-        return
     number = 0
     for draft in _drafts(job):
-        for part in source_of(draft).parts(selection_of(draft), file_bytes=settings.EXPORT_FILE_BYTES):
+        content = _content_of(draft)
+        for part in content.parts(selection_of(draft), file_bytes=settings.EXPORT_FILE_BYTES) if content else ():
             yield _shard(draft, number, part)
             number += 1
 
 
+def _content_of(shard: Shard) -> Content | None:
+    source = SOURCES[shard.job.source]
+    return source.removals if shard.kind == Shard.Kind.DELETED else source
+
+
 def _drafts(job: Job) -> Iterator[Shard]:
     """Return what is exported, before it is cut: first the resources, then the deletions after `_since`."""
-    for kind in Shard.Kind:
+    for kind in (Shard.Kind.OUTPUT, Shard.Kind.DELETED):
         for resource_type in job.resource_types:
             for population, since in _populations(job):
                 if kind == Shard.Kind.OUTPUT or since is not None:
@@ -93,6 +94,7 @@ def _populations(job: Job) -> list[tuple[Population, dt.datetime | None]]:
 
 
 def _shard(draft: Shard, number: int, part: SourcePart) -> Shard:
+    is_sized = part.raw_length is not None
     return Shard(
         job=draft.job,
         number=number,
@@ -102,7 +104,18 @@ def _shard(draft: Shard, number: int, part: SourcePart) -> Shard:
         since=draft.since,
         first_beneficiary_id=part.first_beneficiary_id,
         last_beneficiary_id=part.last_beneficiary_id,
-        resource_count=part.resource_count,
-        raw_length=part.raw_length,
+        resource_count=part.resource_count or 0,
+        raw_length=_counts_as(draft.kind) if part.raw_length is None else part.raw_length,
+        is_sized=is_sized,
+        status=Shard.Status.WAITING if is_sized else Shard.Status.QUEUED,
         file_name=f"{uuid.uuid4()}.ndjson",
     )
+
+
+def _counts_as(kind: str) -> int:
+    """Return the bytes that a part of unknown size counts as: for the order of jobs, never for whether it is whole.
+
+    Resources count as a full file, so that a job whose size nobody knows does not go before one that is known to be
+    small. Deletions are lists of ids, which are small: they count as nothing.
+    """
+    return 0 if kind == Shard.Kind.DELETED else settings.EXPORT_FILE_BYTES

@@ -98,6 +98,4 @@ def _free_the_shards_of_the_dead() -> None:
         with isolated("Shard", shard_id), brief():
             # A shard that is being handed in right now is not lost.
             locked = dead.filter(pk=shard_id).select_for_update(skip_locked=True)
-            Shard.objects.filter(pk__in=locked.values("pk")).update(
-                status=Shard.Status.WAITING, lease_holder=None, lease_until=None
-            )
+            Shard.objects.filter(pk__in=locked.values("pk")).put_back()

@@ -63,7 +63,7 @@ LIMIT 1
 """.format(  # noqa: S608  # no value comes from outside
     first_shard="""
         SELECT shard.id FROM exports_shard shard
-        WHERE shard.job_id = job.id AND shard.status = 'waiting'
+        WHERE shard.job_id = job.id AND shard.status IN ('waiting', 'queued')
             AND (shard.retry_at IS NULL OR shard.retry_at <= statement_timestamp())
         ORDER BY shard.number LIMIT 1
     """

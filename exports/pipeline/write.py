@@ -12,11 +12,12 @@ from django.db import connection
 
 from exports import storage
 from exports.claims.cutting import ServiceDates, cut
-from exports.claims.splice import Splice
+from exports.claims.splice import Body, Splice
 from exports.models import Job, Shard
-from exports.pipeline import leases
-from exports.pipeline.plan import selection_of, source_of
+from exports.pipeline import leases, shortfalls
+from exports.pipeline.plan import pieces_of
 from exports.pipeline.transactions import brief
+from exports.sources import Shortfall
 
 # How often a writing worker renews its lease, and learns whether the job has ended.
 HEARTBEAT_SECONDS = 0.5
@@ -83,10 +84,10 @@ def write(shard: Shard, holder: uuid.UUID) -> Job | None:
             # On S3, the upload happens at the end of this block.
             storage.writing(shard.job_id, shard.file_name) as file,
         ):
-            splice = Splice(file.write)
-            _copy(shard, splice, heartbeat)
+            splice, missed = Splice(file.write), list[Shortfall]()
+            _copy(shard, splice, missed, heartbeat)
             splice.finish()
-        handed_in = _hand_in(shard, holder, splice)
+        handed_in = _hand_in(shard, holder, splice, shortfalls.body_of(shard, missed))
     except LeaseLostError as lost:
         logger.info("%s", lost)
         handed_in = False
@@ -98,18 +99,25 @@ def write(shard: Shard, holder: uuid.UUID) -> Job | None:
     return shard.job if handed_in else None
 
 
-def _copy(shard: Shard, splice: Splice, heartbeat: Heartbeat) -> None:
-    """Copy from the source into the file. Raises LeaseLostError, and IncompleteError if anything is missing."""
+def _copy(shard: Shard, splice: Splice, missed: list[Shortfall], heartbeat: Heartbeat) -> None:
+    """Copy from the source into the file. Raises LeaseLostError, and IncompleteError if anything is missing.
+
+    What the source could not get is not missing, but said.
+    """
     resource_count = raw_length = 0
     dates = ServiceDates(shard.job.claims_from_date, shard.job.claims_through_date)
-    for piece in source_of(shard).pieces(selection_of(shard)):
+    for piece in pieces_of(shard):
         heartbeat.check()
+        if isinstance(piece, Shortfall):
+            missed.append(piece)
+            continue
         resource_count += piece.body.resource_count
         raw_length += piece.body.raw_length
         if not piece.is_withheld:
             splice.add(cut(piece.body, dates) if piece.is_cut else piece.body)
         heartbeat.bytes_written = raw_length
-    if (raw_length, resource_count) != (shard.raw_length, shard.resource_count):
+    # A part of unknown size is whole when its source has come to the end without an error.
+    if shard.is_sized and (raw_length, resource_count) != (shard.raw_length, shard.resource_count):
         raise IncompleteError(
             f"{shard} has {resource_count} resources, {raw_length} bytes. "
             f"Planned: {shard.resource_count} resources, {shard.raw_length} bytes."
@@ -138,7 +146,7 @@ def _giving_back(shard: Shard, holder: uuid.UUID) -> Iterator[None]:
         raise
 
 
-def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice) -> bool:
+def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice, said: Body | None) -> bool:
     """Record the finished file. Return False if the shard was lost."""
     with brief(waits_for_disk=False):
         return leases.hand_in(
@@ -147,13 +155,13 @@ def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice) -> bool:
             resource_count=splice.resource_count,
             raw_length=splice.raw_length,
             stored_length=splice.stored_length,
+            outcomes=said,
         )
 
 
 def _clear_away(shard: Shard, holder: uuid.UUID) -> None:
-    """Remove the file of a cancelled job, and then the lease. Another worker's file has the same name."""
-    if not _is_wanted(shard):
-        storage.remove(shard.job_id, shard.file_name)
+    """Remove the file, and then the lease. Another worker's file has another name."""
+    storage.remove(shard.job_id, shard.file_name)
     leases.let_go(shard, holder=holder)
 
 

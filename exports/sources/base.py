@@ -1,12 +1,12 @@
-"""The Protocol of a source of claims: say how much a selection has, and return its bodies."""
+"""The Protocols of a source of claims: cut a selection into parts, and return their bodies."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from attribution.cohorts import Cohort
-from exports.claims.models import FULL
+from exports.claims.models import FULL, Load
 from exports.claims.splice import Body
 
 # The first and the last beneficiary of a range that is open at both ends.
@@ -22,7 +22,7 @@ class Selection:
 
     version: int
     resource_type: str
-    as_of_load_id: int
+    as_of_load_id: int | None  # None: nothing was loaded, or the source has no loads
     cohort: Cohort
     since: dt.datetime | None = None  # only resources updated after this time
     claims_from_date: dt.date | None = None
@@ -34,12 +34,16 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class SourcePart:
-    """A range of beneficiaries whose resources make one file."""
+    """A range of beneficiaries whose resources make one file.
+
+    A source that does not know beforehand how much that is leaves out both numbers. If they are given, exactly that
+    must come.
+    """
 
     first_beneficiary_id: int
     last_beneficiary_id: int
-    resource_count: int
-    raw_length: int  # bytes of NDJSON to go through; a filter can leave less
+    resource_count: int | None = None
+    raw_length: int | None = None  # bytes of NDJSON to go through; a filter can leave less
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,48 @@ class Piece:
     is_withheld: bool = False
 
 
-class Source(Protocol):
-    """Where an export gets its resources. The same selection always gives the same pieces in the same order."""
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """What a source could not get of one beneficiary. The client gets it as an OperationOutcome."""
 
-    def parts(self, selection: Selection, *, file_bytes: int) -> list[SourcePart]:
-        """Cut a selection into ranges of about `file_bytes` of NDJSON each; none for an empty selection."""
+    diagnostics: str  # for people; MBIs in it are redacted
+    code: str = "exception"  # of FHIR's issue-type
 
-    def pieces(self, selection: Selection) -> Iterator[Piece]:
-        """Return the selection's resources, by beneficiary."""
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The state of a source that a job sees, whenever its files are written."""
+
+    as_of_load: Load | None  # of the claims store
+    transaction_time: dt.datetime
+
+
+class Content(Protocol):
+    """Something that becomes the files of one list in the manifest."""
+
+    def parts(self, selection: Selection, *, file_bytes: int) -> Iterable[SourcePart]:
+        """Cut a selection into ranges of about `file_bytes` of NDJSON each; none for an empty selection.
+
+        It is called under a lock: look no further than needed.
+        """
+
+    def pieces(self, selection: Selection) -> Iterator[Piece | Shortfall]:
+        """Return the selection's resources, by beneficiary. Raises if it can't go on; then the file is tried again.
+
+        One beneficiary who can't be got is a Shortfall, and the others come all the same.
+        """
+
+
+class Source(Content, Protocol):
+    """Where an export gets its resources. A new one is a file like `store.py` and an entry of SOURCES."""
+
+    @property
+    def name(self) -> str:
+        """The key in SOURCES and in `Job.source`: 32 characters at most."""
+
+    @property
+    def removals(self) -> Content | None:
+        """What was removed from the source since a time, as Bundles. None if it can't know."""
+
+    def moment(self) -> Moment:
+        """Return the state that a job sees which is planned now."""

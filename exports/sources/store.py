@@ -1,5 +1,6 @@
 """The claims store as a source: one binary COPY reads chunks from PostgreSQL, without looking into them."""
 
+import datetime as dt
 import struct
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -9,9 +10,11 @@ from django.db import connection
 from psycopg import Copy, errors
 
 from exports.claims.chunks import newer
+from exports.claims.models import Load
 from exports.claims.splice import Body
 from exports.fhir.common.lines import SERVICE_DATED
-from exports.sources.base import EVERYBODY, Piece, Selection, SourcePart
+from exports.sources.base import EVERYBODY, Moment, Piece, Selection, SourcePart
+from exports.sources.deletions import Deletions
 
 # PostgreSQL's binary COPY: a signature with two empty words, then rows. A row is its number of fields and, for each
 # field, its length and its bytes. The server sends each row as one message.
@@ -24,10 +27,24 @@ _NO_BODY = _LENGTH.pack(_NULL)
 _END = b"\xff\xff"
 
 
+# Before the first load, a client that uses this as its `_since` misses nothing.
+NOTHING_LOADED_YET = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+
 class ClaimsStore:
     """The chunks in PostgreSQL (exports.claims.models.Chunk)."""
 
+    name = "store"
+    removals = Deletions()
+
+    def moment(self) -> Moment:
+        # Loads run one after the other, so the newest visible one has all others before it.
+        newest = Load.objects.order_by("-id").first()
+        return Moment(newest, newest.loaded_at if newest else NOTHING_LOADED_YET)
+
     def parts(self, selection: Selection, *, file_bytes: int) -> list[SourcePart]:
+        if selection.as_of_load_id is None:
+            return []
         chosen, values = _chosen(selection)
         query = f"""
             WITH sized AS (

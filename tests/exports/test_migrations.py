@@ -78,3 +78,22 @@ def test_the_code_before_cohorts_reads_and_changes_todays_jobs(world):
 
     assert (theirs.scope, theirs.roster_id, theirs.has_newly_attributed) == ("group_all", roster.pk, False)
     assert Job.objects.get(pk=job.pk).cohort == job.cohort
+
+
+def test_a_job_that_the_code_before_sources_has_planned_is_written_by_todays(world, monkeypatch):
+    monkeypatch.setattr(write, "HEARTBEAT_SECONDS", 3600)
+    mbis = world.beneficiaries(2)
+    world.roster(world.harbor, mbis)
+    load({mbi: [patient(mbi)] for mbi in mbis})
+    job = start(world.harbor)
+    plan.plan(job.pk)
+    theirs = _as_before("0017_hold_several_versions_in_a_load").get_model("exports", "Shard")
+    [planned] = theirs.objects.filter(job_id=job.pk).values()
+    theirs.objects.all().delete()
+    theirs.objects.create(**planned)
+
+    assert Job.objects.get(pk=job.pk).source == "store"
+    assert exported(run(job)) == {"Patient": [f"p-{mbi}" for mbi in mbis]}
+    # And it sees what today's code has written.
+    assert theirs.objects.get().status == "written"
+    assert theirs.objects.get().file.name == job.files.get().name

@@ -10,5 +10,7 @@ from exports.pipeline import leases, write
 
 def take_and_write(shard_id: int) -> Job | None:
     """The job whose shard was written; None if another has it, or has written it."""
-    shard, holder = Shard.objects.select_related("job").get(pk=shard_id), uuid.uuid4()
-    return write.write(shard, holder) if leases.take(shard, holder=holder, lease=settings.EXPORT_LEASE) else None
+    holder = uuid.uuid4()
+    if not leases.take(Shard(pk=shard_id), holder=holder, lease=settings.EXPORT_LEASE):
+        return None
+    return write.write(Shard.objects.select_related("job").get(pk=shard_id), holder)

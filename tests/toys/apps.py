@@ -14,8 +14,10 @@ class ToysConfig(AppConfig):
     def ready(self) -> None:
         # The registries' modules need the models.
         from attribution.cohorts import COHORT_RULES  # noqa: PLC0415
-        from tests.toys import cohort  # noqa: PLC0415
+        from exports.sources import SOURCES  # noqa: PLC0415
+        from tests.toys import cohort, source  # noqa: PLC0415
 
         COHORT_RULES.add(cohort.RULE)
         FORMATS.add(roster_format.FORMAT)
         PROGRAMS.add(program.PROGRAM)
+        SOURCES.add(source.SOURCE)

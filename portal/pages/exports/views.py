@@ -106,7 +106,9 @@ def download(request: MemberRequest, job_id: int, name: str) -> HttpResponseBase
     file = ready.filter(job=job, name=name).select_related("shard").first()
     if file is None:
         raise Http404("This export has no file with this name.")
-    what = f"deleted-{file.resource_type}" if file.shard.kind == Shard.Kind.DELETED else file.resource_type
+    what = {Shard.Kind.DELETED: f"deleted-{file.resource_type}", Shard.Kind.ERROR: "errors"}.get(
+        Shard.Kind(file.shard.kind), file.resource_type
+    )
     saved_as = f"{request.organization.entity_id}-export-{job.pk}-{file.shard.number + 1}-{what}.ndjson"
     return downloads.respond(request, file, by=request.actor, saved_as=saved_as)
 
@@ -129,7 +131,7 @@ def _job_context(job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "is_ready": is_ready,
-        "percent": job.progress() if job.status == Job.Status.IN_PROGRESS else None,
+        "progress": job.progress() if job.status == Job.Status.IN_PROGRESS else None,
         "files": files,
         "resource_total": sum(file.resource_count for file in files if file.shard.kind == Shard.Kind.OUTPUT),
         "byte_total": sum(file.raw_length for file in files),

@@ -9,8 +9,8 @@ from exports.api.manifest import manifest
 from exports.claims.undo import take_back
 from exports.models import Job, Load, Shard
 from exports.pipeline import finish, plan
-from exports.pipeline.plan import selection_of
-from exports.sources import SOURCES, deletions
+from exports.pipeline.plan import pieces_of
+from exports.sources import deletions
 from tests.exports.store import arrival, deleted, exported, load, patient, run, start
 from tests.exports.turn import take_and_write
 
@@ -195,7 +195,7 @@ def test_many_people_are_looked_at_a_few_at_a_time_and_always_alike(world, monke
 
     job = since_the_first(world.harbor)
     [shard] = job.shards.filter(kind=Shard.Kind.DELETED)
-    pieces = [list(SOURCES["deletions"].pieces(selection_of(shard))) for _ in range(2)]
+    pieces = [list(pieces_of(shard)) for _ in range(2)]
 
     assert deleted(job)["ExplanationOfBenefit"] == [[f"ExplanationOfBenefit/e-{place}"] for place in (0, 2, 3, 4)]
     assert pieces[0] == pieces[1]
