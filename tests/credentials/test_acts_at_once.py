@@ -25,7 +25,7 @@ from exports import kickoff
 from exports.models import Job
 from tests.credentials.at_once import CALLERS, at_once
 from tests.credentials.tokens.signing import ec_key, public_pem
-from tests.world import OTHER_ADDRESS
+from tests.world import OTHER_ADDRESS, OrganizationFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +64,34 @@ def test_an_organization_is_made_once(world):
     answers = assert_done_once(Action.ORGANIZATION_CREATED, act)
 
     assert sum(isinstance(each, Organization) for each in answers) == 1
+
+
+def test_the_program_of_an_organization_changes_once(world):
+    answers = assert_done_once(
+        Action.ORGANIZATION_PROGRAM_CHANGED,
+        lambda: organizations.set_program(
+            Organization.objects.get(pk=world.harbor.pk),
+            entity_id="K0042",
+            program_code="KCF",
+            by=Actor(user=world.operator),
+        ),
+    )
+
+    assert sorted(answers) == [False] * (CALLERS - 1) + [True]
+
+
+def test_an_entity_id_becomes_one_organizations(world):
+    several = [OrganizationFactory() for _ in range(CALLERS)]
+
+    def act(number: int) -> bool:
+        by = Actor(user=world.operator)
+        return organizations.set_program(several[number], entity_id="K0042", program_code="KCF", by=by)
+
+    answers = at_once(act)
+
+    assert [each for each in answers if not isinstance(each, OrganizationRefusedError)] == [True]
+    assert Organization.objects.filter(entity_id="K0042", program_code="KCF").count() == 1
+    assert Organization.objects.filter(program_code="SSP").count() == CALLERS  # Harbor, and those who came too late
 
 
 def test_the_state_of_an_organization_changes_once(world):
