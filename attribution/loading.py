@@ -80,8 +80,10 @@ def load_roster(file: BinaryIO, *, file_name: str, by: Actor, organization: Orga
     `organization` is given, the file must be its own, or name none. Raises BadFileName and UnknownEntity if the file
     can't be matched to an organization; then nothing is written.
     """
-    found = _recognize(file, file_name, organization)
-    label = found.label(file_name, file)
+    name = without_folders(file_name)
+    found = _recognize(file, name, organization)
+    file.seek(0)
+    label = found.label(name, file)
     whose = organization or _organization(label)
     delivery = _Delivery(found, label, _sha256(file), whose, by, timezone.now())
     try:
@@ -101,11 +103,10 @@ def formats_of(organization: Organization) -> list[RosterFormat]:
 # --- Recognizing ----------------------------------------------------------------------------------------------------
 
 
-def _recognize(file: BinaryIO, file_name: str, organization: Organization | None) -> RosterFormat:
+def _recognize(file: BinaryIO, name: str, organization: Organization | None) -> RosterFormat:
     """Return the format that a file looks like; of several, one that the organization uses. Raises BadFileName."""
     file.seek(0)
     first_bytes = file.read(FIRST_BYTES)
-    name = without_folders(file_name)
     if len(name) > NAME_AT_MOST or not name.isprintable():
         raise BadFileName(f"{shown(name)} can't be the name of a roster. Use the name that CMS gave the file.")
     used = formats_of(organization) if organization else []

@@ -111,12 +111,12 @@ class RosterFormat(Protocol):
         """Return True if a file looks like one of this format, by its name or by its first 4,096 bytes."""
 
     def label(self, file_name: str, file: BinaryIO) -> Label:
-        """Return what a file that was recognized says about itself. Raises BadFileName."""
+        """Return what a file that was recognized says about itself. The file is at its start. Raises BadFileName."""
 
     def open(self, file: BinaryIO, label: Label, *, entity_id: str, program: str) -> Roster:
         """Open a file with this label for an organization, which is the label's own if that names one.
 
-        Raises UnreadableRoster.
+        The file is at its start. Raises UnreadableRoster.
         """
 
 

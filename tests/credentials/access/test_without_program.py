@@ -5,12 +5,14 @@ from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
 from credentials.actor import Actor
-from credentials.models import AuditEvent, Client, Organization
+from credentials.models import AuditEvent, Client, Membership, Organization
 from credentials.people import organizations
 from credentials.programs import REACH
 from credentials.trail.audit import Action
 from exports import kickoff
 from exports.models import Job
+from exports.pipeline import plan
+from tests.exports.store import start
 from tests.world import sign_in
 
 EXPORT, JOB, FILE = "/api/v2/Group/all/$export", "/api/v2/jobs/1", "/data/1/a.ndjson"
@@ -80,15 +82,41 @@ def test_nothing_is_exported_for_it_whoever_asks(world, harbor):
     assert not Job.objects.exists()
 
 
-def test_its_team_keeps_its_pages_and_reads_that_access_is_denied(world, client):
-    api = world.api_client()
-    Organization.objects.filter(pk=world.harbor.pk).update(entity_id="ABC123")
+def test_a_job_that_waits_when_the_program_goes_fails_and_copies_nothing(world):
+    world.roster(world.harbor, world.beneficiaries(1))
+    job = start(world.harbor)
+    Organization.objects.filter(pk=world.harbor.pk).update(**Organization.columns_of(REACH))
+
+    plan.plan(job.pk)
+
+    job.refresh_from_db()
+    assert job.status == Job.Status.FAILED
+    assert "A9994 isn’t an entity ID of ACO REACH" in job.failure
+    assert not job.shards.exists()
+
+
+@pytest.mark.parametrize("where", ["", "/audit", "/credentials", "/attribution", "/exports", "/team"])
+def test_its_team_keeps_its_pages_and_reads_what_is_wrong_and_whom_to_ask(world, client, harbor, where):
     sign_in(client, world.delegate)
 
-    overview = client.get("/organizations", follow=True)
+    shown = client.get(f"/organizations/{harbor.entity_id}{where}").content.decode()
 
-    assert Client.objects.filter(pk=api.client.pk).exists()
-    assert "Access denied" in overview.content.decode()
+    assert "Access denied" in shown
+    assert f"Its entity ID, {harbor.entity_id}, doesn’t belong to its program." in shown
+    assert "Ask the Claimsgate operators to correct the entity ID or the program." in shown
+    assert Membership.objects.for_organization(harbor).count() == 2
+
+
+def test_its_team_can_revoke_but_not_create(world, client, harbor):
+    api = world.api_client(harbor)
+    sign_in(client, world.delegate)
+
+    created = client.get(f"/organizations/{harbor.entity_id}/credentials/new")
+    revoked = client.post(f"/organizations/{harbor.entity_id}/credentials/{api.client.client_id}/revoke")
+
+    assert created.status_code == 403
+    assert revoked.status_code == 302
+    assert Client.objects.get(pk=api.client.pk).revoked_at is not None
 
 
 def test_none_is_created_by_a_command(world):

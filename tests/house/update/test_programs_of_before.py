@@ -146,8 +146,8 @@ def test_it_reads_what_the_new_code_creates_and_changes(before):
         organizations.create_organization(
             entity_id=program.entity_ids.example, name=program.name, program_code=program.code, by=Actor()
         )
-    organizations.set_program(now("A1234"), entity_id="D1234", program_code="REACH", by=Actor())
+    organizations.set_program(now("ABC123"), entity_id="K5555", program_code="KCF", by=Actor())
 
     read = dict(before.objects.values_list("entity_id", "program"))
     assert [read[program.entity_ids.example] for program in PROGRAMS] == ["SSP", "REACH", "KCC", "KCC"]
-    assert read["D1234"] == "REACH"
+    assert read["K5555"] == "KCC"
