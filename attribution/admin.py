@@ -46,12 +46,22 @@ class RosterFileAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # 
         "joined_count",
         "left_count",
         "why_it_was_refused",
+        "what_is_unusual",
     )
 
     @admin.display(empty_value="-")
     def why_it_was_refused(self, roster: RosterFile) -> SafeString:
         """Return one line for each problem, as the command writes them."""
-        return format_html_join("", "{}<br>", ((str(Problem(**problem)),) for problem in roster.problems))
+        return _lines(roster.problems)
+
+    @admin.display(empty_value="-")
+    def what_is_unusual(self, roster: RosterFile) -> SafeString:
+        """Return one line for each warning."""
+        return _lines(roster.warnings)
+
+
+def _lines(problems: list[dict[str, Any]]) -> SafeString:
+    return format_html_join("", "{}<br>", ((str(Problem(**problem)),) for problem in problems))
 
 
 @admin.register(Beneficiary)

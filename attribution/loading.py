@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from attribution import changes, cohorts, validation
 from attribution.formats import FORMATS
-from attribution.formats.base import BadFileName, Label, Roster, RosterFormat, UnreadableRoster, shown, without_folders
+from attribution.formats.base import BadFileName, Label, RosterFormat, UnreadableRoster, shown, without_folders
 from attribution.models import RosterFile
 from attribution.problems import Problem, as_json
 from credentials import programs
@@ -156,10 +156,12 @@ def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
         problems.add(problem)
     if problems:
         raise _Refused(problems)
-    repeated_lines = _copy_rows(delivery, file, problems)
+    warnings: ProblemList[Problem] = ProblemList()
+    repeated_lines = _copy_rows(delivery, file, problems, warnings)
     if problems:
         raise _Refused(problems)
     roster = delivery.new_roster(RosterFile.Status.PUBLISHED)
+    roster.warnings = as_json(warnings)
     roster.published_at = Now()
     roster.save()
     _add_entries(roster)
@@ -256,25 +258,17 @@ def _tell_the_planner() -> None:
 # Dropped at the end of the transaction, or with the savepoint if the roster is refused.
 _CREATE = """
     CREATE TEMPORARY TABLE incoming_row
-    (line integer NOT NULL, place integer NOT NULL, mbi varchar(11) NOT NULL, digest bigint NOT NULL)
+    (line integer NOT NULL, mbi varchar(11) NOT NULL)
     ON COMMIT DROP
 """
-_COPY = "COPY incoming_row (line, place, mbi, digest) FROM STDIN"
+_COPY = "COPY incoming_row (line, mbi) FROM STDIN"
 
-# A line that repeats an earlier one exactly says nothing new. Two that differ contradict each other.
-_COUNT_REPETITIONS = """
-    SELECT coalesce(sum(lines - 1), 0), count(*) FILTER (WHERE lowest <> highest)
-    FROM (SELECT count(*) AS lines, min(digest) AS lowest, max(digest) AS highest
+# A beneficiary can be on several lines, for example with two periods in hospice. The line that repeats an earlier one
+# first is told, with a line that it repeats.
+_FIND_REPETITIONS = """
+    SELECT count(*), coalesce(sum(lines - 1), 0), (array_agg(first ORDER BY again))[1], min(again)
+    FROM (SELECT count(*) AS lines, min(line) AS first, max(line) AS again
           FROM incoming_row GROUP BY mbi HAVING count(*) > 1) AS repeated
-"""
-_CONTRADICTIONS = """
-    SELECT line, place, first_line, count(*) OVER ()
-    FROM (SELECT line, place, digest,
-                 first_value(line) OVER same AS first_line, first_value(digest) OVER same AS first_digest
-          FROM incoming_row WINDOW same AS (PARTITION BY mbi ORDER BY line)) AS row
-    WHERE digest <> first_digest
-    ORDER BY line
-    LIMIT %s
 """
 
 # The MBI comes first and the beneficiary after it (the foreign key is checked at the commit), so that two loads with
@@ -298,8 +292,10 @@ _ADD_ENTRIES = """
 """
 
 
-def _copy_rows(delivery: _Delivery, file: BinaryIO, problems: ProblemList[Problem]) -> int:
-    """Fill incoming_row from the file, or find problems. Return how many lines only repeat an earlier one."""
+def _copy_rows(
+    delivery: _Delivery, file: BinaryIO, problems: ProblemList[Problem], warnings: ProblemList[Problem]
+) -> int:
+    """Fill incoming_row from the file, or find problems. Return how many lines repeat the MBI of an earlier one."""
     organization, program = delivery.organization, delivery.organization.program
     file.seek(0)
     try:
@@ -313,28 +309,19 @@ def _copy_rows(delivery: _Delivery, file: BinaryIO, problems: ProblemList[Proble
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming_row")
         cursor.execute(_CREATE)
-        rows = validation.good_rows(roster, problems, only_synthetic=only_synthetic)
+        rows = validation.good_rows(roster, problems, warnings, only_synthetic=only_synthetic)
         with cursor.copy(_COPY) as copy:
             while some := list(islice(rows, ROWS_A_WRITE)):
-                copy.write("".join(f"{row.line}\t{row.column}\t{row.mbi}\t{hash(row.details)}\n" for row in some))
+                copy.write("".join(f"{row.line}\t{row.mbi}\n" for row in some))
         cursor.execute("ANALYZE incoming_row")
-        return _find_repetitions(roster, problems)
-
-
-def _find_repetitions(roster: Roster, problems: ProblemList[Problem]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT_REPETITIONS)
-        repeated, contradicting = cursor.fetchone()
-        if not contradicting:
-            return int(repeated)
-        cursor.execute(_CONTRADICTIONS, [problems.at_most])
-        contradictions = cursor.fetchall()
-        found = (
-            validation.repetition(roster.file, line=line, column=column, first_line=first_line)
-            for line, column, first_line, _ in contradictions
+        cursor.execute(_FIND_REPETITIONS)
+        beneficiaries, repeated_lines, first_line, again_on = cursor.fetchone()
+    if beneficiaries:
+        repetition = validation.repetition(
+            roster.file, beneficiaries=beneficiaries, first_line=first_line, again_on=again_on
         )
-        problems.extend(found, total=contradictions[0][3])
-        return int(repeated)
+        warnings.add(repetition)
+    return int(repeated_lines)
 
 
 def _add_entries(roster: RosterFile) -> None:

@@ -1,4 +1,4 @@
-"""The problems of a roster, to show and to store. Pure."""
+"""The problems and warnings of a roster, to show and to store. Pure."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +9,8 @@ from credentials.problem_list import ProblemList
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why a roster is refused: the file, the line and the column (both 1-based, if known), and the reason.
+
+    A warning has the same parts: it says what is unusual about a roster that is not refused.
 
     The reason never has an MBI or another value of a record.
     """

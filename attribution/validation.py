@@ -1,12 +1,22 @@
-"""Finds the problems of a roster file that any format can have. Pure. Bad data gives problems, never an exception."""
+"""Finds the problems of a roster file that any format can have, and what is unusual. Pure.
+
+Bad data gives problems or warnings, never an exception.
+"""
 
 import datetime as dt
+import math
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 from attribution import identifiers
 from attribution.formats.base import Label, Promise, Roster, RosterFormat, Row, UnreadableRoster
 from attribution.problems import Problem
 from credentials.problem_list import ProblemList
+
+# How many records can be missing, of those that are stated. A roster with a few less than stated is a real delivery of
+# CMS: the records that are there are whole, and a file that was cut off doesn't end with a whole one.
+MISSING_AT_MOST = 10
+MISSING_SHARE = Fraction(1, 100)  # rounded up
 
 
 def format_problem(label: Label, found: RosterFormat, used: Sequence[RosterFormat], program: str) -> Problem | None:
@@ -53,7 +63,9 @@ def label_problems(label: Label, *, entity_id: str, is_sandbox: bool, now: dt.da
         )
 
 
-def good_rows(roster: Roster, problems: ProblemList[Problem], *, only_synthetic: bool = False) -> Iterator[Row]:
+def good_rows(
+    roster: Roster, problems: ProblemList[Problem], warnings: ProblemList[Problem], *, only_synthetic: bool = False
+) -> Iterator[Row]:
     """Return the valid rows, as a stream; adds problems with other lines, and with their number, to a list.
 
     An MBI on two lines is found only when all lines are known: see `repetition`.
@@ -73,6 +85,8 @@ def good_rows(roster: Roster, problems: ProblemList[Problem], *, only_synthetic:
         return
     if of_count := _count_problem(roster.file, count, roster.promise):
         problems.add(of_count)
+    elif few := _fewer_than_stated(roster.file, count, roster.promise):
+        warnings.add(few)
 
 
 def row_problem(row: Row, file: str, *, only_synthetic: bool = False) -> Problem | None:
@@ -88,20 +102,37 @@ def row_problem(row: Row, file: str, *, only_synthetic: bool = False) -> Problem
     return None
 
 
-def repetition(file: str, *, line: int, column: int, first_line: int) -> Problem:
-    """Return the problem of an MBI on a line that is also, with different details, on an earlier one."""
-    reason = f"The MBI of this line is also on line {first_line}, with different details. Correct one of them."
-    return Problem(file, line, column, reason)
+def repetition(file: str, *, beneficiaries: int, first_line: int, again_on: int) -> Problem:
+    """Return the warning about beneficiaries who are on more than one line, of whom one is named by two lines."""
+    who = "1 beneficiary is" if beneficiaries == 1 else f"{beneficiaries:,} beneficiaries are"
+    example = f"lines {first_line:,} and {again_on:,}"
+    reason = f"{who} on more than one line, for example on {example}. Each beneficiary counts once."
+    return Problem(file, again_on, None, reason)
 
 
 def _count_problem(file: str, count: int, promise: Promise | None) -> Problem | None:
-    if promise and count != promise.row_count:
+    if promise and not 0 <= promise.row_count - count <= _missing_at_most(promise):
         likely = "It was probably cut short." if count < promise.row_count else "It may have been changed."
         reason = (
             f"The file has {count:,} records, but {promise.stated_by} states {promise.row_count:,}. {likely} "
-            "Send it again as CMS delivered it."
+            "Download it again from CMS, and load it without opening or changing it."
         )
         return Problem(file, None, None, reason)
     if count == 0:
         return Problem(file, None, None, "The file has no beneficiaries. An empty roster can't be published.")
     return None
+
+
+def _missing_at_most(promise: Promise) -> int:
+    return min(MISSING_AT_MOST, math.ceil(promise.row_count * MISSING_SHARE))
+
+
+def _fewer_than_stated(file: str, count: int, promise: Promise | None) -> Problem | None:
+    """Return the warning about a number of rows that is no problem, but not the stated one either."""
+    if promise is None or count == promise.row_count:
+        return None
+    reason = (
+        f"The file has {count:,} records, but {promise.stated_by} states {promise.row_count:,}. Each record is whole. "
+        "Check that nobody is missing."
+    )
+    return Problem(file, None, None, reason)

@@ -60,15 +60,11 @@ class Promise(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A beneficiary's place in the file: the line and the column of the MBI (1-based), and the text there, unchecked.
-
-    Two rows with the same MBI and other `details` contradict each other. A format in which they can't has none.
-    """
+    """A beneficiary's place in the file: line and column of the MBI (1-based), and the text there, unchecked."""
 
     line: int
     column: int
     mbi: str
-    details: bytes = b""
 
 
 class Roster(Protocol):

@@ -57,6 +57,11 @@ class RosterFile(models.Model):
     joined_count = models.PositiveIntegerField(default=0, help_text="On this roster and not on the one before.")
     left_count = models.PositiveIntegerField(default=0, help_text="On the roster before and not on this one.")
     problems = models.JSONField(default=list, help_text="Why it was refused: file, line, column, reason.")
+    warnings = models.JSONField(
+        default=list,
+        db_default=[],
+        help_text="What is unusual, although it was not refused: file, line, column, reason.",
+    )
 
     objects = RosterFileQuerySet.as_manager()
 

@@ -32,6 +32,14 @@ def test_an_operator_reads_why_a_roster_was_refused(world: World, operator: Brow
     assert NAME not in page(operator, "rosterfile/", status__exact="published", q="A9994")
 
 
+def test_an_operator_reads_what_is_unusual_about_a_roster(world: World, operator: Browser) -> None:
+    roster = load_roster(archive(NAME, [*MBIS[:2], MBIS[0]]), file_name=NAME, by=Actor())
+
+    shown = page(operator, f"rosterfile/{roster.pk}/change/")
+
+    assert f"{NAME.replace('ZCY', 'ZC8Y')}:3: 1 beneficiary is on more than one line" in shown
+
+
 def test_rosters_and_people_can_only_be_looked_at(world: World, operator: Browser) -> None:
     roster = load_roster(archive(), file_name=NAME, by=Actor())
     person = Mbi.objects.get(value=MBIS[0]).beneficiary

@@ -105,9 +105,22 @@ def test_it_writes_json(world: World, good: Path, bad: Path, capsys: pytest.Capt
         "joined": 3,
         "left": 0,
         "problems": [],
+        "warnings": [],
     }
     assert refused["status"] == "refused"
     assert [problem["line"] for problem in refused["problems"]] == [2, 3]
+
+
+def test_it_says_what_is_unusual_about_a_roster_that_it_publishes(
+    world: World, good: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good.write_bytes(archive(good.name, [*MBIS[:3], MBIS[1]]).getvalue())
+
+    call_command("load_roster", good)
+
+    said = capsys.readouterr()
+    assert f"Warning: {NAME.replace('ZCY', 'ZC8Y')}:4: 1 beneficiary is on more than one line" in said.out
+    assert said.err == ""
 
 
 def test_the_organization_may_be_named_beside_a_file_that_names_it_too(world: World, good: Path) -> None:

@@ -118,12 +118,6 @@ def test_a_bad_row_is_told_with_its_place_as_in_any_format(world: World) -> None
     assert reasons(roster)[1] == "The line is too short: it has no MBI."
 
 
-def test_a_beneficiary_twice_is_no_contradiction_where_lines_have_no_details(world: World) -> None:
-    file = io.BytesIO(b"name,MBI\nAda,1S00A00AA00\nAda B.,1S00A00AA00\n")
-
-    assert loaded(file, world.harbor).beneficiary_count == 1
-
-
 def test_the_limits_are_the_formats_own(world: World) -> None:
     assert "longer than 1,048,576 bytes" in reasons(loaded(listed(*MBIS, "x" * 2**20), world.harbor))[0]
 

@@ -98,7 +98,7 @@ def test_our_own_parser_reads_the_archive() -> None:
     file = io.BytesIO(content)
     label = FORMATS["cclf"].label("T.BCD.A9994.ZCY26.D261101.T1002034", file)
     roster = FORMATS["cclf"].open(file, label, entity_id="A9994", program="SSP")
-    rows = list(validation.good_rows(roster, problems))
+    rows = list(validation.good_rows(roster, problems, ProblemList()))
 
     assert not problems
     assert (roster.promise, roster.record_length) == (Promise(200, "CCLF0"), 549)

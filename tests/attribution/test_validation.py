@@ -36,17 +36,18 @@ def lines(*content: str | Problem, **facts) -> Lines:
 
 def problems_of(roster: Lines, *, only_synthetic: bool = False) -> ProblemList:
     problems = ProblemList()
-    list(validation.good_rows(roster, problems, only_synthetic=only_synthetic))
+    list(validation.good_rows(roster, problems, ProblemList(), only_synthetic=only_synthetic))
     return problems
 
 
 def test_good_rows_pass() -> None:
-    problems = ProblemList()
+    problems, warnings = ProblemList(), ProblemList()
 
-    rows = list(validation.good_rows(lines(*MBIS), problems))
+    rows = list(validation.good_rows(lines(*MBIS), problems, warnings))
 
     assert [row.mbi for row in rows] == list(MBIS)
     assert not problems
+    assert not warnings
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_what_could_be_a_real_mbi_is_refused_where_only_synthetic_data_may_be(mb
 @pytest.mark.parametrize(
     ("stated", "said"),
     [
-        (3, "has 2 records, but CCLF0 states 3. It was probably cut short."),
+        (4, "has 2 records, but CCLF0 states 4. It was probably cut short."),
         (1, "has 2 records, but CCLF0 states 1. It may have been changed."),
         (0, "CCLF0 states 0."),
     ],
@@ -98,6 +99,28 @@ def test_the_number_of_records_must_be_the_stated_one(stated: int, said: str) ->
 
     assert problems.total == 1
     assert said in problems.kept[0].reason
+
+
+@pytest.mark.parametrize(
+    ("stated", "missing", "is_refused"),
+    [
+        *((41, 0, False), (41, 1, False), (41, 2, True), (41, -1, True)),
+        *((100, 1, False), (100, 2, True), (101, 2, False), (101, 3, True)),
+        *((1000, 10, False), (1000, 11, True), (50_000, 10, False), (50_000, 11, True)),
+    ],
+)
+def test_a_few_records_can_be_missing_and_are_told(stated: int, missing: int, *, is_refused: bool) -> None:
+    problems, warnings = ProblemList(), ProblemList()
+    roster = lines(*["1S00A00AA00"] * (stated - missing), promise=Promise(stated, "CCLF0"))
+
+    list(validation.good_rows(roster, problems, warnings))
+
+    assert problems.total == is_refused
+    assert warnings.total == (missing > 0 and not is_refused)
+
+
+def test_of_one_record_none_can_be_missing() -> None:
+    assert "An empty roster" in problems_of(lines(promise=Promise(1, "CCLF0"))).kept[0].reason
 
 
 @pytest.mark.parametrize("promise", [Promise(0, "CCLF0"), None])

@@ -87,7 +87,7 @@ class CclfRoster:
         if len(record) > self.record_length and len(record.rstrip()) > self.record_length:
             reason = f"The line is longer than the {self.record_length} characters that CCLF0 states."
             return Problem(self.file, line, self.record_length + 1, reason)
-        return Row(line, 1, mbi.decode("ascii").rstrip(), record)
+        return Row(line, 1, mbi.decode("ascii").rstrip())
 
 
 def open_archive(file: BinaryIO, label: Label, *, owner: str) -> CclfRoster:

@@ -56,6 +56,8 @@ class Command(BaseCommand):
                 f"{outcome['kind']} {outcome['performance_year']}: "
                 f"{outcome['beneficiaries']:,} beneficiaries, {outcome['joined']:,} joined, {outcome['left']:,} left."
             )
+        for warning in outcome["warnings"]:
+            self.stdout.write(f"Warning: {Problem(**warning)}")
         for problem in outcome["problems"]:
             self.stderr.write(str(Problem(**problem)))
 
@@ -87,10 +89,11 @@ def _outcome(path: Path, organization: Organization | None) -> dict[str, Any]:
         "joined": roster.joined_count,
         "left": roster.left_count,
         "problems": roster.problems,
+        "warnings": roster.warnings,
     }
 
 
 def _nothing(path: Path, reason: str) -> dict[str, Any]:
     """Return the result for a file without a row: it can't be read, or its organization is unknown."""
     problem = {"file": path.name, "line": None, "column": None, "reason": reason}
-    return {"file": path.name, "status": RosterFile.Status.REFUSED, "problems": [problem]}
+    return {"file": path.name, "status": RosterFile.Status.REFUSED, "problems": [problem], "warnings": []}

@@ -42,6 +42,16 @@ def test_a_good_file_is_published_and_its_numbers_are_shown(delegate, world, peo
     assert AuditEvent.objects.filter(action=audit.Action.ROSTER_PUBLISHED, user=world.delegate).count() == 2
 
 
+def test_the_warnings_of_a_roster_are_on_its_page(delegate, world, people, read):
+    delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file([*people, people[0]])})
+
+    roster = RosterFile.objects.published().get()
+    page = read(delegate.get(f"{ATTRIBUTION}/{roster.pk}"))
+
+    assert "Check before you rely on this roster" in page.text
+    assert "1 beneficiary is on more than one line, for example on lines 1 and 6." in page.text
+
+
 def test_the_attribution_page_shows_the_current_roster_and_those_before(delegate, people, read):
     delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people, timestamp=OCTOBER)})
     delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people[:3])})
