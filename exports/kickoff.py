@@ -17,6 +17,7 @@ from credentials.models import Organization
 from credentials.trail import audit
 from exports import tasks
 from exports.models import Job
+from exports.sources import SOURCES
 
 
 class NoRosterError(LookupError):
@@ -24,6 +25,16 @@ class NoRosterError(LookupError):
 
     def __init__(self) -> None:
         super().__init__("failed to start job; attribution file not found")
+
+
+class NothingLoadedError(LookupError):
+    """There is nothing that an export in this version of the API could have: claims were loaded before it was added."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"No claims are loaded in version {version} of this API, so there is nothing to export. Ask the operator "
+            "of this server to load them in this version, or use another version."
+        )
 
 
 @transaction.atomic
@@ -38,12 +49,15 @@ def kick_off(
     rule: CohortRule = cohorts.ALL,
     by: Actor,
 ) -> Job:
-    """Start an export for a client or for a user. Raises NoRosterError and PermissionDenied."""
+    """Start an export for a client or for a user. Raises NoRosterError, NothingLoadedError and PermissionDenied."""
     bounds = organization.bounds()
     # With Patient, newly attributed beneficiaries are not special: all get what changed since.
     cohort = rule.decide(organization, since if scope == Job.Scope.GROUP_ALL else None)
     if cohort is None:
         raise NoRosterError
+    claims_from_date = _first_service_date(organization)
+    if not SOURCES[settings.EXPORT_SOURCE].has(version, since=since):
+        raise NothingLoadedError(version)
     job = Job.objects.create(
         organization=organization,
         client=by.client,
@@ -60,7 +74,7 @@ def kick_off(
         earlier_roster_id=cohort.earlier_roster_id,
         has_newly_attributed=cohort.has_newly_attributed,
         source=settings.EXPORT_SOURCE,
-        claims_from_date=_first_service_date(organization),
+        claims_from_date=claims_from_date,
         claims_through_date=bounds.claims_through_date,
     )
     audit.record(

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from exports.api.parameters import BadRequestError
-from exports.kickoff import NoRosterError
+from exports.kickoff import NoRosterError, NothingLoadedError
 from exports.versions import version_of
 
 logger = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ def response(request: HttpRequest, code: str, status_code: int, diagnostics: str
 _MEANINGS: tuple[tuple[type[Exception], str, int], ...] = (
     (BadRequestError, "structure", 400),
     (NoRosterError, "not-found", 404),
+    (NothingLoadedError, "not-found", 404),
     (exceptions.AuthenticationFailed, "forbidden", 401),
     (exceptions.NotAuthenticated, "forbidden", 401),
     (exceptions.PermissionDenied, "forbidden", 403),

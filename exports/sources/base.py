@@ -22,7 +22,7 @@ class Selection:
 
     version: int
     resource_type: str
-    as_of_load_id: int | None  # None: nothing was loaded, or the source has no loads
+    as_of_load_id: int | None  # None: the source has no loads
     cohort: Cohort
     since: dt.datetime | None = None  # only resources updated after this time
     claims_from_date: dt.date | None = None
@@ -101,6 +101,12 @@ class Source(Content, Protocol):
     @property
     def removals(self) -> Content | None:
         """What was removed from the source since a time, as Bundles. None if it can't know."""
+
+    def has(self, version: int, *, since: dt.datetime | None) -> bool:
+        """Return whether an export in this version of the API can have anything, for anyone.
+
+        It is asked when an export is started. If it can't, nothing is started.
+        """
 
     def moment(self) -> Moment:
         """Return the state that a job sees which is planned now."""

@@ -10,7 +10,7 @@ from django.db import connection
 from psycopg import Copy, errors
 
 from exports.claims.chunks import newer
-from exports.claims.models import Load
+from exports.claims.models import FULL, Chunk, Deletion, Load
 from exports.claims.splice import Body
 from exports.fhir.common.lines import SERVICE_DATED
 from exports.sources.base import EVERYBODY, Moment, Piece, Selection, SourcePart
@@ -27,10 +27,6 @@ _NO_BODY = _LENGTH.pack(_NULL)
 _END = b"\xff\xff"
 
 
-# Before the first load, a client that uses this as its `_since` misses nothing.
-NOTHING_LOADED_YET = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-
-
 class ClaimsStore:
     """The chunks in PostgreSQL (exports.claims.models.Chunk)."""
 
@@ -39,12 +35,18 @@ class ClaimsStore:
 
     def moment(self) -> Moment:
         # Loads run one after the other, so the newest visible one has all others before it.
-        newest = Load.objects.order_by("-id").first()
-        return Moment(newest, newest.loaded_at if newest else NOTHING_LOADED_YET)
+        newest = Load.objects.latest("id")
+        return Moment(newest, newest.loaded_at)
+
+    def has(self, version: int, *, since: dt.datetime | None) -> bool:
+        """Return whether there are claims in this version, or deletions that a client with `_since` must learn of."""
+        # In the order of an index. Otherwise PostgreSQL may read all replaced chunks before it finds a current one.
+        current = Chunk.objects.filter(version=version, variant=FULL, superseded_by=None)
+        removed = Deletion.objects.filter(version=version, variant=FULL, is_replaced=False)
+        one = current.order_by("resource_type", "beneficiary_id").values_list("version")[:1]
+        return bool(one) or (since is not None and removed.exists())
 
     def parts(self, selection: Selection, *, file_bytes: int) -> list[SourcePart]:
-        if selection.as_of_load_id is None:
-            return []
         chosen, values = _chosen(selection)
         query = f"""
             WITH sized AS (

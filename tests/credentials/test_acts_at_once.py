@@ -25,6 +25,7 @@ from exports import kickoff
 from exports.models import Job
 from tests.credentials.at_once import CALLERS, at_once
 from tests.credentials.tokens.signing import ec_key, public_pem
+from tests.exports.store import fill
 from tests.world import OTHER_ADDRESS, OrganizationFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -221,6 +222,7 @@ def test_an_export_is_cancelled_once(world, monkeypatch):
     monkeypatch.setattr("exports.tasks.call_planner", lambda _job: None)
     monkeypatch.setattr("exports.tasks.call_expire", lambda: None)
     world.roster(world.harbor, world.beneficiaries(1))
+    fill(world)
     job = kickoff.kick_off(
         organization=world.harbor,
         version=2,

@@ -30,6 +30,12 @@ def load(arrivals: dict[str, list[Arrival]], *, source: str = "a test") -> Load:
     return under_way.load
 
 
+def fill(world) -> Load:
+    """Someone's claims, so that the store is not empty. Whoever it is, they are on no roster."""
+    (mbi,) = world.beneficiaries(1)
+    return load({mbi: [patient(mbi)]})
+
+
 def run(job: Job) -> Job:
     """All steps of a job, as a worker would run them."""
     plan.plan(job.pk)

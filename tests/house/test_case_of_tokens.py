@@ -9,6 +9,7 @@ from credentials.actor import Actor
 from credentials.operators import operator_tokens
 from exports.api import downloads
 from exports.models import Job
+from tests.exports.store import fill
 from tests.house.wire import call
 
 FORM = "application/x-www-form-urlencoded"
@@ -17,6 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 @pytest.fixture
 def api(world):
     world.roster(world.harbor, world.beneficiaries(1))
+    fill(world)
     return world.api_client().sign_in()
 
 

@@ -27,6 +27,7 @@ from credentials.people.invitations import invite
 from exports.models import Job, Shard
 from tests.credentials.tokens.signing import ec_key, jwk, key_set
 from tests.exports.finished import finished_job, lines
+from tests.exports.store import fill
 from tests.house.recording import compare, lines_of, masked, patterns, title_of
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, sign_in
 
@@ -99,6 +100,7 @@ class Recorded:
         }
         world.roster(world.mesa, world.beneficiaries(1))
         roster = world.roster(world.harbor, world.beneficiaries(1), published_at=timezone.now() - dt.timedelta(days=1))
+        fill(world)
         self.jobs = {
             "completed": finished_job(roster, gzip.compress(lines(2)), gzip.compress(lines(1))),
             **{name: finished_job(roster) for name in ("pending", "in progress", "failed", "cancelled", "expired")},

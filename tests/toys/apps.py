@@ -4,7 +4,8 @@ from django.apps import AppConfig
 
 from attribution.formats import FORMATS
 from credentials.programs import PROGRAMS
-from tests.toys import program, roster_format
+from exports.versions import VERSIONS
+from tests.toys import program, roster_format, version
 
 
 class ToysConfig(AppConfig):
@@ -21,3 +22,4 @@ class ToysConfig(AppConfig):
         FORMATS.add(roster_format.FORMAT)
         PROGRAMS.add(program.PROGRAM)
         SOURCES.add(source.SOURCE)
+        VERSIONS.add(version.VERSION)

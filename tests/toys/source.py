@@ -1,5 +1,6 @@
 """A source: it has a Patient for each beneficiary, does not know how much that is, and fails for the first of them."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import msgspec
@@ -15,6 +16,9 @@ BENEFICIARIES_PER_FILE = 2
 class ToySource:
     name = "toy"
     removals = None
+
+    def has(self, version: int, *, since: dt.datetime | None) -> bool:
+        return version == 2
 
     def moment(self) -> Moment:
         return Moment(as_of_load=None, transaction_time=timezone.now())

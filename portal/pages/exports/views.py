@@ -52,6 +52,10 @@ def start_export(request: MemberRequest) -> HttpResponse:
             )
         except kickoff.NoRosterError:
             form.add_error(None, f"There is no roster to export for. {standing.roster_wanted(request.organization)}")
+        except kickoff.NothingLoadedError:
+            form.add_error(
+                None, "No claims are loaded, so there is nothing to export. Ask the Claimsgate operators to load them."
+            )
         else:
             return redirect("portal:export", request.organization.entity_id, job.pk)
     cohort = cohorts.ALL.decide(request.organization, None)

@@ -12,6 +12,7 @@ from credentials.models import AuditEvent, CallCount, Client
 from credentials.trail.audit import Action
 from exports.models import Job
 from tests.credentials.at_once import CALLERS, at_once
+from tests.exports.store import fill
 from tests.world import HOME_ADDRESS, OTHER_ADDRESS, ApiClient
 
 WRONG = "cgs_" + "0" * 64
@@ -297,6 +298,7 @@ def test_asking_for_the_status_of_a_job_costs_three_queries_and_one_more_without
     if caches:
         settings.CACHES = caches
     world.roster(world.harbor, world.beneficiaries(1))
+    fill(world)
     job_url = api.sign_in().kick_off()["Content-Location"]
     Job.objects.update(status=status)
 

@@ -12,7 +12,7 @@ from credentials.trail.audit import Action
 from exports import kickoff
 from exports.models import Job
 from exports.pipeline import plan
-from tests.exports.store import start
+from tests.exports.store import fill, start
 from tests.world import sign_in
 
 EXPORT, JOB, FILE = "/api/v2/Group/all/$export", "/api/v2/jobs/1", "/data/1/a.ndjson"
@@ -84,6 +84,7 @@ def test_nothing_is_exported_for_it_whoever_asks(world, harbor):
 
 def test_a_job_that_waits_when_the_program_goes_fails_and_copies_nothing(world):
     world.roster(world.harbor, world.beneficiaries(1))
+    fill(world)
     job = start(world.harbor)
     Organization.objects.filter(pk=world.harbor.pk).update(**Organization.columns_of(REACH))
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from credentials.models import AuditEvent
 from credentials.trail.audit import Action
+from exports.claims.loader import loading
 from exports.models import Job
 from tests.exports.api.calls import ADJUDICATED, ALL_TYPES, GROUP, PATIENT, kicked_off, outcome, unhurried
 from tests.exports.store import arrival, exported, load, patient, run
@@ -247,3 +248,22 @@ def test_without_a_roster_there_is_nothing_to_export(world):
 
     assert response.status_code == 404
     assert outcome(response) == "failed to start job; attribution file not found"
+
+
+def test_what_was_loaded_before_a_version_was_added_is_an_error_and_no_empty_export(world, monkeypatch):
+    (mbi,) = world.beneficiaries(1)
+    world.roster(world.harbor, [mbi])
+    with loading("before version 2 was added") as under_way:
+        under_way.add(mbi, [patient(mbi)], version=1)
+    api = world.api_client().sign_in()
+
+    response = api.kick_off()
+
+    assert response.status_code == 404
+    assert outcome(response) == (
+        "No claims are loaded in version 2 of this API, so there is nothing to export. Ask the operator of this server "
+        "to load them in this version, or use another version."
+    )
+    assert not Job.objects.exists()
+    load({mbi: [patient(mbi)]})
+    assert api.kick_off().status_code == 202

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from credentials.models import Client
+from tests.exports.store import fill
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, ApiClient, World
 
 pytestmark = pytest.mark.journey
@@ -28,6 +29,7 @@ def test_clients_that_obey_are_not_limited_together_and_a_stranger_is(running_wi
     running = running_with(LIMITS, has_worker=False)
     world = World()
     world.roster(world.harbor, world.beneficiaries(1))
+    fill(world)
     clients = [world.api_client(name=f"Client {number}") for number in range(CLIENTS)]
     of_clients, of_stranger = Statuses(), {"asking": Statuses(), "guessing": Statuses(), "forging": Statuses()}
 

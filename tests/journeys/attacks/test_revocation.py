@@ -10,6 +10,7 @@ from credentials.trail.audit import Action
 from exports.models import Job
 from tests.credentials.tokens.signing import Signer
 from tests.exports.finished import finished_job, lines, spliced
+from tests.exports.store import fill
 from tests.journeys.person import Person
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS, OTHER_ADDRESS, ApiClient, MembershipFactory, World
 
@@ -39,6 +40,7 @@ class Caller:
 def test_what_is_ended_on_one_node_is_refused_on_another_at_the_very_next_request(running_with, exports_folder):
     running = running_with(has_worker=False)
     world, node = World(), running.start_another_server()
+    fill(world)
     job = finished_job(world.roster(world.harbor, []), spliced([lines(10)]))
     file = f"/data/{job.pk}/{job.files.get().name}"
     delegate = Person(node).signed_in_as(world.delegate)
@@ -136,6 +138,7 @@ def test_a_person_who_is_signed_out_or_sent_away_on_one_node_is_so_on_another(ru
 def test_with_a_client_its_running_exports_end_when_that_is_asked_for(running_with, exports_folder):
     running = running_with(has_worker=False)
     world, node = World(), running.start_another_server()
+    fill(world)
     job = finished_job(world.roster(world.harbor, []), spliced([lines(10)]))
     file = f"/data/{job.pk}/{job.files.get().name}"
     ended, other = (Caller(world.api_client(name=name), running.base_url, file) for name in ("ETL", "Vendor"))

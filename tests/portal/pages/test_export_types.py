@@ -4,6 +4,7 @@ import pytest
 
 from exports import tasks
 from exports.models import Job
+from tests.exports.store import fill
 
 ADJUDICATED = ["Patient", "Coverage", "ExplanationOfBenefit"]
 PARTIALLY_ADJUDICATED = ["Claim", "ClaimResponse"]
@@ -16,6 +17,7 @@ def _rosters(world, monkeypatch):
     monkeypatch.setattr(tasks, "call_planner", lambda *_arguments: None)
     for organization in (world.harbor, world.mesa):
         world.roster(organization, world.beneficiaries(1))
+    fill(world)
 
 
 def offered(browser, path: str) -> list[str]:

@@ -119,6 +119,16 @@ def test_without_a_roster_there_is_nothing_to_start(delegate, read):
     assert not Job.objects.exists()
 
 
+def test_while_no_claims_are_loaded_the_form_says_so(delegate, world, read):
+    world.roster(world.harbor, world.beneficiaries(1))
+
+    response = delegate.post(f"{EXPORTS}/new", EVERYTHING)
+
+    assert response.status_code == 400
+    assert "No claims are loaded, so there is nothing to export. Ask the Claimsgate operators" in read(response).text
+    assert not Job.objects.exists()
+
+
 def test_the_time_of_the_last_export_is_offered(delegate, finished, read):
     page = delegate.get(f"{EXPORTS}/new").content.decode()
 

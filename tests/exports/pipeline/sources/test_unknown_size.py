@@ -104,8 +104,8 @@ def test_the_code_before_leaves_alone_what_it_cannot_write(with_deletions):
 
 
 def test_a_source_that_is_not_there_fails_the_job_with_a_reason(world, people, settings):
-    settings.EXPORT_SOURCE = "gone"
     job = start(world.harbor)
+    Job.objects.filter(pk=job.pk).update(source="gone")  # a server had it, and this worker does not
 
     for _ in range(settings.EXPORT_ATTEMPTS):
         with pytest.raises(KeyError):

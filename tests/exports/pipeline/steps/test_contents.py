@@ -7,11 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from credentials.models import AuditEvent
 from exports import kickoff
-from exports.models import Job, Shard
-from exports.pipeline import plan
+from exports.claims.undo import take_back
+from exports.models import Chunk, Job, Load, PatientIdentity, Shard
+from exports.pipeline import plan, recover
 from tests.exports.pipeline.steps.job import GROUP, eob
-from tests.exports.store import exported, load, patient, run, start
+from tests.exports.store import deleted, exported, fill, load, patient, run, start
 from tests.exports.turn import take_and_write
 
 pytestmark = pytest.mark.usefixtures("unhurried")
@@ -40,14 +42,56 @@ def test_a_type_of_which_there_is_nothing_has_no_file(harbor_job):
     assert set(exported(job)) == {"Patient", "ExplanationOfBenefit"}
 
 
-def test_an_export_of_an_empty_store_is_complete_and_empty(world):
+@pytest.mark.parametrize("since", [None, timezone.now() - dt.timedelta(days=1)])
+def test_an_empty_store_is_exported_by_nobody(world, since):
+    world.roster(world.harbor, world.beneficiaries(1))
+
+    with pytest.raises(kickoff.NothingLoadedError):
+        start(world.harbor, scope=GROUP, since=since)
+
+    assert not Job.objects.exists()
+    assert not AuditEvent.objects.filter(action="export_started").exists()
+
+
+def test_what_the_release_before_started_of_an_empty_store_is_no_success_either(world, settings):
+    fill(world)
+    world.roster(world.harbor, world.beneficiaries(1))
+    job = start(world.harbor)
+    Chunk.objects.all().delete()
+    PatientIdentity.objects.all().delete()
+    Load.objects.all().delete()
+
+    for _ in range(settings.EXPORT_ATTEMPTS):
+        with pytest.raises(Load.DoesNotExist):
+            plan.plan(job.pk)
+    recover.recover()
+
+    job.refresh_from_db()
+    assert (job.status, job.failure) == ("failed", "The export could not be planned in 5 attempts.")
+
+
+def test_someone_without_claims_gets_an_export_without_files(world):
+    fill(world)
     world.roster(world.harbor, world.beneficiaries(1))
 
     job = run(start(world.harbor, scope=GROUP))
 
     assert job.status == Job.Status.COMPLETED
     assert not job.files.exists()
-    assert job.transaction_time is not None
+    assert job.transaction_time == Load.objects.get().loaded_at
+
+
+def test_a_version_whose_only_load_was_reverted_still_tells_of_its_deletions(world):
+    mbis = world.beneficiaries(1)
+    world.roster(world.harbor, mbis, published_at=timezone.now() - dt.timedelta(days=1))
+    wrong = load({mbi: [patient(mbi)] for mbi in mbis})
+    seen = run(start(world.harbor))
+
+    take_back(wrong)
+
+    with pytest.raises(kickoff.NothingLoadedError):
+        start(world.harbor)
+    assert deleted(run(start(world.harbor, since=seen.transaction_time))) == {"Patient": [[f"Patient/p-{mbis[0]}"]]}
 
 
 def test_large_exports_are_cut_into_files_without_loss_or_repetition(world, settings):
