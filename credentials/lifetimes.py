@@ -38,3 +38,5 @@ ENDED_TOKEN = dt.timedelta(days=1)
 EXPIRED_INVITATION = dt.timedelta(days=30)
 # Mail that couldn't be sent for this long is no longer news, and is not tried again.
 UNSENT_MAIL = dt.timedelta(days=7)
+# A link that someone asked for and waits for. After this time, they have asked again or given up.
+UNSENT_LINK = dt.timedelta(hours=1)

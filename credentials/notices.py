@@ -68,15 +68,7 @@ def send_due(send: Callable[[Notice], None]) -> int:
     def due(now: dt.datetime) -> "QuerySet[Notice]":
         return Notice.objects.due(now).select_related("organization", "client", "secret", "user")
 
-    return outbox.send_due(due, send, is_wanted=_is_wanted)
-
-
-def _is_wanted(notice: Notice) -> bool:
-    """Withdraw messages that are no longer needed."""
-    if notice.is_pointless:
-        notice.withdrawn_at = timezone.now()
-        notice.save(update_fields=["withdrawn_at"])
-    return notice.withdrawn_at is None
+    return outbox.send_due(due, send)
 
 
 def _expiring(now: dt.datetime) -> "QuerySet[ClientSecret]":

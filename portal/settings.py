@@ -168,8 +168,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": dt.timedelta(hours=1),
     },
     "write reminders": {"task": "credentials.tasks.write_reminders", "schedule": dt.timedelta(hours=1)},
-    "send invitations": {"task": "portal.tasks.send_invitations", "schedule": dt.timedelta(minutes=1)},
-    "send notices": {"task": "portal.tasks.send_notices", "schedule": dt.timedelta(minutes=1)},
+    "send mail": {"task": "portal.tasks.send_notices", "schedule": dt.timedelta(minutes=1)},
     "write down refusals": {"task": "credentials.tasks.write_down_refusals", "schedule": dt.timedelta(minutes=1)},
     "forget ended sessions": {"task": "portal.tasks.forget_ended_sessions", "schedule": dt.timedelta(hours=1)},
 }

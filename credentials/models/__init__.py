@@ -16,6 +16,7 @@ from credentials.models.invitation import Invitation
 from credentials.models.notice import Notice
 from credentials.models.operator_token import OperatorToken
 from credentials.models.organization import Bounds, Membership, Organization, Role
+from credentials.models.outgoing_mail import OutgoingMail, PersonalMail
 from credentials.models.refused_calls import RefusedCalls
 from credentials.models.user import User
 
@@ -38,6 +39,8 @@ __all__ = [
     "Notice",
     "OperatorToken",
     "Organization",
+    "OutgoingMail",
+    "PersonalMail",
     "RefusedCalls",
     "Role",
     "SpentAssertion",

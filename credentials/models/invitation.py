@@ -8,6 +8,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from credentials.models.organization import Organization, Role
+from credentials.models.outgoing_mail import OutgoingMail
 
 
 def new_nonce() -> str:
@@ -27,7 +28,7 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         return self.open().filter(sent_at=None, expires_at__gt=now, next_attempt_at__lte=now)
 
 
-class Invitation(models.Model):
+class Invitation(OutgoingMail):
     """An invitation of a user to an organization. The link is not stored: it is signed when the email is written.
 
     The user's data is deleted when the invitation is over. Users who joined have a membership.
@@ -46,10 +47,6 @@ class Invitation(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     expires_at = models.DateTimeField(editable=False)
-    sent_at = models.DateTimeField(null=True, editable=False, help_text="When the mail server accepted the email.")
-    attempts = models.PositiveIntegerField(default=0, editable=False)
-    next_attempt_at = models.DateTimeField(default=timezone.now, editable=False)
-    last_error = models.CharField(max_length=200, blank=True, editable=False)
     accepted_at = models.DateTimeField(null=True, editable=False)
     accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     withdrawn_at = models.DateTimeField(null=True, editable=False)

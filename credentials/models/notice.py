@@ -7,6 +7,7 @@ from django.utils import timezone
 from credentials import lifetimes
 from credentials.models.client import Client, ClientSecret
 from credentials.models.organization import Organization
+from credentials.models.outgoing_mail import OutgoingMail
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
@@ -16,7 +17,7 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
         )
 
 
-class Notice(models.Model):
+class Notice(OutgoingMail):
     """A message to one user about one thing. The row exists once, whoever looks."""
 
     class Kind(models.TextChoices):
@@ -41,11 +42,7 @@ class Notice(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     facts = models.JSONField(default=dict, help_text="What the message says, as it was at the time. Never a secret.")
     created_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True)
     withdrawn_at = models.DateTimeField(null=True, help_text="When it was no longer useful, before it was sent.")
-    attempts = models.PositiveIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(default=timezone.now)
-    last_error = models.CharField(max_length=200, blank=True)
 
     objects = NoticeQuerySet.as_manager()
 
@@ -61,6 +58,10 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.user}"
+
+    def withdraw(self) -> None:
+        self.withdrawn_at = timezone.now()
+        self.save(update_fields=["withdrawn_at"])
 
     @property
     def is_pointless(self) -> bool:

@@ -13,18 +13,16 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthError
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import get_random_string
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from credentials import database
 from credentials.access.limits import Excess
@@ -35,7 +33,7 @@ from credentials.models import User
 from credentials.people import invitations
 from credentials.people.invitations import InvitationOverError
 from credentials.trail import audit
-from portal.mail import tasks
+from portal.mail import links, personal, tasks
 from portal.sign_in import attempts, browsers, invited, mail_addresses, personal_events, proof, sealing, sessions
 
 logger = logging.getLogger(__name__)
@@ -172,10 +170,8 @@ class AccountAdapter(DefaultAccountAdapter):
             messages.add_message(request, level, text, extra_tags=extra_tags)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        message: EmailMessage = self.render_mail(
-            template_prefix, email, {"email": email, "person": context.get("user"), **context}
-        )
-        transaction.on_commit(lambda: tasks.hand_over(message))
+        personal.write(template_prefix, email, context)
+        tasks.send_soon()
 
     def send_notification_mail(
         self,
@@ -190,14 +186,11 @@ class AccountAdapter(DefaultAccountAdapter):
             "at": timezone.now(),
             "address": client_address(self.request),
             "browser": browsers.in_words(self.request.headers.get("User-Agent", "")),
-            "account_url": settings.PUBLIC_URL + reverse("mfa_index"),
         }
         self.send_mail(template_prefix, user.email, {**facts, **(context or {})})
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:  # noqa: ARG002
-        """Return the URL. The key is in the query, which access logs leave out."""
-        query = urlencode({"key": emailconfirmation.key})
-        return f"{settings.PUBLIC_URL}{reverse('account_confirm_email')}?{query}"
+        return links.confirmation_url(emailconfirmation.key)
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):

@@ -23,7 +23,7 @@ from credentials.models import (
 )
 from credentials.people import invitations
 from exports.models import Job, Load
-from portal.mail.tasks import send_invitations
+from portal.mail.tasks import send_mail
 from tests.credentials.tokens.signing import ec_key, jwk, key_set
 from tests.exports.store import load, patient
 from tests.world import UserFactory, World
@@ -147,7 +147,7 @@ def test_an_operator_makes_an_organization_and_invites_its_first_person(operator
     before = Invitation.objects.count()
     invited = operator.post(page, {**facts, "role": "dua_custodian"})
     again = operator.post(page, {**facts, "role": "dua_custodian"}, follow=True)
-    send_invitations()
+    send_mail()
 
     assert made.status_code == invited.status_code == 302
     assert (

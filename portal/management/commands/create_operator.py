@@ -12,8 +12,8 @@ from django.db import transaction
 from credentials.actor import Actor
 from credentials.models import User
 from credentials.trail import audit
+from portal.mail.links import new_password_url
 from portal.sign_in import mail_addresses
-from portal.sign_in.password_links import new_password_url
 
 
 class Command(BaseCommand):

@@ -62,7 +62,7 @@ def invite(request: MemberRequest) -> HttpResponse:
         except TeamRefusedError as refused:
             form.add_error("email", str(refused))
         else:
-            tasks.hand_over_invitations()
+            tasks.send_soon()
             messages.success(request, f"We’re sending an invitation to {invited.email}. The link works for 48 hours.")
             return redirect("portal:team", request.organization.entity_id)
     return render(request, "portal/team/invite.html", {"form": form}, status=400 if form.errors else 200)
@@ -115,7 +115,7 @@ def _told(request: MemberRequest, act: Callable[[], HttpResponse]) -> HttpRespon
 def resend(request: MemberRequest, invitation: Invitation) -> HttpResponse:
     if request.method == "POST":
         invitations.resend(invitation, by=request.actor)
-        tasks.hand_over_invitations()
+        tasks.send_soon()
         messages.success(request, f"We’re sending the invitation to {invitation.email} again. Only the new link works.")
         return redirect("portal:team", request.organization.entity_id)
     return render(request, "portal/team/resend.html", {"invitation": invitation})

@@ -72,7 +72,7 @@ def test_a_reminder_arrives_in_both_forms_and_leads_to_the_client(world, mailbox
     secret = ClientSecret.objects.get()
     notices_of(Notice.Kind.SECRET_EXPIRING, world, api.client, secret)
 
-    tasks.send_notices()
+    tasks.send_mail()
 
     (message,) = mailbox.messages
     assert message["To"] == "Person 0 <delegate@harbor.example>" or "delegate@harbor.example" in message["To"]
@@ -98,7 +98,7 @@ def test_every_change_is_told_and_no_message_holds_a_secret(world, mailbox):
     allow_lists.add_address(api.client, OTHER_ADDRESS, by=Actor(user=world.delegate))
     revocation.revoke_client(api.client, by=Actor(user=world.delegate))
 
-    tasks.send_notices()
+    tasks.send_mail()
 
     assert [message["Subject"] for message in mailbox.messages] == [
         "A client was created: ETL (A9994)",
@@ -139,7 +139,7 @@ def test_all_are_told_who_joined_and_who_was_removed(world, mailbox):
     )
     team.remove(member, revoke=False, by=Actor(user=world.delegate))
 
-    tasks.send_notices()
+    tasks.send_mail()
 
     assert {message["Subject"].partition("(")[0].strip() for message in mailbox.messages} == {
         "Nora Bcc: all@x.example <b> joined Harbor Care Alliance",
@@ -161,7 +161,7 @@ def test_all_are_told_who_joined_and_who_was_removed(world, mailbox):
 def test_names_that_people_chose_are_text_in_html_and_in_a_subject(world, mailbox):
     world.api_client(name='<img src="x">\nBcc: everyone@example.org')
 
-    tasks.send_notices()
+    tasks.send_mail()
 
     (message,) = mailbox.messages
     assert message["Bcc"] is None
@@ -173,19 +173,19 @@ def test_names_that_people_chose_are_text_in_html_and_in_a_subject(world, mailbo
 @pytest.mark.usefixtures("_mail_goes_to_the_server")
 def test_when_the_server_comes_back_the_message_arrives_once(world, settings):
     world.api_client()
-    tasks.send_notices()
+    tasks.send_mail()
     assert Notice.objects.get().attempts == 1
 
     mailbox = Mailbox()
     server = Controller(mailbox, hostname=settings.EMAIL_HOST, port=settings.EMAIL_PORT)
     server.start()
     try:
-        tasks.send_notices()
+        tasks.send_mail()
         too_early = len(mailbox.messages)
         notice = Notice.objects.get()
         Notice.objects.update(next_attempt_at=notice.created_at)
-        tasks.send_notices()
-        tasks.send_notices()
+        tasks.send_mail()
+        tasks.send_mail()
     finally:
         server.stop()
 
@@ -195,10 +195,10 @@ def test_when_the_server_comes_back_the_message_arrives_once(world, settings):
 
 def test_a_message_that_is_sent_again_has_the_same_id(world, mailbox):
     world.api_client()
-    tasks.send_notices()
+    tasks.send_mail()
     Notice.objects.update(sent_at=None)
 
-    tasks.send_notices()
+    tasks.send_mail()
 
     first, again = mailbox.messages
     assert first["Message-ID"] == again["Message-ID"]

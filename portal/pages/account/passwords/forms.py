@@ -8,14 +8,14 @@ from django import forms
 from django.http import HttpRequest
 
 from credentials.models import User
+from portal.mail import personal, tasks
 from portal.pages.rendering import UswdsRenderer
-from portal.sign_in import tasks
 
 CHOOSING_HELP = "At least 15 characters. Use 4 or 5 unrelated words, or let your password manager create one."
 
 
 class ForgottenPasswordForm(forms.Form):
-    """Doesn't query the database, so neither the response nor its time reveals who has an account."""
+    """Looks up no user, so neither the response nor its time reveals who has an account."""
 
     default_renderer = UswdsRenderer
 
@@ -29,7 +29,8 @@ class ForgottenPasswordForm(forms.Form):
     )
 
     def save(self, request: HttpRequest) -> None:  # noqa: ARG002  # allauth's signature
-        tasks.hand_over_password_reset(self.cleaned_data["email"])
+        personal.ask_for_password_link(self.cleaned_data["email"])
+        tasks.send_soon()
 
 
 def new_password_field(label: str) -> forms.CharField:

@@ -25,11 +25,12 @@ def test_a_person_is_invited_and_gets_a_mail(delegate, world, mails, read):
     assert LINK.search(html.unescape(content.content))
 
 
-def test_the_broker_is_told_nothing_of_it(delegate, monkeypatch):
+def test_the_broker_is_told_nothing_of_it(delegate, monkeypatch, django_capture_on_commit_callbacks):
     handed_over = []
-    monkeypatch.setattr(tasks.send_invitations, "delay", lambda **facts: handed_over.append(facts))
+    monkeypatch.setattr(tasks.send_mail, "delay", lambda **facts: handed_over.append(facts))
 
-    invite(delegate)
+    with django_capture_on_commit_callbacks(execute=True):
+        invite(delegate)
 
     assert handed_over == [{}]
 
