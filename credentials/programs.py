@@ -44,11 +44,31 @@ class Lookback:
 class DateRules:
     """Which claims an organization can see, by service date."""
 
-    lookback: Lookback | None  # None for all claims
+    lookback: Lookback | None = None
+    floor: dt.date | None = None  # the same on every day
 
     def first_service_date(self, today: dt.date) -> dt.date | None:
         """Return the earliest service date that an organization can see on a day. None if there is no limit."""
-        return self.lookback.first_service_date(today) if self.lookback else None
+        rolling = self.lookback.first_service_date(today) if self.lookback else None
+        return max(filter(None, (rolling, self.floor)), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRule:
+    """Whether beneficiaries can keep their claims from the organizations of a program."""
+
+    honors_opt_outs: bool = True  # of the beneficiary preference files; False: no opt-out has an effect
+
+
+@dataclass(frozen=True, slots=True)
+class ApiVersions:
+    """The versions of the API that organizations can use, by number: only some of them, or all but some."""
+
+    only: frozenset[int] | None = None  # None for all
+    without: frozenset[int] = frozenset()
+
+    def __contains__(self, number: int) -> bool:
+        return number not in self.without and (self.only is None or number in self.only)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +82,25 @@ class Program:
     dates: DateRules
     resource_types: frozenset[str]  # what its organizations can get, of those that a version of the API has
     roster_formats: tuple[str, ...] = ("cclf",)  # codes of attribution/formats
+    consent: ConsentRule = ConsentRule()
+    api_versions: ApiVersions = ApiVersions()
 
 
-# The roles of 4i. The Shared Savings Program has those of ACO-MS.
+# The roles of 4i, the portal of the models of the Innovation Center. The Shared Savings Program has those of ACO-MS.
 _FOUR_I_ROLES = frozenset(
     {"executive_contact", "entity_primary_contact", "entity_secondary_contact", "dua_requestor", "dua_custodian"}
 )
 _ADJUDICATED = frozenset({"Patient", "Coverage", "ExplanationOfBenefit"})
-_PARTIALLY_ADJUDICATED = frozenset({"Claim", "ClaimResponse"})
+PARTIALLY_ADJUDICATED = frozenset({"Claim", "ClaimResponse"})
+# Version 1 is FHIR STU3. BCDA has never had it for the newest models.
+_WITHOUT_STU3 = ApiVersions(without=frozenset({1}))
 
 SSP = Program(
     code="SSP",
     name="Medicare Shared Savings Program",
     entity_ids=EntityIds("A9994", re.compile("A[0-9]{4}")),
     roles=frozenset({"credential_delegate"}),
-    dates=DateRules(lookback=None),
+    dates=DateRules(),
     resource_types=_ADJUDICATED,
 )
 REACH = Program(
@@ -85,7 +109,7 @@ REACH = Program(
     entity_ids=EntityIds("D9990", re.compile("D[0-9]{4}")),
     roles=_FOUR_I_ROLES,
     dates=DateRules(Lookback(years=3, month=4, day=1)),
-    resource_types=_ADJUDICATED | _PARTIALLY_ADJUDICATED,
+    resource_types=_ADJUDICATED | PARTIALLY_ADJUDICATED,
 )
 CKCC = Program(
     code="CKCC",
@@ -103,8 +127,83 @@ KCF = Program(
     dates=DateRules(Lookback(years=2, month=1, day=1)),
     resource_types=_ADJUDICATED,
 )
+CEC = Program(
+    code="CEC",
+    name="Comprehensive ESRD Care",
+    entity_ids=EntityIds("E9990", re.compile("E[0-9]{4}")),
+    roles=_FOUR_I_ROLES,
+    dates=DateRules(),
+    resource_types=_ADJUDICATED,
+)
+NGACO = Program(
+    code="NGACO",
+    name="Next Generation ACO",
+    entity_ids=EntityIds("V990", re.compile("V[0-9]{3}")),
+    roles=_FOUR_I_ROLES,
+    dates=DateRules(),
+    resource_types=_ADJUDICATED,
+)
+MDTCOC = Program(
+    code="MDTCOC",
+    name="Maryland Total Cost of Care",
+    entity_ids=EntityIds("CT999990", re.compile("CT[0-9]{4,6}")),
+    roles=_FOUR_I_ROLES,
+    dates=DateRules(),
+    resource_types=_ADJUDICATED | PARTIALLY_ADJUDICATED,
+    consent=ConsentRule(honors_opt_outs=False),
+)
+CDAC = Program(
+    code="CDAC",
+    name="CDAC",
+    entity_ids=EntityIds("DA9990", re.compile("DA[0-9]{4}")),
+    roles=_FOUR_I_ROLES,
+    dates=DateRules(),
+    resource_types=_ADJUDICATED | PARTIALLY_ADJUDICATED,
+)
+GUIDE = Program(
+    code="GUIDE",
+    name="Guiding an Improved Dementia Experience",
+    entity_ids=EntityIds("GUIDE-9990", re.compile("GUIDE-[0-9]{4}")),
+    roles=_FOUR_I_ROLES,
+    # For new programs. An established one sees claims from 2021-07-01 on: that is an exception of the organization.
+    dates=DateRules(floor=dt.date(2022, 7, 1)),
+    resource_types=_ADJUDICATED,
+    api_versions=_WITHOUT_STU3,
+)
+ACCESS = Program(
+    code="ACCESS",
+    name="Advancing Chronic Care with Effective, Scalable Solutions",
+    entity_ids=EntityIds("ACCES99990", re.compile("ACCES[0-9]{5}")),
+    roles=_FOUR_I_ROLES,
+    # BCDA names three years and no day of the year from which to count them, so there they have no effect either.
+    dates=DateRules(),
+    resource_types=_ADJUDICATED,
+    api_versions=_WITHOUT_STU3,
+)
+IOTA = Program(
+    code="IOTA",
+    name="Increasing Organ Transplant Access",
+    entity_ids=EntityIds("IOTA990", re.compile("IOTA[0-9]{3}")),
+    roles=_FOUR_I_ROLES,
+    dates=DateRules(),
+    resource_types=_ADJUDICATED | PARTIALLY_ADJUDICATED,
+    api_versions=_WITHOUT_STU3,
+)
+# Only where the setting TEST_PROGRAM is on: see credentials/apps.py.
+TEST = Program(
+    code="TEST",
+    name="Test organizations",
+    entity_ids=EntityIds("TEST990", re.compile("TEST[0-9]{3}")),
+    roles=_FOUR_I_ROLES,
+    dates=DateRules(),
+    resource_types=_ADJUDICATED | PARTIALLY_ADJUDICATED,
+)
 
-PROGRAMS: Registry[str, Program] = Registry("programs", lambda program: program.code, SSP, REACH, CKCC, KCF)
+PROGRAMS: Registry[str, Program] = Registry(
+    "programs",
+    lambda program: program.code,
+    *(SSP, REACH, CKCC, KCF, CEC, NGACO, MDTCOC, CDAC, GUIDE, ACCESS, IOTA),
+)
 
 
 def choices() -> list[tuple[str, str]]:

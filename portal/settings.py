@@ -43,6 +43,9 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # Loopback calls are allowed only in embedded mode, and only for its sandbox organizations.
 ALLOW_LOOPBACK_FOR_SANDBOX = EMBEDDED
 
+# Whether the program TEST is there, whose organizations are TEST001 to TEST999. A server with real claims needs none.
+TEST_PROGRAM = env.bool("TEST_PROGRAM", default=EMBEDDED)
+
 # --- Applications ---------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

@@ -326,7 +326,7 @@ def test_a_production_file_is_refused_for_a_sandbox(world: World) -> None:
     ("name", "exception"),
     [
         ("roster.zip", BadFileName),
-        ("T.BCD.V001.ZCY26.D261101.T1000000", BadFileName),
+        ("T.BCD.B001.ZCY26.D261101.T1000000", BadFileName),
         ("T.BCD.A0000.ZCY26.D261101.T1000000", UnknownEntity),
     ],
 )
@@ -339,7 +339,7 @@ def test_a_file_that_is_nobodys_is_not_written_down(world: World, name: str, exc
     assert census() == before
 
 
-@pytest.mark.parametrize("entity_id", ["ACOB", "V001", "GUIDE-0001", "DA0001"])
+@pytest.mark.parametrize("entity_id", ["ACOB", "V0001", "GUIDE0001", "DA001"])
 def test_a_program_that_is_not_served_is_refused_with_those_that_are(world: World, entity_id: str) -> None:
     name = f"T.BCD.{entity_id}.ZCY26.D261101.T1000000"
 

@@ -86,8 +86,8 @@ def test_names_are_in_utc() -> None:
 
 
 def test_an_entity_of_no_program_has_no_archive() -> None:
-    with pytest.raises(ValueError, match="V001"):
-        synthetic.cclf_archive_name("V001", 2026, MOMENT)
+    with pytest.raises(ValueError, match="V0001"):
+        synthetic.cclf_archive_name("V0001", 2026, MOMENT)
 
 
 def test_our_own_parser_reads_the_archive() -> None:
