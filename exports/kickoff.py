@@ -50,6 +50,7 @@ def kick_off(
     by: Actor,
 ) -> Job:
     """Start an export for a client or for a user. Raises NoRosterError, NothingLoadedError and PermissionDenied."""
+    organization = _as_it_is(organization)
     bounds = organization.bounds()
     # With Patient, newly attributed beneficiaries are not special: all get what changed since.
     cohort = rule.decide(organization, since if scope == Job.Scope.GROUP_ALL else None)
@@ -101,6 +102,16 @@ def cancel(job: Job, *, by: Actor) -> bool:
         # While it waited, others may have left workers to it.
         transaction.on_commit(tasks.call_writers)
     return cancelled
+
+
+def _as_it_is(organization: Organization) -> Organization:
+    """Return the organization as it is now. Its program and entity ID stay as they are until the job is committed.
+
+    Otherwise a job could be newer than a change of the program, and still follow the rules of the former one.
+    """
+    as_it_is = "SELECT * FROM credentials_organization WHERE id = %s FOR KEY SHARE"
+    [found] = Organization.objects.raw(as_it_is, [organization.pk])
+    return found
 
 
 def _first_service_date(organization: Organization) -> dt.date | None:

@@ -61,6 +61,11 @@ class Organization(models.Model):
     )
     # Only for code of the release before, which reads and writes it: see `columns_of`. The next release drops it.
     code_before = models.CharField(max_length=8, db_column="program", default="", editable=False)
+    program_changed_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="What was exported before follows the rules of another program, or of none.",
+    )
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
     status_reason = models.CharField(max_length=200, blank=True, editable=False)
     status_changed_at = models.DateTimeField(null=True, editable=False)

@@ -85,6 +85,8 @@ def set_program(
 ) -> bool:
     """Set the program and the entity ID, which count from the next request on. Return False if they are the same.
 
+    What was exported by the rules of another program, or of none, can no longer be downloaded.
+
     Raises OrganizationRefusedError if the entity ID isn't one of the program's, or is another organization's.
     """
     program = _program_with(entity_id, program_code)
@@ -93,7 +95,9 @@ def set_program(
         return False
     organization.entity_id = entity_id
     organization.program_code, organization.code_before = program.code, programs.code_before(program.code)
-    _save(organization, update_fields=["entity_id", "program_code", "code_before"])
+    if known.program != program:
+        organization.program_changed_at = timezone.now()
+    _save(organization, update_fields=["entity_id", "program_code", "code_before", "program_changed_at"])
     audit.record(
         audit.Action.ORGANIZATION_PROGRAM_CHANGED,
         by,

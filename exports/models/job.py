@@ -33,7 +33,8 @@ class Progress:
 
 class JobQuerySet(models.QuerySet["Job"]):
     def for_organization(self, organization: Organization) -> "JobQuerySet":
-        return self.filter(organization=organization)
+        """An organization's jobs. They come with the organization, which says whether their files can be downloaded."""
+        return self.filter(organization=organization).select_related("organization")
 
     def unfinished(self) -> "JobQuerySet":
         return self.filter(status__in=Job.UNFINISHED)
@@ -169,9 +170,15 @@ class Job(models.Model):
         return self.status in self.UNFINISHED
 
     @property
+    def is_of_another_program(self) -> bool:
+        """Return True if the organization's program has changed since: other rules say what it can get."""
+        changed_at = self.organization.program_changed_at
+        return changed_at is not None and changed_at > self.created_at
+
+    @property
     def has_expired(self) -> bool:
         """Return True if its files can no longer be downloaded, whether or not they have been removed."""
-        over = self.expires_at is not None and self.expires_at <= timezone.now()
+        over = self.is_of_another_program or (self.expires_at is not None and self.expires_at <= timezone.now())
         return self.status == self.Status.EXPIRED or (self.status == self.Status.COMPLETED and over)
 
     @property

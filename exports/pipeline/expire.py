@@ -1,6 +1,6 @@
 """Retention: removes the files of finished jobs when they expire, and then their records."""
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from credentials.isolation import isolated
@@ -12,7 +12,10 @@ from exports.pipeline.transactions import brief
 
 def expire() -> int:
     """Remove the files of jobs that have expired, failed or been cancelled. Return how many jobs that was."""
-    over = Q(status=Job.Status.COMPLETED, expires_at__lte=Now())
+    # Or by the rules of a program that the organization no longer has.
+    over = Q(status=Job.Status.COMPLETED) & (
+        Q(expires_at__lte=Now()) | Q(organization__program_changed_at__gt=F("created_at"))
+    )
     unwanted = Q(status__in=[Job.Status.EXPIRED, Job.Status.FAILED, Job.Status.CANCELLED], files_removed_at=None)
     cleared = 0
     for job_id in list(Job.objects.filter(over | unwanted).order_by("pk").values_list("pk", flat=True)):

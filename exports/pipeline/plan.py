@@ -14,7 +14,7 @@ from exports.pipeline import shortfalls
 from exports.pipeline.transactions import brief
 from exports.sources import SOURCES, Content, Piece, Selection, Shortfall, SourcePart
 
-NO_PROGRAM = "Nothing was exported: no rules say what this organization can get."
+NO_RULES = "The organization’s program has changed, or it has none. If it has one now, start a new export."
 
 
 def plan(job_id: int) -> bool:
@@ -24,9 +24,8 @@ def plan(job_id: int) -> bool:
         job = Job.objects.select_for_update().filter(pk=job_id, status=Job.Status.PENDING).first()
         if job is None:
             return False
-        if job.organization.program is None:  # it had one, or code of the release before has started the job
-            without = f"{NO_PROGRAM} {job.organization.program_problem()}"
-            return job.advance(from_=Job.Status.PENDING, to=Job.Status.FAILED, failure=without, finished_at=Now())
+        if job.organization.program is None or job.is_of_another_program:
+            return job.advance(from_=Job.Status.PENDING, to=Job.Status.FAILED, failure=NO_RULES, finished_at=Now())
         moment = SOURCES[job.source].moment()
         job.as_of_load = moment.as_of_load
         shards = Shard.objects.bulk_create(_shards(job))

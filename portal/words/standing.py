@@ -359,7 +359,7 @@ class Standing:
 def of_organizations(organizations: Sequence[Organization]) -> dict[int, Standing]:
     """The standing of each organization by its primary key, in a fixed number of queries."""
     clients = Client.objects.filter(organization__in=organizations).live().prefetch_related(*OF_CLIENTS)
-    jobs = Job.objects.filter(organization__in=organizations)
+    jobs = Job.objects.filter(organization__in=organizations).select_related("organization")
     exported = set(jobs.with_files().values_list("organization_id", flat=True).distinct())
     roster_of = cohorts.exported_rosters(organizations)
     count_of = cohorts.counts({key: cohorts.on_roster(roster) for key, roster in roster_of.items()})

@@ -92,7 +92,7 @@ def test_a_job_that_waits_when_the_program_goes_fails_and_copies_nothing(world):
 
     job.refresh_from_db()
     assert job.status == Job.Status.FAILED
-    assert "A9994 isn’t an entity ID of ACO REACH" in job.failure
+    assert "program has changed, or it has none" in job.failure
     assert not job.shards.exists()
 
 
