@@ -5,6 +5,7 @@ A program says which of them its organizations use (credentials/programs.py: ros
 
 from attribution.formats.base import RosterFormat
 from attribution.formats.cclf import Cclf
+from attribution.formats.csv_rosters import CsvRosters
 from credentials.registry import Registry
 
-FORMATS: Registry[str, RosterFormat] = Registry("roster formats", lambda each: each.code, Cclf())
+FORMATS: Registry[str, RosterFormat] = Registry("roster formats", lambda each: each.code, Cclf(), CsvRosters())

@@ -25,5 +25,5 @@ class Cclf:
     def label(self, file_name: str, file: BinaryIO) -> Label:  # noqa: ARG002  # the format's call
         return names.archive(file_name)
 
-    def open(self, file: BinaryIO, label: Label, *, entity_id: str, program: str) -> archive.CclfRoster:
-        return archive.open_archive(file, label, owner=names.owner_in_members(program, entity_id))
+    def open(self, file: BinaryIO, label: Label, *, entity_id: str, program: str) -> archive.CclfRoster:  # noqa: ARG002
+        return archive.open_archive(file, label, program=program)

@@ -1,10 +1,12 @@
 """Parses the names of CCLF archives and of the files in them. Pure.
 
-    archive   T.BCD.A9994.ZCY26.D261101.T1000000       T test or P production; Y current or R runout, year 26
-    in it     T.BCD.A9994.ZC8Y26.D261101.T1000009      8 the beneficiaries, 0 the counts; other letters other files
-              T.D9990.ACO.ZC8Y26.D261101.T1000009      outside the Shared Savings Program
+    archive   P.A9994.ACO.ZCY26.D261101.T1000000       Y current or R runout, year 26
+              P.BCD.A9994.ZCY26.D261101.T1000000
+    in it     P.A9994.ACO.ZC8Y26.D261101.T1000009      8 the beneficiaries, 0 the counts; other letters other files
+              P.BCD.A9994.ZC8Y26.D261101.T1000009
 
-Times are UTC. The last digit is tenths of a second.
+ACO-MS and 4i spell the organization A9994.ACO, and BCDA's own delivery BCD.A9994. Both occur outside and inside, for
+every program. In IOTA it is IOTA990.PRT; in CEC, files in an archive can name the program alone.
 """
 
 import datetime as dt
@@ -12,31 +14,31 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from attribution.formats.base import BadFileName, Kind, Label, shown, without_folders
+from attribution.formats.base import BadFileName, Kind, Label, shown
+from attribution.formats.cms_names import ENVIRONMENT, MOMENT, as_sent, is_test, moment
 
 EXAMPLE = "T.BCD.A9994.ZCY26.D261101.T1000000"
 
-_ARCHIVE = re.compile(
-    r"(?P<environment>[PT])\.BCD\.(?P<entity_id>[A-Z0-9-]{1,12})\.ZC(?P<kind>[YR])(?P<year>[0-9]{2})"
-    r"\.D(?P<date>[0-9]{6})\.T(?P<time>[0-9]{7})"
-)
+_ID = "[A-Z0-9-]{1,12}"
+_OWNER = rf"(?:BCD\.(?P<after_bcd>{_ID})|(?P<before_aco>{_ID})\.(?:ACO|PRT))"
+_ARCHIVE = re.compile(rf"{ENVIRONMENT}\.{_OWNER}\.ZC(?P<weekly>W?)(?P<kind>[YR])(?P<year>[0-9]{{2}}){MOMENT}")
 _MEMBER = re.compile(
-    r"(?P<environment>[PT])\.(?P<owner>BCD\.[A-Z0-9-]{1,12}|[A-Z0-9-]{1,12}\.ACO)"
-    r"\.ZC(?P<number>[0-9A-Z])(?P<kind>[YR])(?P<year>[0-9]{2})\.D(?P<date>[0-9]{6})\.T(?P<time>[0-9]{7})"
+    rf"{ENVIRONMENT}\.(?:{_OWNER}|(?P<program>CEC))\.ZC(?P<number>[0-9A-Z])(?P<kind>[YR])(?P<year>[0-9]{{2}}){MOMENT}"
 )
 _KINDS = {"Y": Kind.CURRENT, "R": Kind.RUNOUT}
 KIND_LETTERS = {kind: letter for letter, kind in _KINDS.items()}
 
-# How the names of the files in an archive spell the organization, by program. Elsewhere it is D9990.ACO.
-_OWNERS = {"SSP": "BCD.{entity_id}"}
+# How the names of the files in an archive usually spell the organization, by program. Elsewhere it is D9990.ACO.
+_OWNERS = {"SSP": "BCD.{entity_id}", "IOTA": "{entity_id}.PRT", "CEC": "CEC"}
 
 
 @dataclass(frozen=True, slots=True)
 class MemberName:
-    """The parsed name of a file in an archive. `owner` is the organization as its program spells it."""
+    """The parsed name of a file in an archive. In CEC it can name the program, and then not the organization."""
 
     is_test: bool
-    owner: str
+    entity_id: str | None
+    program: str | None
     number: str
     kind: Kind
     performance_year: int
@@ -44,23 +46,36 @@ class MemberName:
 
 
 def is_archive(file_name: str) -> bool:
-    """Return True for the name of an archive. A folder before it and `.zip` after it are allowed."""
-    return _ARCHIVE.fullmatch(_bare(file_name)) is not None
+    """Return True for a name that only an archive, or a file of one, can have: `archive` says more."""
+    text = as_sent(file_name, ".zip")
+    return _ARCHIVE.fullmatch(text) is not None or _MEMBER.fullmatch(text) is not None
 
 
 def archive(file_name: str) -> Label:
-    """Parse the name of an archive. Raises BadFileName."""
-    text = _bare(file_name)
+    """Parse the name of an archive with a roster. Raises BadFileName."""
+    text = as_sent(file_name, ".zip")
     match = _ARCHIVE.fullmatch(text)
     if match is None:
-        raise BadFileName(f"{shown(text)} is not the name of a CCLF archive, for example {EXAMPLE}.")
+        if _MEMBER.fullmatch(text):
+            raise BadFileName(
+                f"{shown(text)} is one of the files in a CCLF archive. Load the whole archive, without unpacking it."
+            )
+        raise BadFileName(
+            f"{shown(text)} is not the name of a CCLF archive, for example {EXAMPLE}. "
+            "Use the name that CMS gave the file."
+        )
+    if match["weekly"]:
+        raise BadFileName(
+            f"{shown(text)} is a weekly CCLF archive (ZCW). The roster comes with the monthly archive, "
+            f"whose name has ZC{match['kind']}{match['year']}. Load that one."
+        )
     return Label(
         name=text,
-        entity_id=match["entity_id"],
+        entity_id=match["after_bcd"] or match["before_aco"],
         kind=_KINDS[match["kind"]],
         performance_year=2000 + int(match["year"]),
-        made_at=_moment(text, match["date"], match["time"]),
-        is_test=match["environment"] == "T",
+        made_at=moment(match),
+        is_test=is_test(match),
     )
 
 
@@ -72,23 +87,26 @@ def member(file_name: str) -> MemberName:
             f"{shown(file_name)} is not the name of a CCLF file, for example T.BCD.A9994.ZC8Y26.D261101.T1000009."
         )
     return MemberName(
-        is_test=match["environment"] == "T",
-        owner=match["owner"],
+        is_test=is_test(match),
+        entity_id=match["after_bcd"] or match["before_aco"],
+        program=match["program"],
         number=match["number"],
         kind=_KINDS[match["kind"]],
         performance_year=2000 + int(match["year"]),
-        made_at=_moment(file_name, match["date"], match["time"]),
+        made_at=moment(match),
     )
 
 
-def differences(inside: MemberName, outside: Label, *, owner: str) -> Iterator[str]:
-    """Return how a file's name contradicts its archive's. Their times can differ by a second or so.
-
-    `owner` is how such files spell the archive's organization.
-    """
+def differences(inside: MemberName, outside: Label, *, program: str) -> Iterator[str]:
+    """Return how a file's name contradicts its archive's, and what to do. Their times can differ by a second or so."""
+    named, right = (inside.entity_id, outside.entity_id) if inside.entity_id else (inside.program, program)
+    if named != right:
+        yield (
+            f"The organization in the name is {named}, but in the archive's name it is {outside.entity_id}. "
+            f"Choose the archive of {outside.entity_id}."
+        )
     made_on = outside.made_at.date() if outside.made_at else None
     facts = (
-        ("organization", inside.owner, owner),
         ("environment", _environment(inside), _environment(outside)),
         ("kind", inside.kind, outside.kind),
         ("performance year", inside.performance_year, outside.performance_year),
@@ -96,7 +114,10 @@ def differences(inside: MemberName, outside: Label, *, owner: str) -> Iterator[s
     )
     for what, here, there in facts:
         if here != there:
-            yield f"The {what} in the name is {here}, but in the archive's name it is {there}."
+            yield (
+                f"The {what} in the name is {here}, but in the archive's name it is {there}. "
+                "The archive was probably renamed. Download it again, and keep the name that CMS gave it."
+            )
 
 
 def member_like(outside: Label, number: str, *, owner: str) -> str:
@@ -110,22 +131,5 @@ def owner_in_members(program: str, entity_id: str) -> str:
     return _OWNERS.get(program, "{entity_id}.ACO").format(entity_id=entity_id)
 
 
-def _bare(file_name: str) -> str:
-    text = without_folders(file_name)
-    return text[:-4] if text.lower().endswith(".zip") else text
-
-
 def _environment(name: MemberName | Label) -> str:
     return "test" if name.is_test else "production"
-
-
-def _moment(text: str, date: str, time: str) -> dt.datetime:
-    year, month, day = 2000 + int(date[:2]), int(date[2:4]), int(date[4:])
-    hour, minute, second, tenths = int(time[:2]), int(time[2:4]), int(time[4:6]), int(time[6])
-    try:
-        return dt.datetime(year, month, day, hour, minute, second, tenths * 100_000, tzinfo=dt.UTC)
-    except ValueError as error:
-        raise BadFileName(
-            f"{shown(text)} has a date or time that does not exist (D{date} T{time}): {error}. "
-            "The format is Dyymmdd and Thhmmsst."
-        ) from error

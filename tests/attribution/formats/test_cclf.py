@@ -7,13 +7,11 @@ import struct
 import tracemalloc
 import zipfile
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
 from attribution import validation
-from attribution.formats import FORMATS
-from attribution.formats.base import Promise, Roster, Row, UnreadableRoster
+from attribution.formats.base import Promise, UnreadableRoster
 from attribution.formats.cclf import archive as reading
 from attribution.problems import Problem
 from credentials.problem_list import ProblemList
@@ -30,26 +28,7 @@ from tests.attribution.archives import (
     zip64,
     zipped,
 )
-
-CCLF = FORMATS["cclf"]
-
-
-def opened(file: BinaryIO, name: str = NAME) -> Roster:
-    """An archive, opened for the organization in its name."""
-    label = CCLF.label(name, file)
-    return CCLF.open(file, label, entity_id=label.entity_id, program="SSP")
-
-
-def read(file: io.BytesIO, name: str = NAME) -> list[str]:
-    """The MBIs of an archive."""
-    return [row.mbi for row in opened(file, name).rows()]
-
-
-def refusal(file: io.BytesIO, name: str = NAME) -> str:
-    """The problem for which an archive cannot be read."""
-    with pytest.raises(UnreadableRoster) as raised:
-        read(file, name)
-    return str(raised.value.problem)
+from tests.attribution.formats.opening import opened, read, refusal
 
 
 @pytest.mark.parametrize(("path", "count"), [(REAL_A0001, 7), (REAL_A9988, 6)])
@@ -64,20 +43,6 @@ def test_real_archives_are_read(path, count: int) -> None:
     assert rows[0].mbi == "1A69B98CD30"
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        records(MBIS[:2]),
-        records(MBIS[:2]).replace(b"\n", b"\r\n"),
-        records(MBIS[:2]).rstrip(),
-        records(MBIS[:2]).replace(b" ", b""),
-    ],
-    ids=["lines end in LF", "in CRLF", "the last line has no end", "short lines"],
-)
-def test_lines_end_as_they_like(content: bytes) -> None:
-    assert read(zipped({CCLF0: counts(2), CCLF8: content})) == list(MBIS[:2])
-
-
 def test_the_other_files_of_an_archive_and_folders_do_not_matter() -> None:
     others = {
         CCLF8.replace("ZC8", "ZC9"): b"xref",
@@ -87,19 +52,80 @@ def test_the_other_files_of_an_archive_and_folders_do_not_matter() -> None:
         "a/folder/": b"",
     }
 
-    file = zipped({f"../../etc/{CCLF8}": records(MBIS[:1]), f"C:\\x\\{CCLF0}": counts(1), **others})
+    file = zipped({f"a/folder/{CCLF8}": records(MBIS[:1]), f"another\\..one\\{CCLF0}": counts(1), **others})
 
     assert read(file) == [MBIS[0]]
+
+
+@pytest.mark.parametrize("path", ["../../etc/", "/", "C:\\x\\", "c:", "\\\\server\\", "a/../../", "a\\..\\"])
+@pytest.mark.parametrize("name", [CCLF8, "readme.txt"])
+def test_a_path_to_outside_the_archive_is_refused(path: str, name: str) -> None:
+    members = {CCLF0: counts(1), CCLF8: records(MBIS[:1]), f"{path}{name}": records(MBIS[:1])}
+
+    assert "A file in the archive has a path to outside it" in refusal(zipped(members))
+
+
+def test_an_archive_in_an_archive_is_told() -> None:
+    said = refusal(zipped({f"{NAME}.zip": archive().getvalue()}))
+
+    assert "CCLF0 is missing" in said
+    assert f"There is another archive in it: '{NAME}.zip'. Load that." in said
+
+
+@pytest.mark.parametrize(
+    ("outside", "inside", "program"),
+    [
+        ("P.BCD.A9994.ZCY26", "P.BCD.A9994", "SSP"),
+        ("P.BCD.A9994.ZCY26", "P.A9994.ACO", "SSP"),
+        ("P.A9994.ACO.ZCY26", "P.BCD.A9994", "SSP"),
+        ("P.A9994.ACO.ZCY26", "P.A9994.ACO", "SSP"),
+        ("P.D9990.ACO.ZCR25", "P.D9990.ACO", "REACH"),
+        ("P.D9990.ACO.ZCY26", "P.BCD.D9990", "REACH"),
+        ("P.BCD.V990.ZCY26", "P.V990.ACO", "NGACO"),
+        ("P.BCD.IOTA990.ZCY26", "P.IOTA990.PRT", "IOTA"),
+        ("P.IOTA990.PRT.ZCY26", "P.IOTA990.ACO", "IOTA"),
+        ("P.BCD.E9990.ZCY26", "P.CEC", "CEC"),
+        ("P.E9990.ACO.ZCY26", "P.E9990.ACO", "CEC"),
+        ("P.TEST990.ACO.ZCY26", "P.BCD.TEST990", "TEST"),
+    ],
+)
+def test_both_spellings_of_an_organization_are_read_outside_and_inside(outside: str, inside: str, program: str) -> None:
+    moment = "D260211.T1435560"
+    members = {
+        f"{inside}.ZC{number}{outside[-3:]}.{moment}": content
+        for number, content in (("0", counts(1)), ("8", records(MBIS[:1])), ("9", b"xref"), ("A", b""))
+    }
+
+    assert read(zipped(members), f"{outside}.{moment}.zip", program) == [MBIS[0]]
+
+
+def test_files_that_name_a_program_are_only_of_that_program() -> None:
+    members = {f"T.CEC.ZC{number}Y26.D261101.T1000000": counts(1) for number in "08"}
+
+    assert "organization in the name is CEC, but in the archive's name it is A9994" in refusal(zipped(members))
 
 
 def test_a_stored_archive_is_read_like_a_deflated_one() -> None:
     assert read(zipped({CCLF0: counts(1), CCLF8: records(MBIS[:1])}, zipfile.ZIP_STORED)) == [MBIS[0]]
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x05\x06", b"\x1f\x8b" + bytes(100)])
-def test_what_is_no_zip_is_refused(content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "it is empty"),
+        (b"not a zip", "File is not a zip file"),
+        (b"PK\x05\x06", "the download broke off at 4 bytes"),
+        (archive().getvalue()[:300], "the download broke off at 300 bytes"),
+        (b"\x1f\x8b" + bytes(100), "it was compressed with gzip"),
+        (b"\r\n<!DOCTYPE html>", "it is a web page. You were probably signed out of the portal of CMS"),
+        ("\ufeffMBI\n".encode("utf-16"), "File is not a zip file"),
+    ],
+)
+def test_what_is_no_zip_is_refused_with_its_likely_cause(content: bytes, why: str) -> None:
+    said = refusal(io.BytesIO(content))
+
     assert re.search(
-        r"^T\.BCD.*: The archive is damaged or incomplete: .*\. Send the file again", refusal(io.BytesIO(content))
+        rf"^T\.BCD.*: The archive is damaged or incomplete: {re.escape(why)}.*\. Download it again from CMS", said
     )
 
 
@@ -127,7 +153,7 @@ def test_a_flipped_byte_in_the_records_is_noticed() -> None:
         ({CCLF0: counts(1), CCLF8: b"", CCLF8[:-1] + "5": b""}, "has CCLF8 twice"),
         ({CCLF0: counts(1), f"copy/{CCLF0}": counts(2), CCLF8: b""}, "has CCLF0 twice"),
         ({CCLF0: counts(1), "T.A9994.ZC8Y26.D261101.T1000000": b""}, "wrong name"),
-        ({CCLF0: counts(1), CCLF8.replace("A9994", "A9995"): b""}, "organization in the name is BCD.A9995"),
+        ({CCLF0: counts(1), CCLF8.replace("A9994", "A9995"): b""}, "organization in the name is A9995"),
         ({CCLF0: counts(1), CCLF8.replace("T.BCD", "P.BCD"): b""}, "environment in the name is production"),
         ({CCLF0: counts(1), CCLF8.replace("Y26", "Y25"): b""}, "performance year in the name is 2025"),
     ],
@@ -144,6 +170,8 @@ def test_an_archive_without_just_the_right_two_files_is_refused(members: dict[st
         (counts(1) + b"\n" + counts(1), "CCLF8 is listed 2 times"),
         (counts("many"), "1000001:3:1: The line for CCLF8 must have a name"),
         (counts(-1), "The line for CCLF8 must have a name"),
+        (counts(1).replace(b"|  549", b"|  549|7"), "The line for CCLF8 must have a name"),
+        (b"CCLF8|7|549|", "The line for CCLF8 must have a name"),
         (b"CCLF8|7|549", "The line for CCLF8 must have a name"),
         (counts(1, 10), "record length of CCLF8 is 10. It must be 11 to 4,000"),
         (counts(1, 99999), "record length of CCLF8 is 99,999"),
@@ -152,39 +180,6 @@ def test_an_archive_without_just_the_right_two_files_is_refused(members: dict[st
 )
 def test_a_cclf0_that_says_nothing_clear_is_refused(content: bytes, said: str) -> None:
     assert said in refusal(zipped({CCLF0: content, CCLF8: records(MBIS[:1])}))
-
-
-# --- Lines ----------------------------------------------------------------------------------------------------------
-
-
-def rows_of(*lines: bytes) -> list[Row | Problem]:
-    return list(opened(zipped({CCLF0: counts(len(lines)), CCLF8: b"\n".join(lines)})).rows())
-
-
-@pytest.mark.parametrize(
-    ("line", "column", "said"),
-    [
-        (b"", 1, "empty"),
-        (b"     ", 1, "empty"),
-        (b"\xef\xbb\xbf1S00A00AA00", 1, "0xEF is not a printable ASCII"),
-        (b"1S00A00\x00A00", 8, "0x00"),
-        (b"1S00A\t0AA00", 6, "0x09"),
-        (b"1S00A00AA00" + b"x" * 539, 550, "longer than the 549 characters that CCLF0 states"),
-        (b"1S00A00AA00" + b" " * 538 + b"\r1S00A00AA01", 550, "longer than the 549"),
-    ],
-)
-def test_a_line_that_is_no_record_is_told_with_its_place(line: bytes, column: int, said: str) -> None:
-    good, bad, last = rows_of(b"1S00A00AA00", line, b"1S00A00AA02")
-
-    assert (good.mbi, last.mbi) == ("1S00A00AA00", "1S00A00AA02")
-    assert (bad.line, bad.column) == (2, column)
-    assert said in bad.reason
-    assert "1S00A00" not in str(bad)
-
-
-@pytest.mark.parametrize("rest", [b"Pe\xf1a", "Peña".encode(), b"\x00", b"\t", b" " * 600])
-def test_what_stands_behind_the_mbi_is_not_used_and_so_is_never_wrong(rest: bytes) -> None:
-    assert [row.mbi for row in rows_of(b"1S00A00AA00" + rest)] == ["1S00A00AA00"]
 
 
 # --- Made to hurt ---------------------------------------------------------------------------------------------------
@@ -240,12 +235,12 @@ def test_an_encrypted_file_is_refused() -> None:
     place = content.rindex(b"PK\x01\x02")
     content[place + 8] |= 0x1
 
-    assert "encrypted. Send the archive without a password" in refusal(io.BytesIO(bytes(content)))
+    assert "encrypted. Load the archive without a password" in refusal(io.BytesIO(bytes(content)))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_file_compressed_in_another_way_is_refused(method: int) -> None:
-    assert "Use deflate (8)." in refusal(zipped({CCLF0: counts(1), CCLF8: records(MBIS[:1])}, method))
+    assert "CMS uses deflate (8)." in refusal(zipped({CCLF0: counts(1), CCLF8: records(MBIS[:1])}, method))
 
 
 def test_a_line_without_end_is_not_taken_into_memory() -> None:

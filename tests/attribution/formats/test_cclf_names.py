@@ -51,7 +51,10 @@ def test_folders_and_the_ending_of_zip_files_do_not_matter(file_name: str) -> No
         "T.BCD.A9994.ZCY26.D261101.T1000000.gz",
         "T.BCD.A9994.ZCY26.D261101.T1000000\n",
         "T.BCD.A9994.ZCY26.D26110\u0661.T1000000",
-        "T.BCD.A9994.ZC8Y26.D261101.T1000000",
+        "T.A9994.BCD.ZCY26.D261101.T1000000",
+        "T.BCD.A9994.ACO.ZCY26.D261101.T1000000",
+        "T.BCD.A9994.ZCY26.D261101.T1000000 (final)",
+        "T.BCD.A9994.ZCY26.D261101.T1000000 (1234).zip",
         "x" * 5000,
     ],
 )
@@ -65,6 +68,43 @@ def test_a_file_with_any_other_name_is_no_archive(file_name: str) -> None:
     assert str(raised.value).isprintable()
 
 
+@pytest.mark.parametrize(
+    "file_name",
+    [
+        "P.A9994.ACO.ZCY26.D260211.T1435560",
+        "P.A9994.ACO.ZCY26.D260211.T1435560.zip",
+        "P.A9994.ACO.ZCY26.D260211.T1435560 (1).zip",
+        "P.A9994.ACO.ZCY26.D260211.T1435560(12).ZIP",
+        "P.A9994.ACO.ZCY26.D260211.T1435560-2.zip",
+        "P.A9994.ACO.ZCY26.D260211.T1435560 - Copy.zip",
+        "P.A9994.ACO.ZCY26.D260211.T1435560 - Copy (2).zip",
+        "P.A9994.ACO.ZCY26.D260211 (1).T1435560",
+        "Downloads/P.A9994.ACO.ZCY26.D260211.T1435560 (1)",
+    ],
+)
+def test_the_name_is_the_one_that_cms_gave_whatever_a_browser_made_of_it(file_name: str) -> None:
+    name = names.archive(file_name)
+
+    assert FORMATS["cclf"].recognizes(file_name, b"PK")
+    assert (name.name, name.entity_id) == ("P.A9994.ACO.ZCY26.D260211.T1435560", "A9994")
+
+
+@pytest.mark.parametrize("name", ["P.A9994.ACO.ZCWY26.D260211.T1435560", "P.BCD.A9994.ZCWR25.D260211.T1435560.zip"])
+def test_a_weekly_archive_is_named_for_what_it_is(name: str) -> None:
+    assert FORMATS["cclf"].recognizes(name, b"PK")
+    with pytest.raises(
+        BadFileName, match=r"is a weekly CCLF archive \(ZCW\)\. .*monthly archive, whose name has ZC[YR]2"
+    ):
+        names.archive(name)
+
+
+@pytest.mark.parametrize("name", ["P.A9994.ACO.ZC8Y26.D260211.T1435560", "P.CEC.ZCAY26.D260211.T1435560.zip"])
+def test_one_file_of_an_archive_is_named_for_what_it_is(name: str) -> None:
+    assert FORMATS["cclf"].recognizes(name, b"1S00")
+    with pytest.raises(BadFileName, match=r"one of the files in a CCLF archive\. Load the whole archive"):
+        names.archive(name)
+
+
 def test_an_archive_is_known_by_its_name_however_damaged_it_is() -> None:
     assert FORMATS["cclf"].recognizes("T.BCD.A9994.ZCY26.D261101.T1000000", b"not a zip")
 
@@ -76,15 +116,15 @@ def test_a_moment_that_does_not_exist_is_refused(moment: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outside", "inside", "owner"),
+    ("outside", "inside"),
     [
-        ("T.BCD.A9994.ZCY26.D261101.T1000000", "T.BCD.A9994.ZC8Y26.D261101.T1000009", "BCD.A9994"),
-        ("P.BCD.D9990.ZCR25.D261101.T1000000", "P.D9990.ACO.ZC8R25.D261101.T1000009", "D9990.ACO"),
-        ("P.BCD.C9990.ZCY26.D261101.T1000000", "P.C9990.ACO.ZC0Y26.D261101.T1000109", "C9990.ACO"),
+        ("T.BCD.A9994.ZCY26.D261101.T1000000", "T.BCD.A9994.ZC8Y26.D261101.T1000009"),
+        ("P.BCD.D9990.ZCR25.D261101.T1000000", "P.D9990.ACO.ZC8R25.D261101.T1000009"),
+        ("P.BCD.C9990.ZCY26.D261101.T1000000", "P.C9990.ACO.ZC0Y26.D261101.T1000109"),
     ],
 )
-def test_a_file_fits_the_archive_it_came_in_whatever_the_time(outside: str, inside: str, owner: str) -> None:
-    assert not list(names.differences(names.member(inside), names.archive(outside), owner=owner))
+def test_a_file_fits_the_archive_it_came_in_whatever_the_time(outside: str, inside: str) -> None:
+    assert not list(names.differences(names.member(inside), names.archive(outside), program="SSP"))
 
 
 @pytest.mark.parametrize(
@@ -92,9 +132,10 @@ def test_a_file_fits_the_archive_it_came_in_whatever_the_time(outside: str, insi
     [
         (
             "T.BCD.A9995.ZC8Y26.D261101.T1000009",
-            "organization in the name is BCD.A9995, but in the archive's name it is BCD.A9994",
+            "organization in the name is A9995, but in the archive's name it is A9994. Choose the archive of A9994.",
         ),
-        ("T.A9994.ACO.ZC8Y26.D261101.T1000009", "organization"),
+        ("T.CEC.ZC8Y26.D261101.T1000009", "organization in the name is CEC"),
+        ("T.BCD.SSP.ZC8Y26.D261101.T1000009", "organization in the name is SSP"),
         ("P.BCD.A9994.ZC8Y26.D261101.T1000009", "environment in the name is production"),
         ("T.BCD.A9994.ZC8R26.D261101.T1000009", "kind in the name is runout"),
         ("T.BCD.A9994.ZC8Y25.D261101.T1000009", "performance year in the name is 2025"),
@@ -104,12 +145,15 @@ def test_a_file_fits_the_archive_it_came_in_whatever_the_time(outside: str, insi
 def test_a_file_that_contradicts_its_archive_is_told_how(inside: str, what: str) -> None:
     outside = names.archive("T.BCD.A9994.ZCY26.D261101.T1000000")
 
-    differences = list(names.differences(names.member(inside), outside, owner="BCD.A9994"))
+    differences = list(names.differences(names.member(inside), outside, program="SSP"))
 
     assert len(differences) == 1
     assert what in differences[0]
+    assert "Choose the archive of" in differences[0] or "The archive was probably renamed." in differences[0]
 
 
-@pytest.mark.parametrize(("program", "owner"), [("SSP", "BCD.X9990"), ("REACH", "X9990.ACO"), ("KCC", "X9990.ACO")])
+@pytest.mark.parametrize(
+    ("program", "owner"), [("SSP", "BCD.X9990"), ("REACH", "X9990.ACO"), ("IOTA", "X9990.PRT"), ("CEC", "CEC")]
+)
 def test_files_inside_an_archive_spell_the_organization_as_their_program_does(program: str, owner: str) -> None:
     assert names.owner_in_members(program, "X9990") == owner
