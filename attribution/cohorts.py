@@ -5,6 +5,7 @@ the number on a page and the export can't differ. Nothing outside this package j
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ CURRENT = RosterFile.Kind.CURRENT
 # only place for it. It is asked again when a file is written, and what it leaves out is then not missing.
 WITHHELD = "FALSE"
 
+_GROUP_ID = re.compile("[a-z0-9-]{1,32}")
 _TABLES = "attribution_rosterentry entry"
 
 
@@ -128,6 +130,10 @@ def counts(cohorts: Mapping[Key, Cohort]) -> dict[Key, int]:
     return {key: found[number] for number, key in enumerate(cohorts)}
 
 
+class ForeignRosterError(RuntimeError):
+    """A rule has named a roster that is not the organization's, or not published."""
+
+
 def on_roster(roster: RosterFile) -> Cohort:
     """Return everyone on a roster."""
     return Cohort("all", (roster.pk,))
@@ -142,10 +148,28 @@ Decision = Callable[[Organization, dt.datetime | None], Cohort | None]
 class CohortRule:
     """What `Group/{group_id}/$export` exports. A job stores the cohort, not the rule."""
 
-    group_id: str  # letters, digits and hyphens, 32 at most
+    group_id: str  # lower case letters, digits and hyphens, 32 at most
     title: str  # in the portal, after "Group/{group_id}: "
     description: str
     decide: Decision
+
+    def __post_init__(self) -> None:
+        if _GROUP_ID.fullmatch(self.group_id) is None:
+            raise ValueError(f"{self.group_id!r} can't be a group ID. Use 1 to 32 of a to z, 0 to 9, and hyphens.")
+
+    def cohort_of(self, organization: Organization, since: dt.datetime | None) -> Cohort | None:
+        """Return the cohort of an organization, under the rule's name. None without a roster that it can use.
+
+        Raises ForeignRosterError if it names a roster that is not the organization's, or not published: a mistake in a
+        rule can't give an organization the beneficiaries of another.
+        """
+        cohort = self.decide(organization, since)
+        if cohort is None:
+            return None
+        named = {*cohort.roster_ids, *cohort.subtracted_roster_ids, *filter(None, [cohort.earlier_roster_id])}
+        if RosterFile.objects.for_organization(organization).published().filter(pk__in=named).count() != len(named):
+            raise ForeignRosterError(f"The rule of Group/{self.group_id} names rosters that {organization} can't use.")
+        return replace(cohort, rule=self.group_id)
 
 
 def _all(organization: Organization, since: dt.datetime | None) -> Cohort | None:

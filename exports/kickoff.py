@@ -53,7 +53,7 @@ def kick_off(
     organization = _as_it_is(organization)
     bounds = organization.bounds()
     # With Patient, newly attributed beneficiaries are not special: all get what changed since.
-    cohort = rule.decide(organization, since if scope == Job.Scope.GROUP_ALL else None)
+    cohort = rule.cohort_of(organization, since if scope == Job.Scope.GROUP_ALL else None)
     if cohort is None:
         raise NoRosterError
     claims_from_date = _first_service_date(organization)

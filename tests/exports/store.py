@@ -4,6 +4,7 @@ import datetime as dt
 import gzip
 import json
 
+from attribution.cohorts import ALL
 from credentials.actor import Actor
 from exports import kickoff, storage
 from exports.claims.loader import Arrival, loading
@@ -47,12 +48,13 @@ def run(job: Job) -> Job:
     return job
 
 
-def start(organization, *, scope=Job.Scope.PATIENT, since=None, resource_types=EVERYTHING) -> Job:
+def start(organization, *, scope=Job.Scope.PATIENT, rule=ALL, since=None, resource_types=EVERYTHING) -> Job:
     """A job of an organization that nobody works at yet."""
     return kickoff.kick_off(
         organization=organization,
         version=2,
         scope=scope,
+        rule=rule,
         resource_types=resource_types,
         since=since,
         request_url="http://testserver/api/v2/Group/all/$export",

@@ -58,7 +58,7 @@ def start_export(request: MemberRequest) -> HttpResponse:
             )
         else:
             return redirect("portal:export", request.organization.entity_id, job.pk)
-    cohort = cohorts.ALL.decide(request.organization, None)
+    cohort = cohorts.ALL.cohort_of(request.organization, None)
     last = Job.objects.for_organization(request.organization).with_files().latest_first().first()
     context = {
         "form": form,

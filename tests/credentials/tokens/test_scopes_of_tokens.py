@@ -5,7 +5,7 @@ import pytest
 from credentials.models import AuditEvent
 from credentials.trail.audit import Action
 from exports.claims.undo import take_back
-from exports.models import Job, Load
+from exports.models import Job, Load, OutputFile, Shard
 from tests.credentials.tokens.signing import Signer
 from tests.exports.store import arrival, load, patient, run, start
 from tests.world import KICK_OFF_HEADERS, World
@@ -153,6 +153,20 @@ def test_what_is_gone_is_told_to_those_whose_scope_covers_its_type(scoped):
     assert covered.status_code == 200
     assert b'"Coverage/c-gone"' in b"".join(covered.streaming_content)
     assert_insufficient(refused, "system/Patient.rs")
+
+
+def test_errors_are_told_to_those_whose_scope_covers_all_types_of_the_export(scoped):
+    job = scoped.finished("Patient", "Coverage")
+    file = job.files.last()
+    Shard.objects.filter(pk=file.shard_id).update(kind=Shard.Kind.ERROR)
+    OutputFile.objects.filter(pk=file.pk).update(resource_type="OperationOutcome")
+    path = f"/data/{job.pk}/{file.name}"
+
+    refused = scoped.signer.get(path, scoped.token("system/Patient.rs"))
+    covered = scoped.signer.get(path, scoped.token("system/Patient.rs system/Coverage.rs"))
+
+    assert_insufficient(refused, "system/Coverage.rs")
+    assert covered.status_code == 200
 
 
 def test_a_scope_that_is_too_narrow_does_not_tell_a_strangers_job_from_none(scoped):
