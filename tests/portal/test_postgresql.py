@@ -7,7 +7,7 @@ from django.db import connection
 
 from exports.models import Job
 from portal.postgresql.base import EARLIEST, LATEST
-from tests.exports.store import start
+from tests.exports.store import fill, start
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +58,7 @@ def test_every_other_is_read_as_it_is(written, moment):
 
 def test_rows_are_read_whichever_way_they_come(world):
     world.roster(world.harbor, world.beneficiaries(1))
+    fill(world)
     poisoned, healthy = start(world.harbor), start(world.harbor)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE exports_job SET sent_at = %s WHERE id = %s", [BEFORE_CHRIST, poisoned.pk])

@@ -10,6 +10,7 @@ from credentials.clients import key_registration
 from credentials.models import Organization
 from exports.models import Job
 from tests.credentials.tokens.signing import ec_key, public_pem
+from tests.exports.store import fill
 from tests.world import MembershipFactory, sign_in
 
 HARBOR = "/organizations/A9994"
@@ -76,6 +77,7 @@ def test_an_active_organization_is_told_nothing_of_the_kind(delegate, rosters, r
 @pytest.mark.usefixtures("rosters")
 @pytest.mark.parametrize(("strategy", "count"), [("historical", 3), ("latest", 7)])
 def test_pages_count_whom_an_export_would_hold(delegate, world, read, strategy, count):
+    fill(world)
     limit(world.harbor, strategy)
 
     overview, start = read(delegate.get(HARBOR)), read(delegate.get(f"{HARBOR}/exports/new"))

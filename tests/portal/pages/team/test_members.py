@@ -6,6 +6,7 @@ from django.test import Client as Browser
 from credentials.models import AuditEvent, Client, Invitation, Membership, Role
 from exports.models import Job
 from portal.pages.team import views
+from tests.exports.store import fill
 from tests.portal.pages.team.invitation import TEAM, is_member
 from tests.world import MembershipFactory
 
@@ -44,6 +45,7 @@ def test_what_the_person_made_is_shown_and_kept_unless_asked(delegate, world, se
 def test_running_exports_end_only_if_asked(delegate, world, second, exports, status):
     api = world.api_client()
     world.roster(world.harbor, world.beneficiaries(1))
+    fill(world)
     Client.objects.update(created_by=second.user)
     api.sign_in().kick_off()
 
