@@ -5,7 +5,6 @@ another one. To add one, see docs/architecture.md.
 """
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,8 +19,6 @@ from exports.records import BeneficiaryRecord
 
 # The parameters of a kick-off that choose what is exported. A version may lack some of them.
 FILTERS = frozenset({"_since", "_type"})
-
-_PATH = re.compile(r"/api/v([1-9][0-9]{0,3})(/.*)?", re.DOTALL)
 
 
 class Render(Protocol):
@@ -90,5 +87,4 @@ DEFAULT = V2
 
 def version_of(path: str) -> ApiVersion:
     """Return the version that the path of a URL names, whether or not there is anything at it; else the default."""
-    named = _PATH.fullmatch(path)
-    return (VERSIONS.get(int(named[1])) if named else None) or DEFAULT
+    return next((version for version in VERSIONS if f"{path}/".startswith(f"/{version.path}")), DEFAULT)

@@ -36,15 +36,14 @@ def test_files_of_the_former_program_are_gone_at_once(world, mbi):
     api = world.api_client().sign_in()
     job = run(start(world.harbor))
     file = f"/data/{job.pk}/{job.files.get().name}"
-    page = f"/exports/{job.pk}"
     before = [api.get(path).status_code for path in (f"/api/v2/jobs/{job.pk}", file)]
 
     move(world, "D0001", "REACH")
 
     after = [api.get(path).status_code for path in (f"/api/v2/jobs/{job.pk}", file)]
     browser = sign_in(Browser(), world.delegate)
-    shown = browser.get(f"/organizations/D0001{page}").content.decode()
-    downloaded = browser.get(f"/organizations/D0001{page}/files/{job.files.get().name}")
+    shown = browser.get(f"/organizations/D0001/exports/{job.pk}").content.decode()
+    downloaded = browser.get(f"/organizations/D0001/exports/{job.pk}/files/{job.files.get().name}")
     assert (before, after) == ([200, 200], [410, 410])
     assert "Expired" in shown
     assert downloaded.status_code == 410
