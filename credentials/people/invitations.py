@@ -57,8 +57,9 @@ class InvitationOverError(TeamRefusedError):
     """
 
     def __init__(self, reason: Reason, invitation: Invitation | None = None) -> None:
-        super().__init__("This invitation is no longer valid. Ask the person who invited you to send another one.")
-        self.reason = reason
+        super().__init__(
+            reason, "This invitation is no longer valid. Ask the person who invited you to send another one."
+        )
         self.invitation = invitation
 
 
@@ -136,7 +137,7 @@ def invite(
     organization = enter(organization, by=by, as_operator=as_operator)
     email, known_role = checked_email(email), checked_role(role, organization)
     if Membership.objects.for_organization(organization).filter(user__email__iexact=email).exists():
-        raise AlreadyMemberError(f"{email} is already a team member of {organization.name}.")
+        raise AlreadyMemberError(Reason.ALREADY_MEMBER, f"{email} is already a team member of {organization.name}.")
     _spend(organization)
     try:
         with transaction.atomic():
@@ -150,7 +151,7 @@ def invite(
             )
     except IntegrityError as error:
         raise AlreadyInvitedError(
-            f"{email} is already invited. Send that invitation again, or withdraw it first."
+            Reason.ALREADY_INVITED, f"{email} is already invited. Send that invitation again, or withdraw it first."
         ) from error
     _record(audit.Action.INVITATION_SENT, invitation, by=by, email=email, role=known_role.label)
     return invitation
@@ -242,7 +243,9 @@ def checked_email(email: str) -> str:
     except ValidationError:
         email = ""
     if not email or not email.isascii() or not email.isprintable() or set(email) & set(' "'):
-        raise AddressRefusedError("Enter a valid email address, for example name@organization.org.")
+        raise AddressRefusedError(
+            Reason.EMAIL_NOT_VALID, "Enter a valid email address, for example name@organization.org."
+        )
     return email
 
 
@@ -343,8 +346,9 @@ def _spend(organization: Organization) -> None:
     if excess := limits.spend([limits.Budget(f"invitations.sent:{organization.pk}", SENT_AT_MOST)]):
         minutes = -(-excess.retry_after // int(dt.timedelta(minutes=1).total_seconds()))
         raise TooManyInvitationsError(
+            Reason.TOO_MANY_INVITATIONS,
             f"{organization.name} sent {SENT_AT_MOST} invitations in the last few minutes. "
-            f"Wait {minutes} minute{'' if minutes == 1 else 's'} and try again."
+            f"Wait {minutes} minute{'' if minutes == 1 else 's'} and try again.",
         )
 
 

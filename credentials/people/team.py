@@ -12,6 +12,7 @@ from django.db import transaction
 
 from credentials import notices
 from credentials.access import limits
+from credentials.access.reasons import Reason
 from credentials.actor import Actor
 from credentials.clients import key_registration, revocation
 from credentials.models import (
@@ -139,14 +140,15 @@ def remove(
 
 
 def write_down_refusal(refused: TeamRefusedError, organization: Organization, *, by: Actor) -> None:
-    """Record an attempt that the rules refuse: once in a window for each rule and user."""
-    rule = type(refused).__name__
-    if limits.spend([limits.Budget(f"team.refused:{organization.pk}:{by.user and by.user.pk}:{rule}", 1)]) is None:
+    """Record an attempt that the rules refuse: once in a window for each reason and user."""
+    whose = by.user.pk if by.user else "nobody"
+    if limits.spend([limits.Budget(f"team.refused:{organization.pk}:{whose}:{refused.reason}", 1)]) is None:
         audit.record(
             audit.Action.TEAM_CHANGE_REFUSED,
             by,
             organization=organization,
-            reason=str(refused),
+            reason=refused.reason,
+            explanation=str(refused),
         )
 
 
@@ -170,5 +172,5 @@ def _locked(membership: Membership) -> Membership:
     rows = Membership.objects.select_related("organization", "user").select_for_update(of=("self",))
     found = rows.filter(pk=membership.pk).first()
     if found is None:
-        raise TeamRefusedError("This user is no longer a team member. Nothing was changed.")
+        raise TeamRefusedError(Reason.MEMBER_GONE, "This user is no longer a team member. Nothing was changed.")
     return found

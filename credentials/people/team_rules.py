@@ -1,11 +1,16 @@
 """Who can change an organization's team, and what isn't allowed."""
 
+from credentials.access.reasons import Reason
 from credentials.actor import Actor
 from credentials.models import Membership, Organization, Role
 
 
 class TeamRefusedError(ValueError):
     """A team change that isn't allowed. The message says why, and what to do."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class NotManagingError(TeamRefusedError):
@@ -33,7 +38,9 @@ def enter(organization: Organization, *, by: Actor, as_operator: bool) -> Organi
     if as_operator:
         return found
     if by.user is None or not Membership.objects.managing_credentials(found).filter(user=by.user).exists():
-        raise NotManagingError(f"You no longer manage API credentials for {found.name}. Nothing was changed.")
+        raise NotManagingError(
+            Reason.NOT_MANAGING, f"You no longer manage API credentials for {found.name}. Nothing was changed."
+        )
     return found
 
 
@@ -47,13 +54,17 @@ def checked_role(role: str, organization: Organization) -> Role:
         if role == known:
             return known
     names = ", ".join(known.label for known in organization.roles)
-    raise RoleRefusedError(f"This program doesn’t have that role. Choose one of these roles: {names}.")
+    raise RoleRefusedError(
+        Reason.ROLE_UNKNOWN, f"This program doesn’t have that role. Choose one of these roles: {names}."
+    )
 
 
 def check_is_not_own_role(membership: Membership, *, by: Actor) -> None:
     """A user who doesn't manage API credentials can't change their own role. Raises OwnRoleError."""
     if membership.user == by.user and not membership.manages_credentials:
-        raise OwnRoleError("You can't change your own role. Ask another team member who manages API credentials.")
+        raise OwnRoleError(
+            Reason.OWN_ROLE, "You can't change your own role. Ask another team member who manages API credentials."
+        )
 
 
 def check_is_not_last_manager(membership: Membership) -> None:
@@ -61,6 +72,7 @@ def check_is_not_last_manager(membership: Membership) -> None:
     organization = membership.organization
     if not Membership.objects.managing_credentials(organization).exclude(pk=membership.pk).exists():
         raise LastManagerError(
+            Reason.LAST_MANAGER,
             f"{membership.user} is the last team member who manages API credentials for {organization.name}. "
-            "Invite another one first, or ask the operators of Claimsgate."
+            "Invite another one first, or ask the operators of Claimsgate.",
         )

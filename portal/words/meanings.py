@@ -34,7 +34,7 @@ def known(code: str) -> Reason | None:
         return None
 
 
-def _meaning(reason: Reason) -> Meaning:  # noqa: C901, PLR0911, PLR0912  # a table; mypy says which row is missing
+def _meaning(reason: Reason) -> Meaning:  # noqa: C901, PLR0911, PLR0912, PLR0915  # a table; mypy says which row is missing
     match reason:
         case Reason.ADDRESS_NOT_ALLOWED:
             return Meaning(
@@ -46,6 +46,13 @@ def _meaning(reason: Reason) -> Meaning:  # noqa: C901, PLR0911, PLR0912  # a ta
             return Meaning(
                 "The assertion was signed with the wrong algorithm.", "Use RS384 for RSA keys and ES384 for P-384 keys."
             )
+        case Reason.ALREADY_INVITED:
+            return Meaning(
+                "This email address already has an open invitation.",
+                "Send that invitation again, or withdraw it first.",
+            )
+        case Reason.ALREADY_MEMBER:
+            return Meaning("A team member already has this email address.", "To give them another role, change it.")
         case Reason.ASSERTION_AUDIENCE:
             return Meaning(
                 "The assertion was made for another recipient (aud).",
@@ -77,6 +84,8 @@ def _meaning(reason: Reason) -> Meaning:  # noqa: C901, PLR0911, PLR0912  # a ta
                 "The client ID doesn’t exist.",
                 "Compare the client ID in your system with the one on the client’s page.",
             )
+        case Reason.EMAIL_NOT_VALID:
+            return Meaning("The email address wasn’t valid.", "Enter one like name@organization.org.")
         case Reason.IMPORTED_SECRET_NOT_TRIED:
             return Meaning(
                 "The client called from an IP address that isn’t on its IP allow list. Its secret came from the "
@@ -142,6 +151,18 @@ def _meaning(reason: Reason) -> Meaning:  # noqa: C901, PLR0911, PLR0912  # a ta
                 "The key isn’t registered for this client.",
                 "Add the public key, or publish it at the client’s key set URL.",
             )
+        case Reason.LAST_MANAGER:
+            return Meaning(
+                "Nobody else manages API credentials for your organization.",
+                "Invite another team member first, or ask the Claimsgate operators.",
+            )
+        case Reason.MEMBER_GONE:
+            return Meaning("The user was no longer a team member.", "Nothing more is needed.")
+        case Reason.NOT_MANAGING:
+            return Meaning(
+                "The user no longer manages API credentials for your organization.",
+                "If they should, ask a team member who does to change their role.",
+            )
         case Reason.ORGANIZATION_DENIED:
             return Meaning(
                 "Your organization is denied access to claims.", "Ask the Claimsgate operators for the reason."
@@ -151,6 +172,10 @@ def _meaning(reason: Reason) -> Meaning:  # noqa: C901, PLR0911, PLR0912  # a ta
                 "Your organization’s entity ID doesn’t belong to its program.",
                 "Ask the Claimsgate operators to correct the entity ID or the program.",
             )
+        case Reason.OWN_ROLE:
+            return Meaning("Users can’t change their own role.", "Ask another team member who manages API credentials.")
+        case Reason.ROLE_UNKNOWN:
+            return Meaning("The program doesn’t have that role.", "Choose one of the program’s roles.")
         case Reason.SECRET_EXPIRED:
             return Meaning("The client secret had expired.", "Rotate the secret and add the new one to your system.")
         case Reason.SECRET_REPLACED:
@@ -175,6 +200,10 @@ def _meaning(reason: Reason) -> Meaning:  # noqa: C901, PLR0911, PLR0912  # a ta
             return Meaning(
                 "The client called too often.",
                 "Ask your system’s developer to reuse the access token and to wait as long as Retry-After says.",
+            )
+        case Reason.TOO_MANY_INVITATIONS:
+            return Meaning(
+                "Your organization sent too many invitations in a short time.", "Wait a few minutes and try again."
             )
         case Reason.TOO_MANY_TRIES:
             return Meaning(

@@ -47,6 +47,7 @@ def test_running_exports_end_only_if_asked(delegate, world, second, exports, sta
     world.roster(world.harbor, world.beneficiaries(1))
     fill(world)
     Client.objects.update(created_by=second.user)
+    fill(world)
     api.sign_in().kick_off()
 
     remove(delegate, second, made="revoke", exports=exports)
@@ -71,7 +72,8 @@ def test_the_last_one_cannot_leave_and_is_told_why(delegate, world, read):
     # Whoever tries on does not fill the trail.
     event = AuditEvent.objects.get(action="team.change_refused")
     assert (event.user, event.organization, event.outcome) == (world.delegate, world.harbor, "denied")
-    assert "is the last team member" in event.detail["reason"]
+    assert event.detail["reason"] == "last_manager"
+    assert "is the last team member" in event.detail["explanation"]
 
 
 def test_who_leaves_is_led_away(browse, second):
