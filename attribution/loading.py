@@ -239,11 +239,14 @@ def _published_before(delivery: _Delivery) -> Iterator[Problem]:
     same_content = published.filter(sha256=delivery.sha256).first()
     if same_name:
         when = f"{same_name.published_at:%Y-%m-%d %H:%M} UTC"
-        yield Problem(
-            name, None, None, f"A file with this name was published at {when}. You don't need to send it again."
+        remedy = (
+            "You don't need to load it again."
+            if same_name.sha256 == delivery.sha256
+            else "This one has other content. If it is a newer file, give it back the name that CMS gave it."
         )
+        yield Problem(name, None, None, f"A file with this name was published at {when}. {remedy}")
     elif same_content:
-        reason = f"The same content was already published as {same_content.file_name}. Send this month's file."
+        reason = f"The same content was already published as {same_content.file_name}. Choose this month's file."
         yield Problem(name, None, None, reason)
 
 

@@ -43,7 +43,7 @@ def label_problems(label: Label, *, entity_id: str, is_sandbox: bool, now: dt.da
             None,
             None,
             f"The date of the file, {label.made_at:%Y-%m-%d %H:%M:%S} UTC, is in the future. "
-            "Use the file, and its name, exactly as CMS sent it.",
+            "Check its name: it must be the one that CMS gave it. If it is, load the file after that time.",
         )
     made_at = label.made_at or now
     if label.performance_year and label.performance_year > made_at.year + 1:
@@ -52,14 +52,15 @@ def label_problems(label: Label, *, entity_id: str, is_sandbox: bool, now: dt.da
             None,
             None,
             f"The performance year {label.performance_year} is too far after the file's date, {made_at:%Y-%m}. "
-            "Use the file, and its name, exactly as CMS sent it.",
+            "Check its name: it must be the one that CMS gave it.",
         )
     if is_sandbox and label.is_test is False:
         yield Problem(
             label.name,
             None,
             None,
-            f"This is a production file, but {entity_id} is a sandbox. Sandboxes can have synthetic data only.",
+            f"This is a production file, but {entity_id} is a sandbox, which can have synthetic data only. "
+            "Choose a test file: its name begins with T. Or load this one for your production organization.",
         )
 
 

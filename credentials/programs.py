@@ -150,6 +150,7 @@ MDTCOC = Program(
     roles=_FOUR_I_ROLES,
     dates=DateRules(),
     resource_types=_ADJUDICATED | PARTIALLY_ADJUDICATED,
+    roster_formats=("csv",),
     consent=ConsentRule(honors_opt_outs=False),
 )
 CDAC = Program(
@@ -159,6 +160,7 @@ CDAC = Program(
     roles=_FOUR_I_ROLES,
     dates=DateRules(),
     resource_types=_ADJUDICATED | PARTIALLY_ADJUDICATED,
+    roster_formats=("csv",),
 )
 GUIDE = Program(
     code="GUIDE",
@@ -168,6 +170,7 @@ GUIDE = Program(
     # For new programs. An established one sees claims from 2021-07-01 on: that is an exception of the organization.
     dates=DateRules(floor=dt.date(2022, 7, 1)),
     resource_types=_ADJUDICATED,
+    roster_formats=("csv",),
     api_versions=_WITHOUT_STU3,
 )
 ACCESS = Program(
@@ -178,6 +181,7 @@ ACCESS = Program(
     # BCDA names three years and no day of the year from which to count them, so there they have no effect either.
     dates=DateRules(),
     resource_types=_ADJUDICATED,
+    roster_formats=("csv",),
     api_versions=_WITHOUT_STU3,
 )
 IOTA = Program(

@@ -3,7 +3,6 @@
 import csv
 import datetime as dt
 import json
-import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +12,12 @@ from django.db.models import Q
 from credentials import database
 from credentials.models import AuditEvent, Client, User
 from credentials.models.audit_event import AuditEventQuerySet
+from credentials.trail.spreadsheet import cell
 
 COLUMNS = (
     *("occurred_at", "action", "outcome", "organization", "person", "client", "client_id"),
     *("address", "request_id", "before", "after", "detail"),
 )
-# A spreadsheet treats a cell that begins with one of these as a formula or a command (OWASP, CSV injection). In some
-# languages, Excel also accepts the full-width ones, which Unicode's compatibility forms (NFKC) convert.
-_BEGINS_A_FORMULA = frozenset("=+-@|%\N{MINUS SIGN}")
-_BEGINS_A_CELL = ("\t", "\r", "\n")
 _AT_A_TIME = 2000
 
 
@@ -112,10 +108,4 @@ def _cell(value: Any) -> str:
     if value in (None, {}):
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if _may_be_formula(text) else text
-
-
-def _may_be_formula(text: str) -> bool:
-    """Return whether a spreadsheet could see more than text in a cell. Invisible characters before it don't matter."""
-    first = next((character for character in text if character.isprintable() and not character.isspace()), "")
-    return text.startswith(_BEGINS_A_CELL) or unicodedata.normalize("NFKC", first)[:1] in _BEGINS_A_FORMULA
+    return cell(text)

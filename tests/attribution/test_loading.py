@@ -252,18 +252,23 @@ def test_a_thousand_bad_lines_are_counted_and_a_hundred_are_kept(world: World) -
 
 
 def test_a_file_is_not_published_twice(world: World) -> None:
-    first = load_roster(archive(), file_name=NAME, by=Actor())
+    content = archive()  # once: it says when it was made
+    first = load_roster(content, file_name=NAME, by=Actor())
 
-    again = refused(archive())
+    again = refused(content)
 
     assert "A file with this name was published at" in only_reason(again)
+    assert "You don't need to load it again." in only_reason(again)
     assert cohorts.current_roster(world.harbor) == first
 
 
 def test_another_file_under_a_published_name_is_refused(world: World) -> None:
     load_roster(archive(), file_name=NAME, by=Actor())
 
-    assert "with this name was published" in only_reason(refused(archive(NAME, MBIS[:5]), f"{NAME}.zip"))
+    reason = only_reason(refused(archive(NAME, MBIS[:5]), f"{NAME} (1).zip"))
+
+    assert "with this name was published" in reason
+    assert "If it is a newer file, give it back the name that CMS gave it." in reason
 
 
 def test_the_same_content_under_another_name_is_refused(world: World) -> None:

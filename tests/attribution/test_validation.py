@@ -154,9 +154,9 @@ def test_a_problem_reads_as_compilers_write_theirs() -> None:
     ("name", "said"),
     [
         ("T.BCD.A9995.ZCY26.D261101.T1000000", "is for A9995, but you uploaded it for A9994"),
-        ("T.BCD.A9994.ZCY26.D261122.T0000001", "in the future"),
+        ("T.BCD.A9994.ZCY26.D261122.T0000001", "in the future. Check its name: it must be the one that CMS gave it."),
         ("T.BCD.A9994.ZCY28.D261101.T1000000", "performance year 2028 is too far after"),
-        ("P.BCD.A9994.ZCY26.D261101.T1000000", "A9994 is a sandbox"),
+        ("P.BCD.A9994.ZCY26.D261101.T1000000", "A9994 is a sandbox, which can have synthetic data only. Choose a test"),
     ],
 )
 def test_a_label_can_speak_against_a_file(name: str, said: str) -> None:

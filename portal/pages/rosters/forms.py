@@ -16,7 +16,7 @@ class RosterForm(forms.Form):
         label="Roster file",
         error_messages={
             "required": "Choose the roster file.",
-            "empty": "This file is empty. Choose the file exactly as CMS sent it.",
+            "empty": "This file is empty. Download it again from CMS, and choose it here.",
         },
     )
 

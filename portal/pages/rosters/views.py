@@ -65,5 +65,9 @@ def roster(request: MemberRequest, roster_id: int) -> HttpResponse:
     )
     if found is None:
         raise Http404("Your organization has no roster with this number.")
-    context = {"roster": found, "exported": cohorts.exported_roster(request.organization)}
+    context = {
+        "roster": found,
+        "exported": cohorts.exported_roster(request.organization),
+        "has_bad_lines": any(problem["line"] for problem in found.problems),
+    }
     return render(request, "portal/rosters/roster.html", context)

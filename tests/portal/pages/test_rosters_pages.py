@@ -1,3 +1,4 @@
+import csv
 import datetime as dt
 import random
 
@@ -142,6 +143,49 @@ def test_the_problems_stand_in_a_table_by_file_line_and_column(delegate, world, 
     assert "File Line Column Reason" in page.text
     assert "T.BCD.A9994.ZC8Y26.D261101.T1000000 17 12 No such code." in page.text
     assert "T.BCD.A9994.ZC0Y26.D261101.T1000000 – – Too few." in page.text
+
+
+def refused_roster(world, *problems):
+    roster = world.roster(world.harbor, [])
+    RosterFile.objects.filter(pk=roster.pk).update(status=RosterFile.Status.REFUSED, problems=list(problems))
+    return roster
+
+
+def test_the_problems_can_be_downloaded(delegate, world, read):
+    bad_line = {"file": "T.BCD.A9994.ZC8Y26", "line": 17, "column": 12, "reason": 'A "quoted", reason.'}
+    formula = {"file": "=cmd|' /C calc'!A0", "line": None, "column": None, "reason": "+Too few."}
+    roster = refused_roster(world, bad_line, formula)
+    page = read(delegate.get(f"{ATTRIBUTION}/{roster.pk}"))
+
+    response = delegate.get(f"{ATTRIBUTION}/{roster.pk}/problems.csv")
+
+    assert "Download the problems (CSV)" in page.text
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert response["Content-Disposition"] == f'attachment; filename="A9994-problems-{roster.pk}.csv"'
+    assert list(csv.reader(response.content.decode().splitlines())) == [
+        ["roster", "file", "line", "column", "reason"],
+        [roster.file_name, "T.BCD.A9994.ZC8Y26", "17", "12", 'A "quoted", reason.'],
+        [roster.file_name, "'=cmd|' /C calc'!A0", "", "", "'+Too few."],
+    ]
+
+
+def test_the_problems_of_a_roster_that_has_none_or_of_another_organization_are_not_there(delegate, stranger, world):
+    published = world.roster(world.harbor, [])
+    refused = refused_roster(world, {"file": "file", "line": None, "column": None, "reason": "Too few."})
+
+    assert delegate.get(f"{ATTRIBUTION}/{published.pk}/problems.csv").status_code == 404
+    assert stranger.get(f"{ATTRIBUTION}/{refused.pk}/problems.csv").status_code == 404
+    assert stranger.get(f"/organizations/D9990/attribution/{refused.pk}/problems.csv").status_code == 404
+
+
+@pytest.mark.parametrize("line", [None, 17])
+def test_cms_is_named_only_where_cms_alone_can_mend_it(delegate, world, read, line):
+    roster = refused_roster(world, {"file": "file", "line": line, "column": line, "reason": "Why, and what to do."})
+
+    page = read(delegate.get(f"{ATTRIBUTION}/{roster.pk}"))
+
+    assert ("send this list to CMS" in page.text) == (line is not None)
+    assert "ask CMS" not in page.text
 
 
 def test_the_file_of_another_organization_is_refused(delegate, world, people, read):
