@@ -33,6 +33,7 @@ def finish(job: Job) -> bool:
 @brief()
 def _write_again(job: Job, names: list[str]) -> None:
     these = Q(job=job, job__status=Job.Status.IN_PROGRESS)
+    Job.objects.select_for_update().get(pk=job.pk)
     OutputFile.objects.filter(these, name__in=names).delete()
     shards = Shard.objects.filter(these, file_name__in=names)
     # What their sources could not get is asked again, too, and then the file of it is written anew.

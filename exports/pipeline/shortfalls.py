@@ -38,15 +38,20 @@ def pieces(job: Job) -> Iterator[Piece]:
 
 
 def add_file(job: Job) -> bool:
-    """Add the shard of the outcomes, if there are any and it is not there yet. Return whether it was added.
+    """Add the shard of the outcomes, if there are any and it is not there. Return whether something is left to write.
 
-    It is written like every other: by a worker that may die, under a lease.
+    It is written like every other: by a worker that may die, under a lease. Others may finish the job at the same
+    moment, or have a lost file written again. Each locks the job first.
     """
     if not ShardOutcomes.objects.filter(shard__job=job).exists():
         return False
     with brief():
         locked = Job.objects.select_for_update().filter(pk=job.pk, status=Job.Status.IN_PROGRESS).first()
-        if locked is None or locked.shards.filter(kind=Shard.Kind.ERROR).exists():
+        if locked is None:
+            return False
+        if locked.shards.unwritten().exists():
+            return True
+        if locked.shards.filter(kind=Shard.Kind.ERROR).exists():
             return False
         sums = ShardOutcomes.objects.filter(shard__job=locked).aggregate(
             count=Sum("resource_count"), length=Sum("raw_length")

@@ -9,7 +9,7 @@ from django.test import Client as Browser
 
 from exports import storage, tasks
 from exports.api.manifest import manifest
-from exports.models import Job, OutputFile, Shard, ShardOutcomes
+from exports.models import Job, OutputFile, Shard, ShardOutcomes, ShardQuerySet
 from exports.pipeline import expire, finish, plan, recover, shortfalls, turns, write
 from exports.sources import Shortfall
 from tests.exports.store import exported, run, start
@@ -139,8 +139,31 @@ def test_of_two_workers_that_finish_one_adds_the_file(world, people):
     for shard in job.shards.all():
         take_and_write(shard.pk)
 
-    assert [shortfalls.add_file(job), shortfalls.add_file(job)] == [True, False]
-    assert job.shards.get(kind=Shard.Kind.ERROR).number == 3
+    at_once = [shortfalls.add_file(job), shortfalls.add_file(job)]
+    error = job.shards.get(kind=Shard.Kind.ERROR)
+    take_and_write(error.pk)
+
+    assert at_once == [True, True]  # something is left to write
+    assert (error.number, shortfalls.add_file(job)) == (3, False)
+
+
+def test_a_worker_that_looked_before_the_file_was_added_does_not_complete_the_job(world, people):
+    job, patch = start(world.harbor), pytest.MonkeyPatch()
+    plan.plan(job.pk)
+    for shard in job.shards.all():
+        take_and_write(shard.pk)
+
+    def unwritten_before_another_finishes(_shards):
+        patch.undo()
+        finish.finish(job)
+        return Shard.objects.none()
+
+    patch.setattr(ShardQuerySet, "unwritten", unwritten_before_another_finishes)
+
+    assert finish.finish(job) is False
+    job.refresh_from_db()
+    assert job.status == Job.Status.IN_PROGRESS
+    assert len(said(written(job))) == 1
 
 
 def test_a_worker_that_has_lost_its_lease_cannot_replace_the_next_ones_file(world, people, source, monkeypatch):
