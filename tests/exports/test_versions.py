@@ -45,7 +45,7 @@ def test_a_path_names_a_version(path, version):
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 429, 500, 503])
 def test_what_a_middleware_refuses_below_a_version_is_told_as_the_version_does(status):
-    told = answers.error(RequestFactory().get("/api/v9/nothing"), status, "What happened.")
+    told = answers.error(RequestFactory().get(f"/{V9.path}nothing"), status, "What happened.")
 
     assert (told.status_code, told["Content-Type"]) == (status, "application/fhir+json")
     body = json.loads(told.content)
@@ -53,7 +53,7 @@ def test_what_a_middleware_refuses_below_a_version_is_told_as_the_version_does(s
 
 
 def test_what_a_view_refuses_is_told_as_the_version_does():
-    told = outcomes.answer(Http404("Job not found"), {"request": RequestFactory().get("/api/v9/jobs/1")})
+    told = outcomes.answer(Http404("Job not found"), {"request": RequestFactory().get(f"/{V9.path}jobs/1")})
 
     assert told.data == in_its_own_way("not-found", "Job not found")
 

@@ -9,6 +9,7 @@ import pytest
 from exports.models import Load
 from tests.journeys.conftest import Running
 from tests.journeys.test_export_over_http import Caller
+from tests.toys.version import VERSION
 from tests.world import HOME_ADDRESS, KICK_OFF_HEADERS
 
 pytestmark = pytest.mark.journey
@@ -75,7 +76,7 @@ def test_it_writes_errors_and_capabilities_in_its_own_way(caller):
     assert [issue["nine"] for _, issue in nine][2:] == [issue["diagnostics"] for _, issue in two][2:]
     no_since = caller.http.get(f"{GROUP.format(9)}?_since=2026-01-01T00:00:00Z", headers=KICK_OFF_HEADERS)
     assert (no_since.status_code, "support the _since parameter" in no_since.text) == (400, True)
-    capabilities = caller.http.get("/api/v9/metadata").json()
+    capabilities = caller.http.get(f"/{VERSION.path}metadata").json()
     assert capabilities["fhirVersion"] == "5.0.0"
 
 
