@@ -8,9 +8,12 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from attribution.consent.admin import PreferenceChangeAdmin
 from attribution.models import Beneficiary, RosterFile
 from attribution.problems import Problem
 from credentials.admin.look_only import LookOnly
+
+__all__ = ["BeneficiaryAdmin", "PreferenceChangeAdmin", "RosterFileAdmin"]
 
 
 @admin.register(RosterFile)

@@ -39,6 +39,10 @@ class Action(enum.StrEnum):
     PASSWORD_CHANGED = "password.changed"  # noqa: S105  # the name of an act
     PERSON_CHANGED = "person.changed"
     PERSON_CREATED = "person.created"
+    PREFERENCE_RECORDED = "preference.recorded"
+    PREFERENCES_LOADED = "preferences.loaded"
+    PREFERENCES_REFUSED = "preferences.refused"
+    PREFERENCES_REVERTED = "preferences.reverted"
     RECOVERY_CODES_MADE = "recovery_codes.made"
     REQUEST_REFUSED = "request.refused"
     ROSTER_PUBLISHED = "roster.published"
@@ -63,6 +67,7 @@ class Action(enum.StrEnum):
 DENIALS = frozenset(
     {
         Action.INVITATION_REFUSED,
+        Action.PREFERENCES_REFUSED,
         Action.REQUEST_REFUSED,
         Action.ROSTER_REFUSED,
         Action.SIGN_IN_REFUSED,

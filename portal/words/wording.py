@@ -58,7 +58,7 @@ def _facts(detail: dict[str, Any]) -> list[Fact]:
     return [*changed, *reason, *sorted(told, key=lambda fact: fact.label)]
 
 
-def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912  # a table; mypy says which row is missing
+def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915  # a table; mypy says which row is missing
     match act:
         case Action.ADDRESSES_CHANGED:
             return "IP allow list changed"
@@ -112,6 +112,14 @@ def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912  # a table; mypy
             return "User account changed"
         case Action.PERSON_CREATED:
             return "User account created"
+        case Action.PREFERENCE_RECORDED:
+            return "Preference about data sharing recorded"
+        case Action.PREFERENCES_LOADED:
+            return "Preference file loaded"
+        case Action.PREFERENCES_REFUSED:
+            return "Preference file refused"
+        case Action.PREFERENCES_REVERTED:
+            return "Preferences reverted"
         case Action.RECOVERY_CODES_MADE:
             return "New recovery codes created"
         case Action.REQUEST_REFUSED:
