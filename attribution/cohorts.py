@@ -7,24 +7,22 @@ the number on a page and the export can't differ. Nothing outside this package j
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from django.db import connection, models
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
+from attribution.consent.opt_outs import Asked, Consent, Sql
 from attribution.models import Beneficiary, RosterFile
 from attribution.models.roster import RosterFileQuerySet
 from credentials.models import Organization
+from credentials.programs import ConsentRule
 from credentials.registry import Registry
 
 Key = TypeVar("Key")
 CURRENT = RosterFile.Kind.CURRENT
-
-# True of an entry whose beneficiary is withheld at this moment, although the pinned rosters and rules include them. The
-# only place for it. It is asked again when a file is written, and what it leaves out is then not missing.
-WITHHELD = "FALSE"
 
 _GROUP_ID = re.compile("[a-z0-9-]{1,32}")
 _TABLES = "attribution_rosterentry entry"
@@ -61,7 +59,11 @@ class Cohort:
     earlier_roster_id: int | None = None
     # Newly attributed beneficiaries come with their whole history, regardless of `_since`.
     has_newly_attributed: bool = False
+    # These count as newly attributed, too: they were opted out for a while since `_since`, and aren't any longer.
+    returned_ids: tuple[int, ...] = ()
     population: Population = Population.EVERYONE
+    # Opt-outs are not pinned: they are asked for when a file is written, and what they leave out is then not missing.
+    consent: Consent = field(default_factory=Consent)
 
     def narrowed_to(self, population: Population) -> "Cohort":
         """Return the part of the whole cohort."""
@@ -69,9 +71,15 @@ class Cohort:
 
     def rendered(self) -> Rendering:
         """Return it as SQL, to join. The names of its values begin with "cohort_"."""
-        found = {f"cohort_{number}": condition for number, condition in enumerate(self._conditions())}
-        pinned = " AND ".join(condition.format(f"%({name})s") for name, (condition, _) in found.items())
-        return Rendering(_TABLES, pinned, WITHHELD, {name: value for name, (_, value) in found.items()})
+        values: dict[str, Any] = {}
+
+        def named(sql: Sql) -> str:
+            names = [f"cohort_{len(values) + number}" for number in range(len(sql[1]))]
+            values.update(zip(names, sql[1], strict=True))
+            return sql[0].format(*(f"%({name})s" for name in names))
+
+        pinned = " AND ".join(named(condition) for condition in self._conditions())
+        return Rendering(_TABLES, pinned, named(self._withheld()), values)
 
     def beneficiaries(self) -> QuerySet[Beneficiary]:
         """Return those who get something now: without those who are withheld."""
@@ -86,33 +94,95 @@ class Cohort:
     def count(self) -> int:
         return counts({self.rule: self})[self.rule]
 
+    def withheld_count(self) -> int:
+        """Return how many beneficiaries get nothing now because they opted out."""
+        return _count(self._pinned(self._withheld()))
+
+    def has_opted_out_since(self, asked: Asked, first_beneficiary_id: int, last_beneficiary_id: int) -> bool:
+        """Return whether some of a range are withheld now who were not when it was asked."""
+        between = "entry.beneficiary_id BETWEEN {} AND {}", (first_beneficiary_id, last_beneficiary_id)
+        were = _among(self.consent.opted_out(self._rosters(), asked))
+        return _count(self._pinned(self._withheld(), between, _without(were))) > 0
+
+    def with_consent(self, organization: Organization, since: dt.datetime | None) -> "Cohort":
+        """Return it for an organization that must know of preferences what its program and its bounds say.
+
+        Whoever was opted out for a while since `since`, and no longer is, counts as newly attributed.
+        """
+        it = replace(self, consent=consent_of(organization))
+        if since is None:
+            return it
+        were = _among(it.consent.opted_out_at_any_time(it._rosters(), since))  # noqa: SLF001  # its own class
+        entries, values = it._pinned(were, _without(it._withheld()))  # noqa: SLF001
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT entry.beneficiary_id {entries} ORDER BY entry.beneficiary_id", values)
+            return replace(it, returned_ids=tuple(key for (key,) in cursor.fetchall()))
+
     def _entries(self) -> tuple[str, list[Any]]:
         """Return FROM and WHERE of those who get something now, and the values in their order."""
-        found = list(self._conditions())
-        pinned = " AND ".join(condition.format("%s") for condition, _ in found)
-        return f"FROM {_TABLES} WHERE {pinned} AND NOT ({WITHHELD})", [value for _, value in found]
+        return self._pinned(_without(self._withheld()))
 
-    def _conditions(self) -> Iterator[tuple[str, Any]]:
-        """Return what is true of each entry: SQL with one place for a value, and the value."""
-        if len(self.roster_ids) == 1:
-            yield "entry.roster_id = {}", self.roster_ids[0]
-        else:
-            yield "entry.roster_id = ANY({})", list(self.roster_ids)
+    def _pinned(self, *also: Sql) -> tuple[str, list[Any]]:
+        """Return FROM and WHERE of those on the pinned rosters for whom more is true, and the values in their order."""
+        found = [*self._conditions(), *also]
+        where = " AND ".join(sql.format(*["%s"] * len(values)) for sql, values in found)
+        return f"FROM {_TABLES} WHERE {where}", [value for _, values in found for value in values]
+
+    def _withheld(self) -> Sql:
+        """Return what is true of an entry whose beneficiary is withheld at this moment. The only place for it."""
+        return _among(self.consent.opted_out(self._rosters()))
+
+    def _rosters(self) -> Sql:
+        """Return the end of a condition: on any of the rosters."""
+        return ("= {}", self.roster_ids) if len(self.roster_ids) == 1 else ("= ANY({})", (list(self.roster_ids),))
+
+    def _conditions(self) -> Iterator[Sql]:
+        """Return what is true of each entry: SQL with places for values, and the values."""
+        rosters, values = self._rosters()
+        yield f"entry.roster_id {rosters}", values
+        if len(self.roster_ids) != 1:
             # One entry for each beneficiary.
-            yield _on("twin", "ANY({}) AND twin.roster_id < entry.roster_id", is_on=False), list(self.roster_ids)
+            yield _without(_on("twin", f"{rosters} AND twin.roster_id < entry.roster_id", values))
         if self.subtracted_roster_ids:
-            yield _on("subtracted", "ANY({})", is_on=False), list(self.subtracted_roster_ids)
+            yield _without(_on("subtracted", "= ANY({})", (list(self.subtracted_roster_ids),)))
         if self.population != Population.EVERYONE:
-            # No roster has the number 0: without an earlier one, all are newly attributed.
-            is_on = self.population == Population.EXISTING
-            yield _on("earlier", "{}", is_on=is_on), self.earlier_roster_id or 0
+            newly = self._newly_attributed()
+            yield _without(newly) if self.population == Population.EXISTING else newly
+
+    def _newly_attributed(self) -> Sql:
+        returned: Sql = "entry.beneficiary_id = ANY({})", (list(self.returned_ids),)
+        if not self.has_newly_attributed:
+            return returned
+        # No roster has the number 0: without an earlier one, all are newly attributed.
+        joined = _without(_on("earlier", "= {}", (self.earlier_roster_id or 0,)))
+        return (f"({joined[0]} OR {returned[0]})", (*joined[1], *returned[1])) if self.returned_ids else joined
 
 
-def _on(name: str, rosters: str, *, is_on: bool) -> str:
-    return f"""{"" if is_on else "NOT "}EXISTS (
+def _on(name: str, rosters: str, values: tuple[Any, ...]) -> Sql:
+    """Return what is true of an entry whose beneficiary is also on some rosters."""
+    sql = f"""EXISTS (
         SELECT FROM attribution_rosterentry {name}
-        WHERE {name}.beneficiary_id = entry.beneficiary_id AND {name}.roster_id = {rosters}
-    )"""
+        WHERE {name}.beneficiary_id = entry.beneficiary_id AND {name}.roster_id {rosters}
+    )"""  # fixed text; the values are bound
+    return sql, values
+
+
+def _among(beneficiaries: Sql) -> Sql:
+    """Return what is true of an entry whose beneficiary is one of those that a query gives. Never NULL.
+
+    PostgreSQL runs the query once and looks each entry up: its ids depend on no entry.
+    """
+    return f"entry.beneficiary_id IN ({beneficiaries[0]})", beneficiaries[1]
+
+
+def _without(condition: Sql) -> Sql:
+    return f"NOT ({condition[0]})", condition[1]
+
+
+def _count(entries: tuple[str, list[Any]]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) {entries[0]}", entries[1])
+        return int(cursor.fetchone()[0])
 
 
 # --- Rules ----------------------------------------------------------------------------------------------------------
@@ -136,7 +206,13 @@ class ForeignRosterError(RuntimeError):
 
 def on_roster(roster: RosterFile) -> Cohort:
     """Return everyone on a roster."""
-    return Cohort("all", (roster.pk,))
+    return Cohort("all", (roster.pk,), consent=consent_of(roster.organization))
+
+
+def consent_of(organization: Organization) -> Consent:
+    """Return what an organization must know of preferences. For a limited one, its bounds apply."""
+    rule = organization.program.consent if organization.program else ConsentRule()
+    return Consent(rule.honors_opt_outs, as_of=organization.bounds().opt_out_as_of)
 
 
 # Returns the cohort of an organization, for an export of what changed since a time or of everything. None without a
@@ -169,7 +245,7 @@ class CohortRule:
         named = {*cohort.roster_ids, *cohort.subtracted_roster_ids, *filter(None, [cohort.earlier_roster_id])}
         if RosterFile.objects.for_organization(organization).published().filter(pk__in=named).count() != len(named):
             raise ForeignRosterError(f"The rule of Group/{self.group_id} names rosters that {organization} can't use.")
-        return replace(cohort, rule=self.group_id)
+        return replace(cohort, rule=self.group_id).with_consent(organization, since)
 
 
 def _all(organization: Organization, since: dt.datetime | None) -> Cohort | None:
@@ -220,7 +296,7 @@ def exported_rosters(organizations: Iterable[Organization]) -> dict[int, RosterF
         until = organization.bounds().attribution_until
         bounded = Q(file_timestamp__date__lte=until) if until else Q()
         wanted |= Q(organization=organization) & bounded
-    rosters = RosterFile.objects.published().filter(wanted, kind=CURRENT)
+    rosters = RosterFile.objects.published().filter(wanted, kind=CURRENT).select_related("organization")
     return {roster.organization_id: roster for roster in rosters.newest_of_each_organization()}
 
 

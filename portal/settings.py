@@ -193,6 +193,8 @@ CACHES = {
 EXPORT_LIFETIME = dt.timedelta(hours=env.int("EXPORT_LIFETIME_HOURS", default=24))
 EXPORT_FILE_BYTES = env.int("EXPORT_FILE_BYTES", default=2**30)  # of NDJSON, before compression
 EXPORT_SOURCE = env("EXPORT_SOURCE", default="store")  # of new jobs: a name in exports.sources.SOURCES
+OPT_OUT_LOOKBACK_DAYS = env.int("OPT_OUT_LOOKBACK_DAYS", default=60)  # 0: a preference counts for ever
+OPT_OUTS_CHECKED_AT_DOWNLOAD = env.bool("OPT_OUTS_CHECKED_AT_DOWNLOAD", default=False)
 EXPORT_WORKERS_PER_ORGANIZATION = env.int("EXPORT_WORKERS_PER_ORGANIZATION", default=2)
 # How long before another worker takes the shard of a silent worker; how long before an unanswered planning message is
 # sent again, and before a failed file is retried.

@@ -104,6 +104,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="preference",
             index=models.Index(
+                condition=models.Q(("choice", "N")), fields=["mbi", "effective_date"], name="preference_opt_outs_of_mbi"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="preference",
+            index=models.Index(
                 condition=models.Q(("choice", "N")), fields=["effective_date"], name="preference_opt_outs"
             ),
         ),

@@ -86,6 +86,7 @@ class Preference(models.Model):
         ]
         indexes = [
             models.Index(fields=["effective_date"], condition=Q(choice="N"), name="preference_opt_outs"),
+            models.Index(fields=["mbi", "effective_date"], condition=Q(choice="N"), name="preference_opt_outs_of_mbi"),
             models.Index(fields=["mbi", "effective_date"], condition=Q(choice="Y"), name="preference_opt_ins"),
         ]
 

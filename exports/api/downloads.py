@@ -3,15 +3,19 @@ resume (RFC 9110, sections 12.5.3, 13 and 14), with a checksum of the stored byt
 """
 
 import base64
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from django.conf import settings
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 from isal import igzip
 
+from attribution.cohorts import Population
+from attribution.consent.opt_outs import Asked
 from credentials import database
 from credentials.actor import Actor
 from credentials.trail import audit
@@ -45,6 +49,16 @@ class FilesOutOfReachError(RuntimeError):
     """The disk or S3 does not answer right now. The file is assumed to exist."""
 
 
+class OptedOutError(Exception):
+    """Since the file was written, a beneficiary in it has opted out, and the setting says to look."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This file is no longer available, because preferences about data sharing have changed since it was "
+            "written. Start a new export."
+        )
+
+
 class UnsatisfiableRangeError(ValueError):
     """The range begins after the end of the file."""
 
@@ -56,8 +70,11 @@ class NotAcceptableError(ValueError):
 def respond(request: HttpRequest, file: OutputFile, *, by: Actor, saved_as: str = "") -> HttpResponseBase:
     """Return a response with the file's NDJSON: 200, 206, 302, 304, 406, 412 or 416.
 
-    Downloads are recorded. Raises Http404 if retention has just removed the file, and FilesOutOfReachError.
+    Downloads are recorded. Raises Http404 if retention has just removed the file, OptedOutError and
+    FilesOutOfReachError.
     """
+    if settings.OPT_OUTS_CHECKED_AT_DOWNLOAD and _has_opted_out(file):
+        raise OptedOutError
     # S3 can be slow, and the body of a slow client can take an hour.
     database.give_back()
     try:
@@ -70,6 +87,14 @@ def respond(request: HttpRequest, file: OutputFile, *, by: Actor, saved_as: str 
         _write_down(file, by)
     database.give_back()
     return response
+
+
+def _has_opted_out(file: OutputFile) -> bool:
+    """Return whether the file has a beneficiary who has opted out since it was written. In doubt, it has."""
+    shard = file.shard
+    asked = Asked(shard.asked_change_id or 0, shard.asked_on or dt.date.min)
+    cohort = file.job.cohort.narrowed_to(Population(shard.population))
+    return cohort.has_opted_out_since(asked, shard.first_beneficiary_id, shard.last_beneficiary_id)
 
 
 def takes_gzip(accept_encoding: str) -> bool:

@@ -140,7 +140,10 @@ class DataView(GateView):
         # A Bundle of deletions has no type of its own, and can be about any type.
         of_one_type = file.resource_type in job.resource_types
         types_in_scope(request, [file.resource_type] if of_one_type else job.resource_types, are_asked_for=True)
-        return downloads.respond(request._request, file, by=self.actor)  # noqa: SLF001  # the way DRF offers
+        try:
+            return downloads.respond(request._request, file, by=self.actor)  # noqa: SLF001  # the way DRF offers
+        except downloads.OptedOutError as opted_out:
+            raise GoneError(str(opted_out)) from opted_out
 
 
 def _job(client: Client, job_id: str) -> Job:

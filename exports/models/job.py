@@ -9,6 +9,7 @@ from django.db.models import Count, Min, Q, Sum
 from django.utils import timezone
 
 from attribution.cohorts import Cohort
+from attribution.consent.opt_outs import Consent
 from attribution.models import RosterFile
 from credentials.models import Client, Organization
 from exports.claims.models import Load
@@ -104,6 +105,11 @@ class Job(models.Model):
         default=False,
         help_text="Beneficiaries not on the earlier roster come with their whole history, regardless of `_since`.",
     )
+    returned_beneficiary_ids = ArrayField(
+        models.BigIntegerField(), db_default=[], help_text="Those who come with it, too, since they no longer opt out."
+    )
+    honors_opt_outs = models.BooleanField(db_default=True, help_text="Beneficiaries who opted out are left out.")
+    opt_outs_as_of = models.DateField(null=True, help_text="Later opt-outs don't apply.")
     claims_from_date = models.DateField(
         null=True, help_text="Claims whose service ended before this date are left out."
     )
@@ -195,6 +201,8 @@ class Job(models.Model):
             subtracted_roster_ids=tuple(self.subtracted_roster_ids),
             earlier_roster_id=self.earlier_roster_id,
             has_newly_attributed=self.has_newly_attributed,
+            returned_ids=tuple(self.returned_beneficiary_ids),
+            consent=Consent(self.honors_opt_outs, as_of=self.opt_outs_as_of),
         )
 
     def progress(self) -> Progress:

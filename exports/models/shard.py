@@ -78,6 +78,11 @@ class Shard(models.Model):
     )
     sent_at = models.DateTimeField(null=True, help_text="No longer used.")
     bytes_written = models.PositiveBigIntegerField(default=0)
+    # Whoever opts out later is in the file. NULL if nobody asked, for example code of an earlier release.
+    asked_change_id = models.BigIntegerField(
+        null=True, help_text="The newest change of preferences that the writing of its file knew."
+    )
+    asked_on = models.DateField(null=True, help_text="The day on which its file was written.")
     last_error = models.CharField(max_length=200, blank=True, help_text="What went wrong at the last attempt.")
 
     WRITTEN_BY_EARLIER_CODE = Q(is_sized=True) & ~Q(kind="error")

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 from django.db.models.functions import Now
 
+from attribution.consent.opt_outs import Asked
 from exports.claims.splice import Body
 from exports.models import Job, Shard
 
@@ -47,9 +48,10 @@ def hand_in(
     resource_count: int,
     raw_length: int,
     stored_length: int,
+    asked: Asked,
     outcomes: Body | None = None,
 ) -> bool:
-    """Record the finished file, unless it is empty, and what its source could not get.
+    """Record the finished file, unless it is empty, when consent was asked for, and what its source could not get.
 
     Return False if the holder has lost the shard.
     """
@@ -58,7 +60,7 @@ def hand_in(
         WITH written AS (
             UPDATE exports_shard shard
             SET status = 'written', lease_holder = NULL, lease_until = NULL, bytes_written = shard.raw_length,
-                last_error = ''
+                last_error = '', asked_change_id = %(asked_change_id)s, asked_on = %(asked_on)s
             FROM exports_job job
             WHERE shard.id = %(id)s AND job.id = shard.job_id AND job.status = 'in_progress'
                 AND shard.status = 'writing' AND shard.lease_holder = %(holder)s
@@ -87,6 +89,8 @@ def hand_in(
             "resource_count": resource_count,
             "raw_length": raw_length,
             "stored_length": stored_length,
+            "asked_change_id": asked.change_id,
+            "asked_on": asked.day,
             "said_count": outcomes.resource_count if outcomes else 0,
             "said_length": outcomes.raw_length if outcomes else 0,
             "said_crc32": outcomes.crc32 if outcomes else 0,

@@ -90,10 +90,10 @@ def _drafts(job: Job) -> Iterator[Shard]:
 
 def _populations(job: Job) -> list[tuple[Population, dt.datetime | None]]:
     """Return who gets what: with Group and `_since`, newly attributed beneficiaries get their whole history."""
-    if not job.has_newly_attributed:
-        return [(Population.EVERYONE, job.since)]
-    if job.earlier_roster_id is None:
+    if job.has_newly_attributed and job.earlier_roster_id is None:
         return [(Population.EVERYONE, None)]
+    if not (job.has_newly_attributed or job.returned_beneficiary_ids):
+        return [(Population.EVERYONE, job.since)]
     return [(Population.EXISTING, job.since), (Population.NEWLY_ATTRIBUTED, None)]
 
 

@@ -1,6 +1,7 @@
 """The middle step of a job: write one shard into one file, at the speed of copying bytes."""
 
 import contextlib
+import datetime as dt
 import logging
 import threading
 import uuid
@@ -9,7 +10,9 @@ from typing import Self
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Min
 
+from attribution.consent.opt_outs import Asked
 from exports import storage
 from exports.claims.cutting import ServiceDates, cut
 from exports.claims.splice import Body, Splice
@@ -78,6 +81,8 @@ class Heartbeat:
 def write(shard: Shard, holder: uuid.UUID) -> Job | None:
     """Write a shard that the holder has taken. Return its job, or None if the shard was lost or its job has ended."""
     try:
+        # Before anything is read: then what is read leaves out everyone who had opted out by now.
+        asked = _asked(shard)
         with (
             _giving_back(shard, holder),
             Heartbeat(shard, holder) as heartbeat,
@@ -87,7 +92,7 @@ def write(shard: Shard, holder: uuid.UUID) -> Job | None:
             splice, missed = Splice(file.write), list[Shortfall]()
             _copy(shard, splice, missed, heartbeat)
             splice.finish()
-        handed_in = _hand_in(shard, holder, splice, shortfalls.body_of(shard, missed))
+        handed_in = _hand_in(shard, holder, splice, asked, shortfalls.body_of(shard, missed))
     except LeaseLostError as lost:
         logger.info("%s", lost)
         handed_in = False
@@ -146,7 +151,16 @@ def _giving_back(shard: Shard, holder: uuid.UUID) -> Iterator[None]:
         raise
 
 
-def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice, said: Body | None) -> bool:
+def _asked(shard: Shard) -> Asked:
+    """Return when consent is asked for. What goes into the errors was asked for with the other files."""
+    if shard.kind != Shard.Kind.ERROR:
+        return shard.job.cohort.consent.asked()
+    written = shard.job.shards.exclude(pk=shard.pk).exclude(asked_on=None)
+    first = written.aggregate(change_id=Min("asked_change_id"), day=Min("asked_on"))
+    return Asked(first["change_id"] or 0, first["day"] or dt.date.min)
+
+
+def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice, asked: Asked, said: Body | None) -> bool:
     """Record the finished file. Return False if the shard was lost."""
     with brief(waits_for_disk=False):
         return leases.hand_in(
@@ -155,6 +169,7 @@ def _hand_in(shard: Shard, holder: uuid.UUID, splice: Splice, said: Body | None)
             resource_count=splice.resource_count,
             raw_length=splice.raw_length,
             stored_length=splice.stored_length,
+            asked=asked,
             outcomes=said,
         )
 

@@ -1,13 +1,16 @@
 """A cohort as SQL, as a queryset, as a number, and reckoned here: four times the same people."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from django.db import connection
 
 from attribution import cohorts
 from attribution.cohorts import Cohort, Population
+from attribution.consent.opt_outs import Consent
 from attribution.models import Mbi
+from tests.attribution.consent.files import say
 from tests.services import REPOSITORY
 
 # Who of six people is on which of four rosters: each roster cuts the others.
@@ -22,13 +25,13 @@ def rosters(world) -> list[tuple[int, set[int]]]:
     return [(world.roster(world.harbor, [mbis[n] for n in on]).pk, {key_of[mbis[n]] for n in on}) for on in ON]
 
 
-def every_cohort(rosters):
+def every_cohort(rosters, *, returned=()):
     """Each way to choose some rosters, to subtract some, to compare with one or none, and to narrow; and who it is."""
     choices = [*itertools.chain.from_iterable(itertools.combinations(rosters, size) for size in range(3))]
     for chosen, subtracted in itertools.product(choices, repeat=2):
         for earlier, population in itertools.product([None, *rosters], Population):
             people = set().union(*(on for _, on in chosen)) - set().union(*(on for _, on in subtracted))
-            on_earlier = earlier[1] if earlier else set()
+            on_earlier = (earlier[1] if earlier else set()) - set(returned)
             if population == Population.EXISTING:
                 people &= on_earlier
             elif population == Population.NEWLY_ATTRIBUTED:
@@ -38,6 +41,8 @@ def every_cohort(rosters):
                 roster_ids=tuple(key for key, _ in chosen),
                 subtracted_roster_ids=tuple(key for key, _ in subtracted),
                 earlier_roster_id=earlier[0] if earlier else None,
+                has_newly_attributed=True,
+                returned_ids=returned,
             )
             yield cohort.narrowed_to(population), people
 
@@ -61,15 +66,35 @@ def test_sql_queryset_and_count_are_the_same_people_and_the_right_ones(rosters):
     assert counts == {number: len(people) for number, (_, people) in enumerate(made_up)}
 
 
-@pytest.mark.parametrize("is_on", ["mod(entry.beneficiary_id, 2) = 0", "TRUE"])
-def test_who_is_withheld_is_left_out_of_all_of_them_at_one_place(rosters, monkeypatch, is_on):
-    monkeypatch.setattr(cohorts, "WITHHELD", is_on)
+def test_whoever_returned_counts_as_newly_attributed(rosters):
+    returned = tuple(sorted(rosters[0][1]))[:2]
 
-    for cohort, people in every_cohort(rosters[:2]):
-        left = sorted(key for key in people if key % 2 and is_on != "TRUE")
+    for cohort, people in every_cohort(rosters[:3], returned=returned):
+        assert sorted(as_sql(cohort)) == sorted(people), cohort
+        assert cohort.count() == len(people)
+
+
+def test_without_newly_attributed_ones_only_those_who_returned_are_new(rosters):
+    cohort = Cohort("made up", (rosters[0][0],), returned_ids=(min(rosters[0][1]),))
+
+    new, others = (cohort.narrowed_to(each) for each in (Population.NEWLY_ATTRIBUTED, Population.EXISTING))
+
+    assert as_sql(new) == [min(rosters[0][1])]
+    assert sorted(as_sql(others)) == sorted(rosters[0][1])[1:]
+
+
+def test_whoever_opted_out_is_left_out_of_all_of_them_at_one_place(rosters):
+    opted_out = set(Mbi.objects.order_by("value").values_list("beneficiary_id", flat=True)[1:4])
+    for mbi in Mbi.objects.filter(beneficiary__in=opted_out):
+        say(mbi.value, "N")
+
+    for cohort, people in every_cohort(rosters[:3]):
+        left = sorted(people - opted_out)
         assert sorted(as_sql(cohort)) == left
         assert sorted(cohort.beneficiaries().values_list("pk", flat=True)) == left
         assert cohort.count() == len(left)
+        assert cohort.withheld_count() == len(people & opted_out)
+        assert replace(cohort, consent=Consent(honors_opt_outs=False)).count() == len(people)
 
 
 def test_a_cohort_without_a_roster_is_nobody(db):

@@ -131,9 +131,12 @@ def test_nginx_takes_large_bodies_where_pages_take_files_and_nowhere_else():
     ]
 
     [pattern] = large
-    assert [path.name for path in taking_files] == ["upload.html"]
+    assert sorted(path.name for path in taking_files) == ["load_preferences.html", "upload.html"]
     matching = {route for route in routes() for each in filled(route) if re.search(pattern, each)}
-    assert matching == {reverse("portal:roster-upload", args=[PARAMETER]).replace("%00", PARAMETER)}
+    assert matching == {
+        reverse("portal:roster-upload", args=[PARAMETER]).replace("%00", PARAMETER),
+        reverse("admin:attribution_preferencechange_load"),
+    }
 
 
 # --- Programs, pages and tests --------------------------------------------------------------------------------------

@@ -114,7 +114,10 @@ def download(request: MemberRequest, job_id: int, name: str) -> HttpResponseBase
         Shard.Kind(file.shard.kind), file.resource_type
     )
     saved_as = f"{request.organization.entity_id}-export-{job.pk}-{file.shard.number + 1}-{what}.ndjson"
-    return downloads.respond(request, file, by=request.actor, saved_as=saved_as)
+    try:
+        return downloads.respond(request, file, by=request.actor, saved_as=saved_as)
+    except downloads.OptedOutError:
+        return render(request, "portal/exports/gone.html", {"job": job, "has_opted_out": True}, status=410)
 
 
 def _job(request: MemberRequest, job_id: int) -> Job:

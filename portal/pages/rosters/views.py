@@ -8,11 +8,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from attribution import cohorts, loading
+from attribution.cohorts import Cohort
 from attribution.models import RosterFile
 from portal.pages.rosters.forms import RosterForm
 from portal.pages.scoping import MemberRequest, member_required
 
 ROSTERS_A_PAGE = 24
+# CMS publishes no count of beneficiaries below 11 (its cell size suppression policy).
+SMALLEST_SHOWN = 11
 
 
 @member_required()
@@ -21,14 +24,22 @@ def rosters(request: MemberRequest) -> HttpResponse:
     history = RosterFile.objects.for_organization(request.organization).latest_first().select_related("received_from")
     until = request.organization.bounds().attribution_until
     current = cohorts.exported_roster(request.organization)
+    cohort = cohorts.on_roster(current) if current else None
     context = {
         "current": current,
-        "beneficiary_count": cohorts.on_roster(current).count() if current else 0,
+        "beneficiary_count": cohort.count() if cohort else 0,
+        "opted_out": _opted_out(cohort) if cohort and cohort.consent.honors_opt_outs else "",
         "runout": cohorts.current_roster(request.organization, RosterFile.Kind.RUNOUT, until=until),
         "until": until,
         "page": Paginator(history, ROSTERS_A_PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "portal/rosters/list.html", context)
+
+
+def _opted_out(cohort: Cohort) -> str:
+    """Return how many opted out. A small number is not said, and neither is whether there is any."""
+    count = cohort.withheld_count()
+    return f"{count:,}" if count >= SMALLEST_SHOWN else f"fewer than {SMALLEST_SHOWN}"
 
 
 @member_required(gated=True)

@@ -3,8 +3,10 @@
 import datetime as dt
 import io
 
+from django.utils import timezone
+
 from attribution.consent import ledger
-from attribution.models import PreferenceChange
+from attribution.models import Preference, PreferenceChange
 from credentials.actor import Actor
 
 NAME = "T#EFT.ON.ACO.NGD1800.DPRF.D260115.T1000009"
@@ -35,3 +37,11 @@ def load(*lines: str, name: str = NAME, by: Actor | None = None) -> PreferenceCh
 
 def load_bytes(content: bytes, *, name: str = NAME, by: Actor | None = None) -> PreferenceChange:
     return ledger.load_file(io.BytesIO(content), file_name=name, by=by or Actor())
+
+
+def say(mbi: str, choice: str, days: int = 0) -> PreferenceChange:
+    """A preference that is in effect from some days after today on, as an operator adds it."""
+    effective = timezone.localdate() + dt.timedelta(days=days)
+    return ledger.record(
+        mbi=mbi, choice=Preference.Choice(choice), effective_date=effective, source="a test", by=Actor()
+    )

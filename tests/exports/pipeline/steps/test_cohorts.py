@@ -2,11 +2,10 @@
 
 import pytest
 
-from attribution import cohorts
-from attribution.models import Mbi
 from exports.claims.undo import take_back
 from exports.models import Chunk, Job, Load, OutputFile, Shard
 from exports.pipeline import plan, write
+from tests.attribution.consent.files import say
 from tests.exports.store import arrival, deleted, exported, load, patient, run, start
 from tests.exports.turn import take_and_write
 
@@ -19,17 +18,6 @@ def people(world) -> list[str]:
     world.roster(world.harbor, mbis)
     load({mbi: [patient(mbi)] for mbi in mbis})
     return mbis
-
-
-@pytest.fixture
-def withhold(monkeypatch):
-    """From now on, this beneficiary is withheld."""
-
-    def one(mbi: str) -> None:
-        key = Mbi.objects.get(value=mbi).beneficiary_id
-        monkeypatch.setattr(cohorts, "WITHHELD", f"entry.beneficiary_id = {key}")
-
-    return one
 
 
 def patients(job: Job) -> list[str]:
@@ -65,23 +53,21 @@ def test_deletions_are_told_of_the_same_people(world, people):
 
 
 @pytest.mark.parametrize("since_first", [False, True])
-def test_whoever_is_withheld_since_the_planning_is_left_out_and_nothing_counts_as_lost(
-    world, people, withhold, since_first
-):
+def test_whoever_is_withheld_since_the_planning_is_left_out_and_nothing_counts_as_lost(world, people, since_first):
     first = Load.objects.get()
     load({mbi: [patient(mbi, note="newer")] for mbi in people})
     job = start(world.harbor, since=first.loaded_at if since_first else None)
     plan.plan(job.pk)
-    withhold(people[1])
+    say(people[1], "N")
 
     assert patients(run(job)) == [f"p-{people[0]}", f"p-{people[2]}"]
     assert job.status == Job.Status.COMPLETED
 
 
-def test_a_chunk_that_is_lost_is_still_found(world, people, withhold):
+def test_a_chunk_that_is_lost_is_still_found(world, people):
     job = start(world.harbor)
     plan.plan(job.pk)
-    withhold(people[1])
+    say(people[1], "N")
     Chunk.objects.filter(beneficiary__mbis__value=people[2]).delete()
 
     with pytest.raises(write.IncompleteError):
@@ -90,10 +76,11 @@ def test_a_chunk_that_is_lost_is_still_found(world, people, withhold):
     assert not OutputFile.objects.exists()
 
 
-def test_a_file_of_withheld_beneficiaries_alone_is_no_file(world, people, monkeypatch):
+def test_a_file_of_withheld_beneficiaries_alone_is_no_file(world, people):
     job = start(world.harbor)
     plan.plan(job.pk)
-    monkeypatch.setattr(cohorts, "WITHHELD", "TRUE")
+    for mbi in people:
+        say(mbi, "N")
 
     assert run(job).status == Job.Status.COMPLETED
     assert (job.files.count(), Shard.objects.get().status) == (0, Shard.Status.WRITTEN)

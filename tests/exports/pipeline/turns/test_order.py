@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
+from attribution.consent.opt_outs import Consent
 from credentials.actor import Actor
 from exports import kickoff
 from exports.models import Job, Shard
@@ -163,7 +164,9 @@ def test_choosing_reads_a_few_rows_of_many_thousand(world, planned):
 
 def finish_one_of(job: Job) -> None:
     shard = job.shards.filter(status=Shard.Status.WRITING).first()
-    assert leases.hand_in(shard, holder=shard.lease_holder, resource_count=0, raw_length=0, stored_length=0)
+    assert leases.hand_in(
+        shard, holder=shard.lease_holder, resource_count=0, raw_length=0, stored_length=0, asked=Consent().asked()
+    )
 
 
 def copy(job: Job, times: int) -> None:
