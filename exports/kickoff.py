@@ -51,6 +51,7 @@ def kick_off(
 ) -> Job:
     """Start an export for a client or for a user. Raises NoRosterError, NothingLoadedError and PermissionDenied."""
     organization = _as_it_is(organization)
+    check_version(organization, version)
     bounds = organization.bounds()
     # With Patient, newly attributed beneficiaries are not special: all get what changed since.
     cohort = rule.cohort_of(organization, since if scope == Job.Scope.GROUP_ALL else None)
@@ -93,6 +94,15 @@ def kick_off(
     )
     transaction.on_commit(partial(tasks.call_planner, job.pk))
     return job
+
+
+def check_version(organization: Organization, version: int) -> None:
+    """Raises PermissionDenied if the organization's program does not have this version of the API."""
+    program = organization.program
+    if program and version not in program.api_versions:
+        raise PermissionDenied(
+            f"Organizations of {program.name} can't use version {version} of this API. Use another version."
+        )
 
 
 @transaction.atomic

@@ -66,7 +66,9 @@ class ApiVersion:
 
     def resource_types_for(self, program: Program | None) -> tuple[str, ...]:
         """Return the types that an organization of this program can request, and gets if it requests none."""
-        return tuple(name for name in self.resource_types if program and name in program.resource_types)
+        if program is None or self.number not in program.api_versions:
+            return ()
+        return tuple(name for name in self.resource_types if name in program.resource_types)
 
 
 V2 = ApiVersion(

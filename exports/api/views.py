@@ -57,6 +57,7 @@ class ExportView(GateView):
     http_method_names = ("get", "options")
 
     def get(self, request: Request, version: ApiVersion, group_id: str | None = None) -> Response:
+        kickoff.check_version(self.client.organization, version.number)
         parameters = parse(request.query_params, request.headers, version)
         rule = cohorts.ALL if group_id is None else cohorts.COHORT_RULES.get(group_id)
         if rule is None:

@@ -1,17 +1,20 @@
 """The kick-off: what a client may ask for, and what it is told, byte for byte where BCDA's clients depend on it."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from credentials.models import AuditEvent
+from credentials.programs import PROGRAMS, SSP, ApiVersions
 from credentials.trail.audit import Action
 from exports.claims.loader import loading
 from exports.models import Job
 from tests.exports.api.calls import ADJUDICATED, ALL_TYPES, GROUP, PATIENT, kicked_off, outcome, unhurried
-from tests.exports.store import arrival, exported, load, patient, run
+from tests.exports.store import arrival, exported, fill, load, patient, run, start
 from tests.world import KICK_OFF_HEADERS, ApiClient
 
 NOT_AN_INSTANT = "Invalid date format supplied in _since parameter.  Date must be in FHIR Instant format."
@@ -267,3 +270,27 @@ def test_what_was_loaded_before_a_version_was_added_is_an_error_and_no_empty_exp
     assert not Job.objects.exists()
     load({mbi: [patient(mbi)]})
     assert api.kick_off().status_code == 202
+
+
+@pytest.mark.parametrize("query", ["", "?_type=Patient", "?_since=nonsense"])
+def test_a_version_that_the_program_does_not_have_is_refused_whatever_is_asked_for(api, monkeypatch, query):
+    monkeypatch.setitem(PROGRAMS._entries, "SSP", replace(SSP, api_versions=ApiVersions(without=frozenset({2}))))
+
+    response = api.kick_off(f"{GROUP}{query}")
+
+    assert response.status_code == 403
+    assert outcome(response) == (
+        "Organizations of Medicare Shared Savings Program can't use version 2 of this API. Use another version."
+    )
+    assert not Job.objects.exists()
+
+
+def test_no_other_way_starts_an_export_in_a_version_that_the_program_does_not_have(world, monkeypatch):
+    monkeypatch.setitem(PROGRAMS._entries, "SSP", replace(SSP, api_versions=ApiVersions(only=frozenset({9}))))
+    world.roster(world.harbor, world.beneficiaries(1))
+    fill(world)
+
+    with pytest.raises(PermissionDenied, match="version 2"):
+        start(world.harbor)
+
+    assert not Job.objects.exists()
