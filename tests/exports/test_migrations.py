@@ -69,7 +69,9 @@ def test_a_job_that_the_code_before_cohorts_starts_is_written_by_todays(world, m
 
 
 def test_the_code_before_cohorts_reads_and_changes_todays_jobs(world):
-    roster = world.roster(world.harbor, world.beneficiaries(1))
+    mbis = world.beneficiaries(1)
+    roster = world.roster(world.harbor, mbis)
+    load({mbi: [patient(mbi)] for mbi in mbis})
     job = start(world.harbor, scope=Job.Scope.GROUP_ALL)
 
     theirs = _as_before("0012_labels_in_plain_words").get_model("exports", "Job").objects.get(pk=job.pk)

@@ -13,7 +13,7 @@ from exports.claims.loader import PatientOfAnotherError, loading, pack
 from exports.claims.models import FULL
 from exports.claims.undo import take_back
 from exports.models import Chunk, Deletion, Load, PatientIdentity
-from exports.sources import SOURCES, Selection
+from exports.sources import SOURCES, Content, Selection
 from tests.exports.store import arrival, load
 
 AT_ONCE = dt.timedelta(0)
@@ -45,7 +45,10 @@ def load_all(mbi: str, text: str, *numbers: int, series=ALL) -> Load:
     return under_way.load
 
 
-def exported(version: int, variant: str, *, since=None, source: str = "store") -> bytes:
+STORE = SOURCES["store"]
+
+
+def exported(version: int, variant: str, *, since=None, source: Content = STORE) -> bytes:
     selection = Selection(
         version=version,
         variant=variant,
@@ -54,7 +57,7 @@ def exported(version: int, variant: str, *, since=None, source: str = "store") -
         cohort=cohorts.on_roster(RosterFile.objects.get()),
         since=since,
     )
-    return b"".join(splice.inflate(piece.body.deflated) for piece in SOURCES[source].pieces(selection))
+    return b"".join(splice.inflate(piece.body.deflated) for piece in source.pieces(selection))
 
 
 def everything() -> list[list[bytes]]:
@@ -107,7 +110,7 @@ def test_whoever_saw_a_reverted_load_learns_of_it_in_each_version(mbi):
     take_back(wrong)
 
     for version, variant in ALL:
-        assert b"ExplanationOfBenefit/e-2" in exported(version, variant, since=wrong.loaded_at, source="deletions")
+        assert b"ExplanationOfBenefit/e-2" in exported(version, variant, since=wrong.loaded_at, source=STORE.removals)
 
 
 def test_merging_keeps_versions_and_variants_apart(mbi):

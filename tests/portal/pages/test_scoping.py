@@ -38,6 +38,7 @@ PAGES = {
     "rosters": "/attribution",
     "roster-upload": "/attribution/new",
     "roster": "/attribution/{roster}",
+    "roster-problems": "/attribution/{roster}/problems.csv",
     "exports": "/exports",
     "export-start": "/exports/new",
     "export": "/exports/{job}",
@@ -60,7 +61,7 @@ GATED = {
     *("client-create", "client-addresses", "client-rotate", "client-key-add", "client-key-set"),
     *("roster-upload", "export-start", "member-invite", "invitation-resend", "member-role"),
 }
-WITHOUT_TITLE = {"audit-csv", "audit-ndjson", "export-progress"}
+WITHOUT_TITLE = {"audit-csv", "audit-ndjson", "roster-problems", "export-progress"}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,8 @@ def one_of_each(kept) -> tuple[World, dict[str, object]]:
     """A world in which Harbor has one of everything, and how these are named in URLs."""
     world = World()
     roster = world.roster(world.harbor, world.beneficiaries(1))
+    roster.problems = [{"file": roster.file_name, "line": 1, "column": 1, "reason": "A test."}]
+    roster.save()
     job = Job.objects.create(
         organization=world.harbor,
         requested_by=world.delegate,

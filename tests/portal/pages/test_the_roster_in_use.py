@@ -20,7 +20,7 @@ USED = dt.datetime(2026, 3, 1, 10, 0, tzinfo=dt.UTC)
 NEWEST = dt.datetime(2026, 8, 19, 0, 1, tzinfo=dt.UTC)
 # The history of rosters, and the newest roster's own page, are about it.
 HISTORY = "All rosters"
-NO_TEXT = {"audit-csv", "audit-ndjson"}
+NO_TEXT = {"audit-csv", "audit-ndjson", "roster-problems"}
 
 
 @pytest.fixture
