@@ -17,6 +17,12 @@ ASSERTION = dt.timedelta(minutes=5)
 # How far the clock of a client can be off.
 CLOCK_LEEWAY = dt.timedelta(seconds=30)
 INVITATION = dt.timedelta(hours=48)
+PASSWORD_LINK = dt.timedelta(hours=1)
+CONFIRMATION_LINK = dt.timedelta(days=1)
+# How long a new secret waits for the page that shows it once.
+SECRET_TO_BE_SHOWN = dt.timedelta(minutes=5)
+# A browser that signed in this recently has its own limit of attempts.
+KNOWN_BROWSER = dt.timedelta(days=180)
 
 # --- Reminders ---
 

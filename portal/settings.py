@@ -256,7 +256,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-PASSWORD_RESET_TIMEOUT = int(dt.timedelta(hours=1).total_seconds())
+PASSWORD_RESET_TIMEOUT = int(lifetimes.PASSWORD_LINK.total_seconds())
 
 SESSION_ENGINE = "portal.sign_in.sealed_sessions"
 # When an idle session ends, and when any session ends.
@@ -275,7 +275,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]  # nobody signs up, but sign-in
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if EMBEDDED else "https"
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = lifetimes.CONFIRMATION_LINK.days
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # only in the browser that waits for it
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False

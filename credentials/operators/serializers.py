@@ -5,7 +5,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from credentials import programs
+from credentials import lifetimes, programs
 from credentials.clients.rotation import Overlap
 from credentials.models import Client, ClientSecret, Invitation, Organization, Role
 from credentials.people.organizations import OrganizationState, Status, Strategy
@@ -69,7 +69,7 @@ class Rotation(serializers.Serializer[Any]):
 
 
 class Days(serializers.Serializer[Any]):
-    days = serializers.IntegerField(min_value=0, max_value=90, default=14)
+    days = serializers.IntegerField(min_value=0, max_value=lifetimes.SECRET.days, default=lifetimes.EXPIRES_SOON.days)
 
 
 def organization_facts(organization: Organization) -> dict[str, Any]:

@@ -5,7 +5,6 @@ signed in with before are counted separately; a cookie identifies it. So an atta
 other strangers, not the user. See docs/decisions/0015.
 """
 
-import datetime as dt
 import hashlib
 import secrets
 
@@ -13,13 +12,13 @@ from django.conf import settings
 from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
 
+from credentials import lifetimes
 from credentials.access import limits
 from credentials.access.limits import Budget, Excess
 from credentials.access.middleware import client_address
 from credentials.models import User
 
 COOKIE_NAME = "claimsgate_known_browser"
-COOKIE_LIFETIME = dt.timedelta(days=180)
 _SALT = "portal.attempts.known-browser"
 
 
@@ -51,7 +50,7 @@ def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -
         COOKIE_NAME,
         f"{person}:{_known_browser(request, person) or secrets.token_hex(8)}",
         salt=_SALT,
-        max_age=COOKIE_LIFETIME,
+        max_age=lifetimes.KNOWN_BROWSER,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",
@@ -60,7 +59,7 @@ def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -
 
 def _known_browser(request: HttpRequest, person: str) -> str | None:
     try:
-        value = request.get_signed_cookie(COOKIE_NAME, default="", salt=_SALT, max_age=COOKIE_LIFETIME)
+        value = request.get_signed_cookie(COOKIE_NAME, default="", salt=_SALT, max_age=lifetimes.KNOWN_BROWSER)
     except BadSignature:
         return None
     of_person, _, browser = (value or "").partition(":")

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
+from credentials import lifetimes
 from credentials.models import ClientSecret
 
 
@@ -13,7 +14,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--days", type=int, default=14, help="list secrets that expire within this many days (default: 14)"
+            "--days",
+            type=int,
+            default=lifetimes.EXPIRES_SOON.days,
+            help="list secrets that expire within this many days (default: %(default)s)",
         )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object on each line")
 

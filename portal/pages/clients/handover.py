@@ -4,7 +4,6 @@ For a few minutes it is kept in the cache, encrypted. The key is in a cookie tha
 So no copy of the cache or the database contains a secret that anyone could use. Taking the secret deletes it.
 """
 
-import datetime as dt
 import hashlib
 import secrets
 from urllib.parse import urlsplit
@@ -15,10 +14,10 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 
+from credentials.lifetimes import SECRET_TO_BE_SHOWN
 from credentials.models import Client
 
 COOKIE = "claimsgate_handover"
-PATIENCE = dt.timedelta(minutes=5)
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -29,12 +28,14 @@ def leave(request: HttpRequest, response: HttpResponse, client: Client, secret: 
     key, nonce = secrets.token_bytes(_KEY_BYTES), secrets.token_bytes(_NONCE_BYTES)
     place = _place(request, client)
     cache.set(
-        place, nonce + AESGCM(key).encrypt(nonce, secret.encode(), place.encode()), timeout=PATIENCE.total_seconds()
+        place,
+        nonce + AESGCM(key).encrypt(nonce, secret.encode(), place.encode()),
+        timeout=SECRET_TO_BE_SHOWN.total_seconds(),
     )
     response.set_cookie(
         COOKIE,
         key.hex(),
-        max_age=PATIENCE,
+        max_age=SECRET_TO_BE_SHOWN,
         path=urlsplit(response["Location"]).path,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
