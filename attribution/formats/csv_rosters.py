@@ -108,7 +108,7 @@ class CsvRoster:
         """Return the rows with the MBI, without blanks around it. Blank lines, and a first row of titles, are none."""
         lines = _Lines(self._content)
         reader = csv.reader(lines, strict=True)
-        column_count = 0
+        is_at_the_top, column_count = True, 0
         while True:
             line = lines.begin_row()
             try:
@@ -120,14 +120,15 @@ class CsvRoster:
                 return
             if not "".join(cells).strip(_BLANK):
                 continue
-            is_first, column_count = not column_count, column_count or len(cells)
+            could_be_titles, is_at_the_top = is_at_the_top, False
             # Titles have no digits, and every MBI begins with one: a list without titles loses nobody.
-            if is_first and not any(character.isdigit() for character in cells[0]):
+            if could_be_titles and not any(character.isdigit() for character in cells[0]):
                 continue
             if not lines.last_has_end and len(cells) < column_count:
                 reason = f"The last line is cut off: it has {len(cells)} of {column_count} columns. {_DOWNLOAD_AGAIN}"
                 yield Problem(self.file, line, 1, reason)
                 continue
+            column_count = len(cells)
             mbi = cells[0].strip(_BLANK)
             yield Row(line, 1 + lines.first.find(mbi), mbi)
 
