@@ -56,6 +56,7 @@ class _Delivery:
     organization: Organization
     by: Actor
     arrived_at: dt.datetime
+    accepts_test_file: bool
 
     def new_roster(self, status: RosterFile.Status) -> RosterFile:
         label = self.label
@@ -73,19 +74,27 @@ class _Delivery:
         )
 
 
-def load_roster(file: BinaryIO, *, file_name: str, by: Actor, organization: Organization | None = None) -> RosterFile:
+def load_roster(
+    file: BinaryIO,
+    *,
+    file_name: str,
+    by: Actor,
+    organization: Organization | None = None,
+    accepts_test_file: bool = False,
+) -> RosterFile:
     """Publish a roster, or refuse it with `.problems`. Either way, the result is a row and an audit event.
 
     The file must be seekable. It is in the format that recognizes it, and for the organization that it names. If
     `organization` is given, the file must be its own, or name none. Raises BadFileName and UnknownEntity if the file
-    can't be matched to an organization; then nothing is written.
+    can't be matched to an organization; then nothing is written. A test file for an organization that is no sandbox is
+    refused unless `accepts_test_file`, which only an operator can say.
     """
     name = without_folders(file_name)
     found = _recognize(file, name, organization)
     file.seek(0)
     label = found.label(name, file)
     whose = organization or _organization(label)
-    delivery = _Delivery(found, label, _sha256(file), whose, by, timezone.now())
+    delivery = _Delivery(found, label, _sha256(file), whose, by, timezone.now(), accepts_test_file)
     try:
         with transaction.atomic():
             return _publish(delivery, file)
@@ -157,6 +166,8 @@ def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
     if problems:
         raise _Refused(problems)
     warnings: ProblemList[Problem] = ProblemList()
+    if is_test := validation.test_file_warning(delivery.label, is_sandbox=delivery.organization.is_sandbox):
+        warnings.add(is_test)
     repeated_lines = _copy_rows(delivery, file, problems, warnings)
     if problems:
         raise _Refused(problems)
@@ -225,7 +236,11 @@ def _problems_before_reading(delivery: _Delivery) -> Iterator[Problem]:
     if wrong_format := validation.format_problem(label, delivery.format, formats_of(organization), program.name):
         yield wrong_format
     yield from validation.label_problems(
-        label, entity_id=organization.entity_id, is_sandbox=organization.is_sandbox, now=delivery.arrived_at
+        label,
+        entity_id=organization.entity_id,
+        is_sandbox=organization.is_sandbox,
+        now=delivery.arrived_at,
+        accepts_test_file=delivery.accepts_test_file,
     )
     # A list that doesn't say when it was made is the same in months in which nobody joins or leaves.
     if label.made_at:

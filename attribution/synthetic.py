@@ -240,9 +240,15 @@ def _years_before(day: dt.date, years: int) -> dt.date:
 
 
 def cclf_archive_name(
-    entity_id: str, performance_year: int, timestamp: dt.datetime, kind: str = Kind.CURRENT, *, number: str = ""
+    entity_id: str,
+    performance_year: int,
+    timestamp: dt.datetime,
+    kind: str = Kind.CURRENT,
+    *,
+    number: str = "",
+    is_test: bool = True,
 ) -> str:
-    """Return the name of a test archive, or of the file with a number in it. The timestamp must have a time zone."""
+    """Return the name of an archive, or of the file with a number in it. The timestamp must have a time zone."""
     program = program_of(entity_id)
     if program is None:
         raise ValueError(f"No program has entity IDs like {entity_id}.")
@@ -250,7 +256,9 @@ def cclf_archive_name(
     owner = owner_in_members(program.code, entity_id) if number else f"BCD.{entity_id}"
     letter = KIND_LETTERS[Kind(kind)]
     tenths = moment.microsecond // 100_000
-    return f"T.{owner}.ZC{number}{letter}{performance_year % 100:02}.D{moment:%y%m%d}.T{moment:%H%M%S}{tenths}"
+    environment = "T" if is_test else "P"
+    time = f"D{moment:%y%m%d}.T{moment:%H%M%S}{tenths}"
+    return f"{environment}.{owner}.ZC{number}{letter}{performance_year % 100:02}.{time}"
 
 
 def cclf_archive(
@@ -260,11 +268,12 @@ def cclf_archive(
     performance_year: int,
     timestamp: dt.datetime,
     kind: str = Kind.CURRENT,
+    is_test: bool = True,
 ) -> bytes:
     """Return a zipped CCLF archive: CCLF8 with 549 characters for each beneficiary, CCLF0 with the count."""
 
     def member(number: str) -> zipfile.ZipInfo:
-        name = cclf_archive_name(entity_id, performance_year, timestamp, kind, number=number)
+        name = cclf_archive_name(entity_id, performance_year, timestamp, kind, number=number, is_test=is_test)
         info = zipfile.ZipInfo(name, date_time=timestamp.astimezone(dt.UTC).timetuple()[:6])
         info.compress_type = zipfile.ZIP_DEFLATED
         return info

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from attribution import identifiers
-from attribution.formats.base import Label, Promise, Roster, RosterFormat, Row, UnreadableRoster
+from attribution.formats.base import Kind, Label, Promise, Roster, RosterFormat, Row, UnreadableRoster
 from attribution.problems import Problem
 from credentials.problem_list import ProblemList
 
@@ -28,8 +28,13 @@ def format_problem(label: Label, found: RosterFormat, used: Sequence[RosterForma
     return Problem(label.name, None, None, f"The file is {found.name}, which {program} does not use. {choose}")
 
 
-def label_problems(label: Label, *, entity_id: str, is_sandbox: bool, now: dt.datetime) -> Iterator[Problem]:
-    """Return why a file with this label can't be for an organization, before it is opened."""
+def label_problems(
+    label: Label, *, entity_id: str, is_sandbox: bool, now: dt.datetime, accepts_test_file: bool = False
+) -> Iterator[Problem]:
+    """Return why a file with this label can't be for an organization, before it is opened.
+
+    `accepts_test_file`: an operator has said that a test file is meant.
+    """
     if label.entity_id not in {None, entity_id}:
         yield Problem(
             label.name,
@@ -54,6 +59,14 @@ def label_problems(label: Label, *, entity_id: str, is_sandbox: bool, now: dt.da
             f"The performance year {label.performance_year} is too far after the file's date, {made_at:%Y-%m}. "
             "Check its name: it must be the one that CMS gave it.",
         )
+    if label.performance_year and label.performance_year < made_at.year - (2 if label.kind == Kind.RUNOUT else 1):
+        yield Problem(
+            label.name,
+            None,
+            None,
+            f"The performance year {label.performance_year} is too far before the file's date, {made_at:%Y-%m}. "
+            "Check its name: it must be the one that CMS gave it.",
+        )
     if is_sandbox and label.is_test is False:
         yield Problem(
             label.name,
@@ -62,6 +75,21 @@ def label_problems(label: Label, *, entity_id: str, is_sandbox: bool, now: dt.da
             f"This is a production file, but {entity_id} is a sandbox, which can have synthetic data only. "
             "Choose a test file: its name begins with T. Or load this one for your production organization.",
         )
+    if label.is_test and not is_sandbox and not accepts_test_file:
+        yield Problem(
+            label.name,
+            None,
+            None,
+            f"This is a test file, but {entity_id} is not a sandbox. Choose the production file: its name begins with "
+            "P. If a test file is meant, an operator can load it: load_roster --accept-test-file.",
+        )
+
+
+def test_file_warning(label: Label, *, is_sandbox: bool) -> Problem | None:
+    """Return the warning about a test file that an operator has accepted."""
+    if not label.is_test or is_sandbox:
+        return None
+    return Problem(label.name, None, None, "This is a test file. An operator has loaded it.")
 
 
 def good_rows(

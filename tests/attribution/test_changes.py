@@ -7,7 +7,7 @@ from credentials.actor import Actor
 from tests.attribution.archives import MBIS, NAME, archive
 from tests.world import World
 
-OCTOBER = "T.BCD.A9994.ZCY26.D261001.T1000000"
+OCTOBER = "P.BCD.A9994.ZCY26.D261001.T1000000"
 
 
 def test_a_change_is_counted_and_told_in_percent_of_the_earlier_roster() -> None:

@@ -45,7 +45,7 @@ def test_an_archive_whose_directory_points_far_outside_is_refused(
 
 
 def test_it_loads_a_real_file(db, capsys: pytest.CaptureFixture[str]) -> None:
-    OrganizationFactory(entity_id="A9988")
+    OrganizationFactory(entity_id="A9988", is_sandbox=True)
 
     call_command("load_roster", str(REAL_A9988))
 
@@ -71,7 +71,7 @@ def test_it_fails_with_every_problem_on_a_line_and_still_loads_the_other_files(
     ("name", "reason"),
     [
         ("roster.zip", "is not the name of a CCLF archive"),
-        ("T.BCD.A0000.ZCY26.D261101.T1000000", "There is no organization with the entity ID A0000"),
+        ("P.BCD.A0000.ZCY26.D261101.T1000000", "There is no organization with the entity ID A0000"),
         ("missing/file", "No such file or directory"),
     ],
 )
@@ -121,6 +121,22 @@ def test_it_says_what_is_unusual_about_a_roster_that_it_publishes(
     said = capsys.readouterr()
     assert f"Warning: {NAME.replace('ZCY', 'ZC8Y')}:4: 1 beneficiary is on more than one line" in said.out
     assert said.err == ""
+
+
+def test_it_takes_a_test_file_for_a_production_organization_only_when_told(
+    world: World, good: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = NAME.replace("P.BCD", "T.BCD")
+    path = good.with_name(name)
+    path.write_bytes(archive(name).getvalue())
+
+    with pytest.raises(CommandError, match=r"1 of 1 refused\."):
+        call_command("load_roster", path)
+    told = capsys.readouterr().err
+    call_command("load_roster", path, accepts_test_file=True)
+
+    assert "an operator can load it: load_roster --accept-test-file." in told
+    assert f"Warning: {name}: This is a test file." in capsys.readouterr().out
 
 
 def test_the_organization_may_be_named_beside_a_file_that_names_it_too(world: World, good: Path) -> None:

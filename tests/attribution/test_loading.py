@@ -29,10 +29,10 @@ from tests.attribution.archives import (
 )
 from tests.world import OrganizationFactory, World
 
-OCTOBER = "T.BCD.A9994.ZCY26.D261001.T1000000"
-DECEMBER_BEFORE = "T.BCD.A9994.ZCY25.D251201.T1000000"
-RUNOUT = "T.BCD.A9994.ZCR25.D261101.T1000000"
-MESA = "T.BCD.D9990.ZCY26.D261101.T1000000"
+OCTOBER = "P.BCD.A9994.ZCY26.D261001.T1000000"
+DECEMBER_BEFORE = "P.BCD.A9994.ZCY25.D251201.T1000000"
+RUNOUT = "P.BCD.A9994.ZCR25.D261101.T1000000"
+MESA = "P.BCD.D9990.ZCY26.D261101.T1000000"
 
 
 def census() -> dict[str, int]:
@@ -72,7 +72,7 @@ def test_a_roster_is_published_with_its_people_and_an_audit_event(world: World) 
     ("path", "entity_id", "count", "repeated"), [(REAL_A0001, "A0001", 6, 1), (REAL_A9988, "A9988", 6, 0)]
 )
 def test_real_rosters_are_published(db, path, entity_id: str, count: int, repeated: int) -> None:
-    organization = OrganizationFactory(entity_id=entity_id)
+    organization = OrganizationFactory(entity_id=entity_id, is_sandbox=True)
 
     with path.open("rb") as file:
         roster = load_roster(file, file_name=path.name, by=Actor())
@@ -275,7 +275,7 @@ def test_the_same_content_under_another_name_is_refused(world: World) -> None:
     content = archive()  # once: it says when it was made
     load_roster(content, file_name=NAME, by=Actor())
 
-    roster = refused(content, "T.BCD.A9994.ZCY26.D261101.T1100000")
+    roster = refused(content, "P.BCD.A9994.ZCY26.D261101.T1100000")
 
     assert f"The same content was already published as {NAME}" in only_reason(roster)
 
@@ -305,7 +305,7 @@ def test_a_file_of_another_organization_is_refused_and_kept_with_the_one_that_se
 
 
 def test_a_file_of_an_organization_that_nobody_knows_gets_the_same_answer(world: World) -> None:
-    name = "T.BCD.A0000.ZCY26.D261101.T1000000"
+    name = "P.BCD.A0000.ZCY26.D261101.T1000000"
 
     roster = refused(archive(name), name, world.harbor)
 
@@ -314,7 +314,7 @@ def test_a_file_of_an_organization_that_nobody_knows_gets_the_same_answer(world:
 
 def test_a_file_from_the_future_is_refused(world: World) -> None:
     tomorrow = timezone.now() + dt.timedelta(days=1)
-    name = f"T.BCD.A9994.ZCY{tomorrow:%y}.D{tomorrow:%y%m%d}.T0000000"
+    name = f"P.BCD.A9994.ZCY{tomorrow:%y}.D{tomorrow:%y%m%d}.T0000000"
 
     assert "in the future" in only_reason(refused(archive(name), name))
 
@@ -322,17 +322,29 @@ def test_a_file_from_the_future_is_refused(world: World) -> None:
 def test_a_production_file_is_refused_for_a_sandbox(world: World) -> None:
     world.harbor.is_sandbox = True
     world.harbor.save()
-    name = NAME.replace("T.BCD", "P.BCD")
+    assert "A9994 is a sandbox" in only_reason(refused(archive()))
 
-    assert "A9994 is a sandbox" in only_reason(refused(archive(name), name))
+
+def test_a_test_file_for_an_organization_that_is_no_sandbox_needs_an_operator(world: World) -> None:
+    name = NAME.replace("P.BCD", "T.BCD")
+    reason = only_reason(refused(archive(name), name))
+
+    accepted = load_roster(archive(name), file_name=name, by=Actor(), accepts_test_file=True)
+
+    assert reason == (
+        "This is a test file, but A9994 is not a sandbox. Choose the production file: its name begins with P. "
+        "If a test file is meant, an operator can load it: load_roster --accept-test-file."
+    )
+    assert (accepted.status, accepted.beneficiary_count) == ("published", 3)
+    assert [each["reason"] for each in accepted.warnings] == ["This is a test file. An operator has loaded it."]
 
 
 @pytest.mark.parametrize(
     ("name", "exception"),
     [
         ("roster.zip", BadFileName),
-        ("T.BCD.B001.ZCY26.D261101.T1000000", BadFileName),
-        ("T.BCD.A0000.ZCY26.D261101.T1000000", UnknownEntity),
+        ("P.BCD.B001.ZCY26.D261101.T1000000", BadFileName),
+        ("P.BCD.A0000.ZCY26.D261101.T1000000", UnknownEntity),
     ],
 )
 def test_a_file_that_is_nobodys_is_not_written_down(world: World, name: str, exception: type[Exception]) -> None:
@@ -346,13 +358,13 @@ def test_a_file_that_is_nobodys_is_not_written_down(world: World, name: str, exc
 
 @pytest.mark.parametrize("entity_id", ["ACOB", "V0001", "GUIDE0001", "DA001"])
 def test_a_program_that_is_not_served_is_refused_with_those_that_are(world: World, entity_id: str) -> None:
-    name = f"T.BCD.{entity_id}.ZCY26.D261101.T1000000"
+    name = f"P.BCD.{entity_id}.ZCY26.D261101.T1000000"
 
     with pytest.raises(BadFileName, match=rf"{entity_id}, which is not an entity ID.*D9990 \(ACO REACH\)"):
         load_roster(archive(), file_name=name, by=Actor())
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "T.BCD\n", "a\x00b", "a\ud800b"])
+@pytest.mark.parametrize("name", ["x" * 300, "P.BCD\n", "a\x00b", "a\ud800b"])
 def test_a_name_that_cannot_be_stored_is_refused(world: World, name: str) -> None:
     with pytest.raises(BadFileName, match="can't be the name of a roster") as raised:
         load_roster(archive(), file_name=name, by=Actor())

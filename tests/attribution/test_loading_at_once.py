@@ -16,8 +16,8 @@ from credentials.programs import REACH
 from tests.attribution.archives import MBIS, NAME, archive
 from tests.world import OrganizationFactory
 
-OCTOBER = "T.BCD.A9994.ZCY26.D261001.T1000000"
-MESA = "T.BCD.D9990.ZCY26.D261101.T1000000"
+OCTOBER = "P.BCD.A9994.ZCY26.D261001.T1000000"
+MESA = "P.BCD.D9990.ZCY26.D261101.T1000000"
 A_MOMENT = 0.3
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -122,8 +122,8 @@ def test_a_load_does_not_hold_up_what_else_happens_to_its_organization(loader: L
 
 
 def test_many_loads_at_once_neither_lock_each_other_nor_lose_anyone(loader: Loader) -> None:
-    harbor = [f"T.BCD.A9994.ZCY26.D26{month:02}01.T1000000" for month in range(1, 6)]
-    mesa = [f"T.BCD.D9990.ZCY26.D26{month:02}01.T1000000" for month in range(1, 6)]
+    harbor = [f"P.BCD.A9994.ZCY26.D26{month:02}01.T1000000" for month in range(1, 6)]
+    mesa = [f"P.BCD.D9990.ZCY26.D26{month:02}01.T1000000" for month in range(1, 6)]
 
     loads = []
     for month, (first, second) in enumerate(zip(harbor, mesa, strict=True)):

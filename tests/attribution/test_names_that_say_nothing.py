@@ -103,7 +103,7 @@ def test_what_looks_like_no_format_is_refused_with_all_that_the_organization_use
         loaded(io.BytesIO(b"%PDF"), world.harbor, "roster.pdf")
 
     assert str(raised.value) == (
-        "'roster.pdf' is not the name of a CCLF archive, for example T.BCD.A9994.ZCY26.D261101.T1000000. "
+        "'roster.pdf' is not the name of a CCLF archive, for example P.BCD.A9994.ZCY26.D261101.T1000000. "
         "Use the name that CMS gave the file. "
         "And it is not a patient list: text with commas, and with the title MBI in its first line."
     )

@@ -156,6 +156,8 @@ def test_a_problem_reads_as_compilers_write_theirs() -> None:
         ("T.BCD.A9995.ZCY26.D261101.T1000000", "is for A9995, but you uploaded it for A9994"),
         ("T.BCD.A9994.ZCY26.D261122.T0000001", "in the future. Check its name: it must be the one that CMS gave it."),
         ("T.BCD.A9994.ZCY28.D261101.T1000000", "performance year 2028 is too far after"),
+        ("T.BCD.A9994.ZCY24.D261101.T1000000", "performance year 2024 is too far before"),
+        ("T.BCD.A9994.ZCR23.D261101.T1000000", "performance year 2023 is too far before"),
         ("P.BCD.A9994.ZCY26.D261101.T1000000", "A9994 is a sandbox, which can have synthetic data only. Choose a test"),
     ],
 )
@@ -170,13 +172,39 @@ def test_a_label_can_speak_against_a_file(name: str, said: str) -> None:
     "name",
     [
         NAME,
-        "T.BCD.A9994.ZCR25.D261101.T1000000",
+        "P.BCD.A9994.ZCR25.D261101.T1000000",
+        "P.BCD.A9994.ZCR24.D261101.T1000000",
+        "P.BCD.A9994.ZCY25.D260111.T1000000",
         "P.BCD.A9994.ZCY27.D261122.T0000000",
         "P.BCD.A9994.ZCY18.D181120.T1000000",
     ],
 )
 def test_files_of_any_age_are_welcome(name: str) -> None:
     assert not list(validation.label_problems(names.archive(name), entity_id="A9994", is_sandbox=False, now=NOW))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_sandbox", "accepts_test_file", "is_welcome"),
+    [
+        (NAME, False, False, True),
+        (NAME.replace("P.", "T.", 1), False, False, False),
+        (NAME.replace("P.", "T.", 1), False, True, True),
+        (NAME.replace("P.", "T.", 1), True, False, True),
+    ],
+)
+def test_a_test_file_is_welcome_in_sandboxes_and_where_an_operator_says_so(
+    name: str, *, is_sandbox: bool, accepts_test_file: bool, is_welcome: bool
+) -> None:
+    label = names.archive(name)
+
+    problems = list(
+        validation.label_problems(
+            label, entity_id="A9994", is_sandbox=is_sandbox, now=NOW, accepts_test_file=accepts_test_file
+        )
+    )
+
+    assert [problem.reason[:19] for problem in problems] == ([] if is_welcome else ["This is a test file"])
+    assert bool(validation.test_file_warning(label, is_sandbox=is_sandbox)) == (label.is_test and not is_sandbox)
 
 
 def test_a_file_that_says_nothing_of_itself_is_welcome_anywhere() -> None:

@@ -242,11 +242,16 @@ def _kept_from_handing_in_a_second_file() -> Iterator[Callable[[], None]]:
 
 def _roster_file(folder: Path, organization, people) -> Path:
     kind = RosterFile.Kind.CURRENT
-    name = synthetic.cclf_archive_name(organization.entity_id, 2026, TIMESTAMP, kind)
+    name = synthetic.cclf_archive_name(organization.entity_id, 2026, TIMESTAMP, kind, is_test=False)
     path = folder / name
     path.write_bytes(
         synthetic.cclf_archive(
-            people, entity_id=organization.entity_id, performance_year=2026, timestamp=TIMESTAMP, kind=kind
+            people,
+            entity_id=organization.entity_id,
+            performance_year=2026,
+            timestamp=TIMESTAMP,
+            kind=kind,
+            is_test=False,
         )
     )
     return path

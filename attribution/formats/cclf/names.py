@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from attribution.formats.base import BadFileName, Kind, Label, shown
 from attribution.formats.cms_names import ENVIRONMENT, MOMENT, as_sent, is_test, moment
 
-EXAMPLE = "T.BCD.A9994.ZCY26.D261101.T1000000"
+EXAMPLE = "P.BCD.A9994.ZCY26.D261101.T1000000"
 
 _ID = "[A-Z0-9-]{1,12}"
 _OWNER = rf"(?:BCD\.(?P<after_bcd>{_ID})|(?P<before_aco>{_ID})\.(?:ACO|PRT))"
@@ -84,7 +84,7 @@ def member(file_name: str) -> MemberName:
     match = _MEMBER.fullmatch(file_name)
     if match is None:
         raise BadFileName(
-            f"{shown(file_name)} is not the name of a CCLF file, for example T.BCD.A9994.ZC8Y26.D261101.T1000009."
+            f"{shown(file_name)} is not the name of a CCLF file, for example P.BCD.A9994.ZC8Y26.D261101.T1000009."
         )
     return MemberName(
         is_test=is_test(match),

@@ -28,6 +28,12 @@ class Command(BaseCommand):
             metavar="ENTITY_ID",
             help="whose rosters these are; needed for files that don't say which organization they are for",
         )
+        parser.add_argument(
+            "--accept-test-file",
+            action="store_true",
+            dest="accepts_test_file",
+            help="accept test files (T.…) for organizations that aren't sandboxes",
+        )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print the result as JSON")
 
     def handle(
@@ -35,11 +41,12 @@ class Command(BaseCommand):
         *args: Any,  # noqa: ARG002  # Django's call
         files: list[Path],
         organization: str | None,
+        accepts_test_file: bool,
         as_json: bool,
         **options: Any,  # noqa: ARG002  # Django's call
     ) -> None:
         whose = _organization(organization) if organization else None
-        outcomes = [_outcome(path, whose) for path in files]
+        outcomes = [_outcome(path, whose, accepts_test_file=accepts_test_file) for path in files]
         if as_json:
             self.stdout.write(json.dumps(outcomes, indent=2))
         else:
@@ -69,12 +76,14 @@ def _organization(entity_id: str) -> Organization:
         raise CommandError(f"There is no organization with the entity ID {entity_id}.") from None
 
 
-def _outcome(path: Path, organization: Organization | None) -> dict[str, Any]:
+def _outcome(path: Path, organization: Organization | None, *, accepts_test_file: bool) -> dict[str, Any]:
     """Return the result for a file, as JSON."""
     try:
         with path.open("rb") as file:
             by = Actor.of_command("load_roster")
-            roster = load_roster(file, file_name=path.name, by=by, organization=organization)
+            roster = load_roster(
+                file, file_name=path.name, by=by, organization=organization, accepts_test_file=accepts_test_file
+            )
     except OSError as error:
         return _nothing(path, error.strerror or str(error))
     except (BadFileName, UnknownEntity) as error:

@@ -125,7 +125,7 @@ def test_what_is_no_zip_is_refused_with_its_likely_cause(content: bytes, why: st
     said = refusal(io.BytesIO(content))
 
     assert re.search(
-        rf"^T\.BCD.*: The archive is damaged or incomplete: {re.escape(why)}.*\. Download it again from CMS", said
+        rf"^P\.BCD.*: The archive is damaged or incomplete: {re.escape(why)}.*\. Download it again from CMS", said
     )
 
 
@@ -147,14 +147,14 @@ def test_a_flipped_byte_in_the_records_is_noticed() -> None:
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ({CCLF8: records(MBIS)}, r"CCLF0 is missing: no file .* has a name like T\.BCD\.A9994\.ZC0Y26"),
-        ({CCLF0: counts(1)}, r"CCLF8 is missing: no file .* has a name like T\.BCD\.A9994\.ZC8Y26"),
+        ({CCLF8: records(MBIS)}, r"CCLF0 is missing: no file .* has a name like P\.BCD\.A9994\.ZC0Y26"),
+        ({CCLF0: counts(1)}, r"CCLF8 is missing: no file .* has a name like P\.BCD\.A9994\.ZC8Y26"),
         ({}, "CCLF0 is missing"),
         ({CCLF0: counts(1), CCLF8: b"", CCLF8[:-1] + "5": b""}, "has CCLF8 twice"),
         ({CCLF0: counts(1), f"copy/{CCLF0}": counts(2), CCLF8: b""}, "has CCLF0 twice"),
         ({CCLF0: counts(1), "T.A9994.ZC8Y26.D261101.T1000000": b""}, "wrong name"),
         ({CCLF0: counts(1), CCLF8.replace("A9994", "A9995"): b""}, "organization in the name is A9995"),
-        ({CCLF0: counts(1), CCLF8.replace("T.BCD", "P.BCD"): b""}, "environment in the name is production"),
+        ({CCLF0: counts(1), CCLF8.replace("P.BCD", "T.BCD"): b""}, "environment in the name is test"),
         ({CCLF0: counts(1), CCLF8.replace("Y26", "Y25"): b""}, "performance year in the name is 2025"),
     ],
 )

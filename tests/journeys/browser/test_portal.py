@@ -202,6 +202,7 @@ def _download(visitor: Visitor, folder: Path, people) -> None:
 
 
 def _roster_file(folder: Path, people) -> Path:
-    path = folder / synthetic.cclf_archive_name("A9994", 2026, MADE_AT)
-    path.write_bytes(synthetic.cclf_archive(people, entity_id="A9994", performance_year=2026, timestamp=MADE_AT))
+    path = folder / synthetic.cclf_archive_name("A9994", 2026, MADE_AT, is_test=False)
+    content = synthetic.cclf_archive(people, entity_id="A9994", performance_year=2026, timestamp=MADE_AT, is_test=False)
+    path.write_bytes(content)
     return path

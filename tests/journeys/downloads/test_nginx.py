@@ -149,6 +149,7 @@ def large_archive() -> bytes:
         entity_id="A9994",
         performance_year=2026,
         timestamp=dt.datetime(2026, 11, 1, 10, tzinfo=dt.UTC),
+        is_test=False,
     )
     with zipfile.ZipFile(io.BytesIO(made)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}

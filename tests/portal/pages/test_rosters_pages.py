@@ -18,9 +18,13 @@ NOVEMBER = dt.datetime(2026, 11, 1, 10, 0, tzinfo=dt.UTC)
 OCTOBER = dt.datetime(2026, 10, 1, 10, 0, tzinfo=dt.UTC)
 
 
-def roster_file(people, *, timestamp=NOVEMBER, entity_id="A9994", name: str | None = None) -> SimpleUploadedFile:
-    content = synthetic.cclf_archive(people, entity_id=entity_id, performance_year=2026, timestamp=timestamp)
-    return SimpleUploadedFile(name or synthetic.cclf_archive_name(entity_id, 2026, timestamp), content)
+def roster_file(
+    people, *, timestamp=NOVEMBER, entity_id="A9994", name: str | None = None, is_test=False
+) -> SimpleUploadedFile:
+    content = synthetic.cclf_archive(
+        people, entity_id=entity_id, performance_year=2026, timestamp=timestamp, is_test=is_test
+    )
+    return SimpleUploadedFile(name or synthetic.cclf_archive_name(entity_id, 2026, timestamp, is_test=is_test), content)
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ def test_the_attribution_page_shows_the_current_roster_and_those_before(delegate
     assert "Current roster Beneficiaries 3 Joined 0 Left 2" in page.text
     assert "Created by CMS Nov 1, 2026, 10:00 UTC" in page.text
     for timestamp in (OCTOBER, NOVEMBER):
-        assert synthetic.cclf_archive_name("A9994", 2026, timestamp) in page.text
+        assert synthetic.cclf_archive_name("A9994", 2026, timestamp, is_test=False) in page.text
 
 
 def test_no_date_of_cms_is_shown_for_a_file_that_says_none(delegate, world, read):
@@ -78,7 +82,9 @@ def test_no_date_of_cms_is_shown_for_a_file_that_says_none(delegate, world, read
 
 
 def test_a_bad_file_is_refused_with_the_place_and_the_reason_and_changes_nothing(delegate, people, read):
-    wrong = roster_file(people, entity_id="D9990", name=synthetic.cclf_archive_name("A9994", 2026, NOVEMBER))
+    wrong = roster_file(
+        people, entity_id="D9990", name=synthetic.cclf_archive_name("A9994", 2026, NOVEMBER, is_test=False)
+    )
 
     response = delegate.post(f"{ATTRIBUTION}/new", {"file": wrong}, follow=True)
 
@@ -113,6 +119,13 @@ def test_an_archive_whose_directory_points_far_outside_is_refused(delegate, offs
     assert not RosterEntry.objects.exists()
 
 
+def test_a_test_file_is_refused_with_where_to_turn(delegate, people, read):
+    response = delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people, is_test=True)}, follow=True)
+
+    assert "This is a test file, but A9994 is not a sandbox." in read(response).text
+    assert not RosterFile.objects.published().exists()
+
+
 def test_whatever_happens_to_an_archive_on_its_way_the_page_answers(delegate):
     dice = random.Random(20261127)
     whole = archives.archive(mbis=archives.MBIS).getvalue()
@@ -133,16 +146,16 @@ def test_the_problems_stand_in_a_table_by_file_line_and_column(delegate, world, 
     RosterFile.objects.filter(pk=roster.pk).update(
         status=RosterFile.Status.REFUSED,
         problems=[
-            {"file": "T.BCD.A9994.ZC8Y26.D261101.T1000000", "line": 17, "column": 12, "reason": "No such code."},
-            {"file": "T.BCD.A9994.ZC0Y26.D261101.T1000000", "line": None, "column": None, "reason": "Too few."},
+            {"file": "P.BCD.A9994.ZC8Y26.D261101.T1000000", "line": 17, "column": 12, "reason": "No such code."},
+            {"file": "P.BCD.A9994.ZC0Y26.D261101.T1000000", "line": None, "column": None, "reason": "Too few."},
         ],
     )
 
     page = read(delegate.get(f"{ATTRIBUTION}/{roster.pk}"))
 
     assert "File Line Column Reason" in page.text
-    assert "T.BCD.A9994.ZC8Y26.D261101.T1000000 17 12 No such code." in page.text
-    assert "T.BCD.A9994.ZC0Y26.D261101.T1000000 – – Too few." in page.text
+    assert "P.BCD.A9994.ZC8Y26.D261101.T1000000 17 12 No such code." in page.text
+    assert "P.BCD.A9994.ZC0Y26.D261101.T1000000 – – Too few." in page.text
 
 
 def refused_roster(world, *problems):
@@ -152,7 +165,7 @@ def refused_roster(world, *problems):
 
 
 def test_the_problems_can_be_downloaded(delegate, world, read):
-    bad_line = {"file": "T.BCD.A9994.ZC8Y26", "line": 17, "column": 12, "reason": 'A "quoted", reason.'}
+    bad_line = {"file": "P.BCD.A9994.ZC8Y26", "line": 17, "column": 12, "reason": 'A "quoted", reason.'}
     formula = {"file": "=cmd|' /C calc'!A0", "line": None, "column": None, "reason": "+Too few."}
     roster = refused_roster(world, bad_line, formula)
     page = read(delegate.get(f"{ATTRIBUTION}/{roster.pk}"))
@@ -164,7 +177,7 @@ def test_the_problems_can_be_downloaded(delegate, world, read):
     assert response["Content-Disposition"] == f'attachment; filename="A9994-problems-{roster.pk}.csv"'
     assert list(csv.reader(response.content.decode().splitlines())) == [
         ["roster", "file", "line", "column", "reason"],
-        [roster.file_name, "T.BCD.A9994.ZC8Y26", "17", "12", 'A "quoted", reason.'],
+        [roster.file_name, "P.BCD.A9994.ZC8Y26", "17", "12", 'A "quoted", reason.'],
         [roster.file_name, "'=cmd|' /C calc'!A0", "", "", "'+Too few."],
     ]
 
@@ -200,7 +213,7 @@ def test_the_file_of_another_organization_is_refused(delegate, world, people, re
     ("file", "reason"),
     [
         (None, "Choose the roster file."),
-        (("T.BCD.A9994.ZCY26.D261101.T1000000", b""), "This file is empty."),
+        (("P.BCD.A9994.ZCY26.D261101.T1000000", b""), "This file is empty."),
         (("roster.csv", b"MBI\n"), "is not the name of a CCLF archive"),
     ],
 )
