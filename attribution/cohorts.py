@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 from django.db import connection, models
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
+from django.utils import timezone
 
+from attribution import staleness
 from attribution.consent.opt_outs import Asked, Consent, Sql
 from attribution.models import Beneficiary, RosterFile
 from attribution.models.roster import RosterFileQuerySet
@@ -57,6 +59,7 @@ class Cohort:
     roster_ids: tuple[int, ...]
     subtracted_roster_ids: tuple[int, ...] = ()
     earlier_roster_id: int | None = None
+    claims_through_date: dt.date | None = None  # claims for later services are left out
     # Newly attributed beneficiaries come with their whole history, regardless of `_since`.
     has_newly_attributed: bool = False
     # These count as newly attributed, too: they were opted out for a while since `_since`, and aren't any longer.
@@ -254,9 +257,11 @@ def _all(organization: Organization, since: dt.datetime | None) -> Cohort | None
     if roster is None:
         return None
     whole = on_roster(roster)
-    if since is None or (roster.published_at is not None and roster.published_at <= since):
+    if since is None:
         return whole
     earlier = roster_as_of(organization, since, until=organization.bounds().attribution_until)
+    if earlier == roster:
+        return whole
     return replace(whole, earlier_roster_id=earlier.pk if earlier else None, has_newly_attributed=True)
 
 
@@ -268,7 +273,33 @@ ALL = CohortRule(
     "since then. For beneficiaries who joined later, you get all their claims.",
     decide=_all,
 )
-COHORT_RULES: Registry[str, CohortRule] = Registry("cohort rules", lambda rule: rule.group_id, ALL)
+
+
+def _runout(organization: Organization, since: dt.datetime | None) -> Cohort | None:  # noqa: ARG001  # a Decision
+    """Those on last year's runout roster who are not on the roster in use, if there is one.
+
+    None is newly attributed: all of them were attributed last year.
+    """
+    roster = exported_roster(organization, RosterFile.Kind.RUNOUT)
+    if roster is None:
+        return None
+    current = exported_roster(organization)
+    return Cohort(
+        "runout",
+        (roster.pk,),
+        subtracted_roster_ids=(current.pk,) if current else (),
+        claims_through_date=dt.date(roster.performance_year, 12, 31),
+    )
+
+
+RUNOUT = CohortRule(
+    group_id="runout",
+    title="last year’s claims of beneficiaries who left",
+    description="For beneficiaries who were attributed last year and are not on your roster now, you get claims for "
+    "services up to December 31 of last year. It needs a runout roster.",
+    decide=_runout,
+)
+COHORT_RULES: Registry[str, CohortRule] = Registry("cohort rules", lambda rule: rule.group_id, ALL, RUNOUT)
 
 
 # --- Rosters --------------------------------------------------------------------------------------------------------
@@ -284,18 +315,22 @@ def current_roster(
     return _newest_first(organization, kind, until).first()
 
 
-def exported_roster(organization: Organization) -> RosterFile | None:
-    """Return the roster that an export of the organization uses now, or None. For a limited one, its bounds apply."""
-    return current_roster(organization, until=organization.bounds().attribution_until)
+def exported_roster(organization: Organization, kind: str = CURRENT) -> RosterFile | None:
+    """Return the roster that an export of the organization uses now, or None. For a limited one, its bounds apply.
+
+    It must not be too old, nor of another performance year than the settings allow.
+    """
+    rosters = _newest_first(organization, kind, organization.bounds().attribution_until)
+    return rosters.filter(staleness.usable(organization, kind, timezone.now())).first()
 
 
 def exported_rosters(organizations: Iterable[Organization]) -> dict[int, RosterFile]:
     """Return `exported_roster` for each organization that has one, by the organization's primary key, in one query."""
-    wanted = Q(pk__in=[])
+    wanted, now = Q(pk__in=[]), timezone.now()
     for organization in organizations:
         until = organization.bounds().attribution_until
         bounded = Q(file_timestamp__date__lte=until) if until else Q()
-        wanted |= Q(organization=organization) & bounded
+        wanted |= Q(organization=organization) & bounded & staleness.usable(organization, CURRENT, now)
     rosters = RosterFile.objects.published().filter(wanted, kind=CURRENT).select_related("organization")
     return {roster.organization_id: roster for roster in rosters.newest_of_each_organization()}
 
@@ -303,8 +338,12 @@ def exported_rosters(organizations: Iterable[Organization]) -> dict[int, RosterF
 def roster_as_of(
     organization: Organization, moment: dt.datetime, kind: str = CURRENT, *, until: dt.date | None = None
 ) -> RosterFile | None:
-    """Return the roster that was in force at a time: the newest of those published by then, or None."""
-    return _newest_first(organization, kind, until).filter(published_at__lte=moment).first()
+    """Return the roster that was in force at a time: the newest of those published by then, or None.
+
+    A roster for the next year is not in force before that year.
+    """
+    known = _newest_first(organization, kind, until).filter(published_at__lte=moment)
+    return known.filter(performance_year__lte=moment.year).first()
 
 
 def roster_before(roster: RosterFile) -> RosterFile | None:

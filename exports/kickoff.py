@@ -80,7 +80,7 @@ def kick_off(
         opt_outs_as_of=cohort.consent.as_of,
         source=settings.EXPORT_SOURCE,
         claims_from_date=claims_from_date,
-        claims_through_date=bounds.claims_through_date,
+        claims_through_date=min(filter(None, (bounds.claims_through_date, cohort.claims_through_date)), default=None),
     )
     audit.record(
         audit.Action.EXPORT_STARTED,

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from attribution.formats import FORMATS
+from attribution.staleness import Years
 from credentials.programs import PROGRAMS
 
 # One writes a file, and the other renews the lease meanwhile.
@@ -107,6 +108,20 @@ def roster_formats(**_: Any) -> list[CheckMessage]:
         for program in PROGRAMS
         for code in program.roster_formats
         if code not in FORMATS
+    ]
+
+
+@register(Tags.compatibility)
+def roster_years(**_: Any) -> list[CheckMessage]:
+    """Check that ROSTER_YEARS names programs, and rules that exist. With another rule, no export could start."""
+    return [
+        Error(
+            f"ROSTER_YEARS: {code}={rule} isn’t a program and one of {', '.join(Years)}.",
+            hint="Name a program or * before the equals sign, for example ROSTER_YEARS=*=strict,SSP=last-year.",
+            id="claimsgate.E012",
+        )
+        for code, rule in settings.ROSTER_YEARS.items()
+        if rule not in set(Years) or not (code == "*" or code in PROGRAMS)
     ]
 
 

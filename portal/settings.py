@@ -188,6 +188,14 @@ CACHES = {
     )
 }
 
+# --- Rosters --------------------------------------------------------------------------------------------------------
+
+# After how many days exports no longer use a roster; 0 for never. See attribution/staleness.py.
+ROSTER_DAYS = env.int("ROSTER_DAYS", default=0 if EMBEDDED else 50)
+RUNOUT_DAYS = env.int("RUNOUT_DAYS", default=0 if EMBEDDED else 180)
+# Which performance year a roster in use can have, by the code of the program; * for the others.
+ROSTER_YEARS = env.dict("ROSTER_YEARS", default={"*": "any" if EMBEDDED else "strict"})
+
 # --- Exports --------------------------------------------------------------------------------------------------------
 
 EXPORT_LIFETIME = dt.timedelta(hours=env.int("EXPORT_LIFETIME_HOURS", default=24))

@@ -9,7 +9,7 @@ from typing import assert_never
 from django.urls import reverse
 from django.utils import timezone
 
-from attribution import cohorts
+from attribution import cohorts, staleness
 from attribution.models import RosterFile
 from credentials import lifetimes
 from credentials.access import gate
@@ -149,6 +149,9 @@ def roster_wanted(organization: Organization) -> str:
             f"Load a roster that CMS created on or before {day(until)}, when participation ended. "
             "Exports can’t use later ones."
         )
+    newest = cohorts.current_roster(organization)
+    if newest and (problem := staleness.problem(newest, organization, timezone.now())):
+        return f"The newest roster is of {day(newest.file_timestamp)}. {problem} Load this month’s roster."
     return "Load this month’s roster first."
 
 

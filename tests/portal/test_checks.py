@@ -8,7 +8,14 @@ from django.db import connection
 from credentials import programs
 from credentials.registry import Registry
 from portal import checks
-from portal.checks import data_folder, database_connections, production_settings, roster_formats, trusted_proxies
+from portal.checks import (
+    data_folder,
+    database_connections,
+    production_settings,
+    roster_formats,
+    roster_years,
+    trusted_proxies,
+)
 
 GOOD = {
     "EMBEDDED": False,
@@ -69,6 +76,18 @@ def test_a_roster_format_that_a_program_names_and_nobody_added_is_named(monkeypa
 
     assert message.id == "claimsgate.E009"
     assert message.msg == "Lists uses the roster format 'list', which doesn't exist."
+    assert message.hint
+
+
+@pytest.mark.parametrize("wrong", [{"*": "lenient"}, {"*": ""}, {"SPP": "strict"}, {"": "any"}])
+def test_a_rule_on_years_that_is_none_is_named_before_an_export_fails(settings, wrong):
+    settings.ROSTER_YEARS = {"*": "strict", "SSP": "last-year", "GUIDE": "any"}
+    assert roster_years() == []
+
+    settings.ROSTER_YEARS |= wrong
+    [message] = roster_years()
+
+    assert message.id == "claimsgate.E012"
     assert message.hint
 
 

@@ -1,5 +1,5 @@
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -49,7 +49,7 @@ def endpoints() -> dict[str, Endpoint]:
 
 
 class ExportForm(forms.Form):
-    """What to export. `resource_types` are those that the organization can have."""
+    """What to export. The organization can have `resource_types`, and has a roster for each of `rules`."""
 
     default_renderer = UswdsRenderer
 
@@ -57,8 +57,6 @@ class ExportForm(forms.Form):
         label="Whose claims",
         help_text="Group/all and Patient include everyone on the roster above. They differ only if you enter a time "
         "below.",
-        choices=lambda: [(value, endpoint.choice) for value, endpoint in endpoints().items()],
-        initial=f"group_{ALL.group_id}",
         widget=forms.RadioSelect,
         error_messages={"required": "Choose whose claims to export."},
     )
@@ -75,15 +73,21 @@ class ExportForm(forms.Form):
         error_messages={"invalid": "Enter a date and time, for example 2026-11-01 00:00."},
     )
 
-    def __init__(self, data: QueryDict | None = None, *, resource_types: Sequence[str]) -> None:
+    def __init__(
+        self, data: QueryDict | None = None, *, resource_types: Sequence[str], rules: Collection[CohortRule]
+    ) -> None:
         super().__init__(data)
+        self._endpoints = {value: each for value, each in endpoints().items() if each.rule in rules}
+        scopes = cast("forms.ChoiceField", self.fields["scope"])
+        scopes.choices = [(value, endpoint.choice) for value, endpoint in self._endpoints.items()]
+        scopes.initial = next(iter(self._endpoints), None)
         field = cast("forms.MultipleChoiceField", self.fields["resource_types"])
         field.choices = [(name, RESOURCE_TYPES.get(name, Choice(name))) for name in resource_types]
         field.initial = resource_types
         self._resource_types = resource_types
 
     def clean_scope(self) -> Endpoint:
-        return endpoints()[self.cleaned_data["scope"]]
+        return self._endpoints[self.cleaned_data["scope"]]
 
     def clean_resource_types(self) -> list[str]:
         """Return the chosen resource types in the API's order."""

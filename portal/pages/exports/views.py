@@ -37,7 +37,13 @@ def exports(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def start_export(request: MemberRequest) -> HttpResponse:
     offered = DEFAULT.resource_types_for(request.organization.program)
-    form = ExportForm(request.POST if request.method == "POST" else None, resource_types=offered)
+    of_rules = {rule: rule.cohort_of(request.organization, None) for rule in cohorts.COHORT_RULES}
+    groups = {rule: cohort for rule, cohort in of_rules.items() if cohort}
+    form = ExportForm(
+        request.POST if request.method == "POST" else None,
+        resource_types=offered,
+        rules=groups or cohorts.COHORT_RULES,  # without a roster, whatever is chosen is answered with what is missing
+    )
     if form.is_valid():
         try:
             job = kickoff.kick_off(
@@ -58,12 +64,11 @@ def start_export(request: MemberRequest) -> HttpResponse:
             )
         else:
             return redirect("portal:export", request.organization.entity_id, job.pk)
-    cohort = cohorts.ALL.cohort_of(request.organization, None)
+    count_of = cohorts.counts(groups)
     last = Job.objects.for_organization(request.organization).with_files().latest_first().first()
     context = {
         "form": form,
-        "roster": cohort and cohort.roster(),
-        "beneficiary_count": cohort and cohort.count(),
+        "groups": [(rule, cohort.roster(), count_of[rule]) for rule, cohort in groups.items()],
         "roster_wanted": standing.roster_wanted(request.organization),
         "last": last,
         "last_time_as_input": f"{last.transaction_time:{INPUT_FORMAT}}" if last and last.transaction_time else "",

@@ -5,9 +5,10 @@ from typing import BinaryIO, cast
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from attribution import cohorts, loading
+from attribution import cohorts, loading, staleness
 from attribution.cohorts import Cohort
 from attribution.models import RosterFile
 from portal.pages.rosters.forms import RosterForm
@@ -29,7 +30,7 @@ def rosters(request: MemberRequest) -> HttpResponse:
         "current": current,
         "beneficiary_count": cohort.count() if cohort else 0,
         "opted_out": _opted_out(cohort) if cohort and cohort.consent.honors_opt_outs else "",
-        "runout": cohorts.current_roster(request.organization, RosterFile.Kind.RUNOUT, until=until),
+        "runout": cohorts.exported_roster(request.organization, RosterFile.Kind.RUNOUT),
         "until": until,
         "page": Paginator(history, ROSTERS_A_PAGE).get_page(request.GET.get("page")),
     }
@@ -80,5 +81,6 @@ def roster(request: MemberRequest, roster_id: int) -> HttpResponse:
         "roster": found,
         "exported": cohorts.exported_roster(request.organization),
         "has_bad_lines": any(problem["line"] for problem in found.problems),
+        "why_not_exported": staleness.problem(found, request.organization, timezone.now()),
     }
     return render(request, "portal/rosters/roster.html", context)
