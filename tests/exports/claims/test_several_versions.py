@@ -6,11 +6,11 @@ import pytest
 from django.utils import timezone
 
 from attribution import cohorts
-from attribution.models import RosterFile
+from attribution.models import Mbi, RosterFile
 from exports.claims import splice
 from exports.claims.compaction import compact
 from exports.claims.loader import PatientOfAnotherError, loading, pack
-from exports.claims.models import FULL
+from exports.claims.models import FULL, Series
 from exports.claims.undo import take_back
 from exports.models import Chunk, Deletion, Load, PatientIdentity
 from exports.sources import SOURCES, Content, Selection
@@ -135,3 +135,33 @@ def test_a_patient_id_belongs_to_one_beneficiary_in_each_version(world, mbi):
         under_way.add(mbi, patient, version=9)
 
     assert PatientIdentity.objects.count() == 2
+
+
+def test_what_was_removed_from_a_variant_is_told_to_its_clients_alone(mbi):
+    first = load_all(mbi, "first", 1)
+    load_all(mbi, "second", 2, 3, series=[OTHER_VARIANT, OURS])
+    load_all(mbi, "third", 4, series=[OTHER_VARIANT])
+
+    with loading("it removes one of each") as under_way:
+        owner = Mbi.objects.get(value=mbi).beneficiary_id
+        of_basis, of_full = (Series(2, "ExplanationOfBenefit", variant) for variant in ("basis", FULL))
+        under_way.correct(owner, [], {of_basis: frozenset({"e-2", "e-4"}), of_full: frozenset({"e-3"})})
+
+    def told(*series) -> bytes:
+        return exported(*series, since=first.loaded_at, source=STORE.removals)
+
+    # Each still has what the other one has lost.
+    assert (b"e-2" in told(*OTHER_VARIANT), b"e-3" in told(*OTHER_VARIANT)) == (True, False)
+    assert (b"e-2" in told(*OURS), b"e-3" in told(*OURS)) == (False, True)
+    # It never had this one.
+    assert (b"e-4" in told(*OTHER_VARIANT), b"e-4" in told(*OURS)) == (True, False)
+
+
+def test_only_the_series_that_is_worth_it_is_merged(mbi):
+    for number in range(4):
+        load_all(mbi, "load", number, series=[OURS] if number % 2 else [OURS, OTHER_VARIANT])
+
+    assert compact(oldest_in_use=None, keep=AT_ONCE) == 1
+
+    assert Chunk.objects.filter(variant=FULL).count() == 1
+    assert Chunk.objects.filter(variant="basis").count() == 2
