@@ -25,9 +25,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def migrated(to: Sequence[tuple[str, str]] = ()) -> str:
     """The name of the database that has all migrations, or those up to some. It is made if it is not there."""
-    prefix = EARLIER_PREFIX if to else PREFIX
-    name = prefix + _what_it_depends_on(to)
+    prefix = f"{EARLIER_PREFIX}{_digest(repr(sorted(to)).encode())}_" if to else PREFIX
+    name = prefix + _what_it_depends_on()
     with _server() as server:
+        # Processes can want the same one at the same time. The lock ends with the connection.
+        server.execute("SELECT pg_advisory_lock(hashtext(%s))", [prefix])
         there = {row[0] for row in server.execute("SELECT datname FROM pg_database")}
         if name in there:
             return name
@@ -116,12 +118,13 @@ def _drop(server: psycopg.Connection, name: str) -> None:
     server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _what_it_depends_on(to: Sequence[tuple[str, str]]) -> str:
+def _what_it_depends_on() -> str:
     """A digest of the migrations, of the models that post_migrate looks at, and of the libraries."""
-    digest = hashlib.sha256(f"{sys.version} {sorted(to)}".encode())
-    for each in sorted(f"{found.name} {found.version}" for found in distributions()):
-        digest.update(each.encode())
-    for path in sorted((*REPOSITORY.glob("*/migrations/*.py"), *REPOSITORY.glob("*/models*/**/*.py"))):
-        digest.update(str(path.relative_to(REPOSITORY)).encode() + path.read_bytes())
-    digest.update(Path(__file__).read_bytes())
-    return digest.hexdigest()[:16]
+    libraries = sorted(f"{found.name} {found.version}" for found in distributions())
+    files = sorted((*REPOSITORY.glob("*/migrations/*.py"), *REPOSITORY.glob("*/models*/**/*.py"), Path(__file__)))
+    contents = (str(path.relative_to(REPOSITORY)).encode() + path.read_bytes() for path in files)
+    return _digest(b"".join([sys.version.encode(), *(each.encode() for each in libraries), *contents]))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
