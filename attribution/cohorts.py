@@ -149,16 +149,19 @@ class Cohort:
         if self.subtracted_roster_ids:
             yield _without(_on("subtracted", "= ANY({})", (list(self.subtracted_roster_ids),)))
         if self.population != Population.EVERYONE:
-            newly = self._newly_attributed()
-            yield _without(newly) if self.population == Population.EXISTING else newly
+            existing = self._existing()
+            yield existing if self.population == Population.EXISTING else _without(existing)
 
-    def _newly_attributed(self) -> Sql:
-        returned: Sql = "entry.beneficiary_id = ANY({})", (list(self.returned_ids),)
+    def _existing(self) -> Sql:
+        """Return what is true of an entry whose beneficiary isn't newly attributed. One EXISTS, so it can be joined."""
+        has_stayed, values = "{}.beneficiary_id <> ALL({{}})", (list(self.returned_ids),)
         if not self.has_newly_attributed:
-            return returned
+            return has_stayed.format("entry"), values
         # No roster has the number 0: without an earlier one, all are newly attributed.
-        joined = _without(_on("earlier", "= {}", (self.earlier_roster_id or 0,)))
-        return (f"({joined[0]} OR {returned[0]})", (*joined[1], *returned[1])) if self.returned_ids else joined
+        earlier = self.earlier_roster_id or 0
+        if not self.returned_ids:
+            return _on("earlier", "= {}", (earlier,))
+        return _on("earlier", f"= {{}} AND {has_stayed.format('earlier')}", (earlier, *values))
 
 
 def _on(name: str, rosters: str, values: tuple[Any, ...]) -> Sql:
