@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from attribution import changes, cohorts, validation
+from attribution import changes, cohorts, staleness, validation
 from attribution.formats import FORMATS
 from attribution.formats.base import BadFileName, Label, RosterFormat, UnreadableRoster, shown, without_folders
 from attribution.models import RosterFile
@@ -240,6 +240,8 @@ def _problems_before_reading(delivery: _Delivery) -> Iterator[Problem]:
         entity_id=organization.entity_id,
         is_sandbox=organization.is_sandbox,
         now=delivery.arrived_at,
+        # Operators also load rosters of the past, for the history.
+        days=staleness.days_of(organization, label.kind) if delivery.by.user else None,
         accepts_test_file=delivery.accepts_test_file,
     )
     # A list that doesn't say when it was made is the same in months in which nobody joins or leaves.

@@ -29,11 +29,17 @@ def format_problem(label: Label, found: RosterFormat, used: Sequence[RosterForma
 
 
 def label_problems(
-    label: Label, *, entity_id: str, is_sandbox: bool, now: dt.datetime, accepts_test_file: bool = False
+    label: Label,
+    *,
+    entity_id: str,
+    is_sandbox: bool,
+    now: dt.datetime,
+    days: int | None = None,
+    accepts_test_file: bool = False,
 ) -> Iterator[Problem]:
     """Return why a file with this label can't be for an organization, before it is opened.
 
-    `accepts_test_file`: an operator has said that a test file is meant.
+    `days` is how old the file can be, None for any age. `accepts_test_file`: an operator has said that it is meant.
     """
     if label.entity_id not in {None, entity_id}:
         yield Problem(
@@ -51,6 +57,14 @@ def label_problems(
             "Check its name: it must be the one that CMS gave it. If it is, load the file after that time.",
         )
     made_at = label.made_at or now
+    if days and made_at < now - dt.timedelta(days=days):
+        yield Problem(
+            label.name,
+            None,
+            None,
+            f"The file is from {made_at:%Y-%m-%d}, more than {days} days ago, so exports couldn't use it. "
+            "Choose the newest file. For an older one, ask an operator.",
+        )
     if label.performance_year and label.performance_year > made_at.year + 1:
         yield Problem(
             label.name,

@@ -325,20 +325,6 @@ def test_a_production_file_is_refused_for_a_sandbox(world: World) -> None:
     assert "A9994 is a sandbox" in only_reason(refused(archive()))
 
 
-def test_a_test_file_for_an_organization_that_is_no_sandbox_needs_an_operator(world: World) -> None:
-    name = NAME.replace("P.BCD", "T.BCD")
-    reason = only_reason(refused(archive(name), name))
-
-    accepted = load_roster(archive(name), file_name=name, by=Actor(), accepts_test_file=True)
-
-    assert reason == (
-        "This is a test file, but A9994 is not a sandbox. Choose the production file: its name begins with P. "
-        "If a test file is meant, an operator can load it: load_roster --accept-test-file."
-    )
-    assert (accepted.status, accepted.beneficiary_count) == ("published", 3)
-    assert [each["reason"] for each in accepted.warnings] == ["This is a test file. An operator has loaded it."]
-
-
 @pytest.mark.parametrize(
     ("name", "exception"),
     [

@@ -1,5 +1,7 @@
 """What the parser makes of the lines of CCLF8 and CCLF0: each is a record, is told with its place, or is none."""
 
+import tracemalloc
+
 import pytest
 
 from attribution.formats.base import Row
@@ -109,3 +111,16 @@ def test_cclf0_can_have_a_bar_at_the_end_of_its_lines() -> None:
     barred = b"\n".join(line + b"|" for line in counts(2).split(b"\n"))
 
     assert read(zipped({CCLF0: barred, CCLF8: records(MBIS[:2])})) == list(MBIS[:2])
+
+
+def test_memory_does_not_grow_with_the_file() -> None:
+    file = zipped({CCLF0: counts(100_000), CCLF8: records(MBIS[:10] * 10_000)})
+    roster = opened(file)
+
+    tracemalloc.start()
+    count = sum(1 for _ in roster.rows())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert count == 100_000
+    assert most < 2**20
