@@ -6,7 +6,7 @@ nothing. No other module asks which program it is: each reads the facts that are
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from credentials.registry import Registry
 
@@ -86,12 +86,35 @@ class Program:
     api_versions: ApiVersions = ApiVersions()
 
 
+PARTIALLY_ADJUDICATED = frozenset({"Claim", "ClaimResponse"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exceptions:
+    """What differs for one organization from its program. None where nothing does."""
+
+    api_versions: tuple[int, ...] | None = None  # these and no others
+    claims_from_date: dt.date | None = None  # takes the place of the look-back
+    has_partially_adjudicated: bool | None = None  # whether it gets Claim and ClaimResponse
+
+    def applied_to(self, program: Program) -> Program:
+        """Return the program's facts as they are for the organization."""
+        types = program.resource_types
+        if self.has_partially_adjudicated is not None:
+            types = types | PARTIALLY_ADJUDICATED if self.has_partially_adjudicated else types - PARTIALLY_ADJUDICATED
+        return replace(
+            program,
+            api_versions=ApiVersions(only=frozenset(self.api_versions)) if self.api_versions else program.api_versions,
+            dates=DateRules(floor=self.claims_from_date) if self.claims_from_date else program.dates,
+            resource_types=types,
+        )
+
+
 # The roles of 4i, the portal of the models of the Innovation Center. The Shared Savings Program has those of ACO-MS.
 _FOUR_I_ROLES = frozenset(
     {"executive_contact", "entity_primary_contact", "entity_secondary_contact", "dua_requestor", "dua_custodian"}
 )
 _ADJUDICATED = frozenset({"Patient", "Coverage", "ExplanationOfBenefit"})
-PARTIALLY_ADJUDICATED = frozenset({"Claim", "ClaimResponse"})
 # Version 1 is FHIR STU3. BCDA has never had it for the newest models.
 _WITHOUT_STU3 = ApiVersions(without=frozenset({1}))
 

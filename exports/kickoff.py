@@ -97,11 +97,11 @@ def kick_off(
 
 
 def check_version(organization: Organization, version: int) -> None:
-    """Raises PermissionDenied if the organization's program does not have this version of the API."""
-    program = organization.program
-    if program and version not in program.api_versions:
+    """Raises PermissionDenied if the organization can't use this version of the API."""
+    rules = organization.rules
+    if rules and version not in rules.api_versions:
         raise PermissionDenied(
-            f"Organizations of {program.name} can't use version {version} of this API. Use another version."
+            f"{organization.entity_id} can't use version {version} of this API. Use another version."
         )
 
 
@@ -128,8 +128,8 @@ def _as_it_is(organization: Organization) -> Organization:
 
 
 def _first_service_date(organization: Organization) -> dt.date | None:
-    """Return the earliest service date that the organization can see. Its program decides how far back that is."""
-    program = organization.program
-    if program is None:  # the gate has refused it before
+    """Return the earliest service date that the organization can see. Its rules decide how far back that is."""
+    rules = organization.rules
+    if rules is None:  # the gate has refused it before
         raise PermissionDenied(organization.program_problem())
-    return program.dates.first_service_date(timezone.localdate())
+    return rules.dates.first_service_date(timezone.localdate())

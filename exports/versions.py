@@ -65,7 +65,7 @@ class ApiVersion:
         return f"api/v{self.number}/"
 
     def resource_types_for(self, program: Program | None) -> tuple[str, ...]:
-        """Return the types that an organization of this program can request, and gets if it requests none."""
+        """Return the types that an organization with these rules can request, and gets if it requests none."""
         if program is None or self.number not in program.api_versions:
             return ()
         return tuple(name for name in self.resource_types if name in program.resource_types)

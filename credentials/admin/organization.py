@@ -1,8 +1,10 @@
 import dataclasses
+import datetime as dt
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 
@@ -34,6 +36,18 @@ class OrganizationForm(forms.ModelForm[Organization]):
             if problem := Organization(entity_id=entity_id, program_code=code).program_problem():
                 self.add_error("entity_id" if code else "program_code", problem)
         return cleaned
+
+    def clean_api_versions(self) -> list[int] | None:
+        versions: list[int] | None = self.cleaned_data["api_versions"]
+        if versions and min(versions) < 1:
+            raise ValidationError("Versions of the API are numbers from 1 on.")
+        return versions or None
+
+    def clean_claims_from_date(self) -> dt.date | None:
+        day: dt.date | None = self.cleaned_data["claims_from_date"]
+        if day and day < organizations.EARLIEST_DATE:
+            raise ValidationError(f"Use a date from {organizations.EARLIEST_DATE} on.")
+        return day
 
 
 class ProgramFilter(admin.SimpleListFilter):
@@ -69,10 +83,12 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         """Create the organization, or change its program or status, with the functions that write audit events."""
         by = Actor.of_request(request)
+        exceptions = obj.exceptions
         status, obj.status = obj.status, form.initial.get("status", Organization.Status.ACTIVE)
         if change:
             if not {"entity_id", "program_code"}.isdisjoint(form.changed_data):
                 organizations.set_program(obj, entity_id=obj.entity_id, program_code=obj.program_code, by=by)
+            organizations.set_exceptions(obj, exceptions, by=by)
             super().save_model(request, obj, form, change)
         else:
             made = organizations.create_organization(
@@ -84,5 +100,6 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
             )
             obj.pk, obj._state.adding = made.pk, False  # noqa: SLF001  # it is there now
             obj.refresh_from_db()
+            organizations.set_exceptions(obj, exceptions, by=by)
         state = dataclasses.replace(organizations.OrganizationState.of(obj), status=Organization.Status(status))
         organizations.set_state(obj, state, by=by)

@@ -2,6 +2,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -91,6 +92,27 @@ class Organization(models.Model):
         default=True,
         help_text="Team members who manage its API credentials must also use an authenticator app or a passkey.",
     )
+    # What differs from its program: see `exceptions`. Empty where nothing does.
+    api_versions = ArrayField(
+        models.PositiveSmallIntegerField(),
+        verbose_name="API versions",
+        null=True,
+        blank=True,
+        help_text="Only these versions, by number, separated by commas. Leave empty for those of the program.",
+    )
+    claims_from_date = models.DateField(
+        "claims from",
+        null=True,
+        blank=True,
+        help_text="The earliest service date of its claims. Leave empty for the look-back of the program. "
+        "GUIDE: 2021-07-01 for an established program.",
+    )
+    has_partially_adjudicated = models.BooleanField(
+        "partially adjudicated claims",
+        null=True,
+        blank=True,
+        help_text="Whether it gets Claim and ClaimResponse. “Unknown” is what the program says.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -120,6 +142,19 @@ class Organization(models.Model):
             return named
         # Code of the release before has written the row since the update.
         return programs.program_before(self.code_before, self.entity_id)
+
+    @property
+    def exceptions(self) -> programs.Exceptions:
+        return programs.Exceptions(
+            api_versions=tuple(sorted(set(self.api_versions))) if self.api_versions else None,
+            claims_from_date=self.claims_from_date,
+            has_partially_adjudicated=self.has_partially_adjudicated,
+        )
+
+    @property
+    def rules(self) -> programs.Program | None:
+        """The facts of its program, with its own exceptions. Whoever asks what it can get asks this."""
+        return self.exceptions.applied_to(self.program) if self.program else None
 
     @property
     def program_name(self) -> str:

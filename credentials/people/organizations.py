@@ -1,4 +1,7 @@
-"""The operators' functions for organizations: create one, set its program or its state. Each is one transaction."""
+"""The operators' functions for organizations: create one, set its program, its exceptions, its state.
+
+Each is one transaction.
+"""
 
 import datetime as dt
 from dataclasses import asdict, dataclass
@@ -11,7 +14,7 @@ from django.utils import timezone
 from credentials import programs
 from credentials.actor import Actor
 from credentials.models import Organization
-from credentials.programs import PROGRAMS, Program
+from credentials.programs import PROGRAMS, Exceptions, Program
 from credentials.trail import audit
 
 Status, Strategy = Organization.Status, Organization.Strategy
@@ -106,6 +109,45 @@ def set_program(
         after={"entity_id": entity_id, "program": program.code},
     )
     return True
+
+
+@transaction.atomic
+def set_exceptions(organization: Organization, exceptions: Exceptions, *, by: Actor) -> bool:
+    """Set what differs from the program, from the next request on. Return False if it is already so.
+
+    Exports that have started keep the dates and types that they started with. Raises OrganizationRefusedError.
+    """
+    if exceptions.claims_from_date and exceptions.claims_from_date < EARLIEST_DATE:
+        raise OrganizationRefusedError(
+            f"The date {exceptions.claims_from_date} is before {EARLIEST_DATE}. Use a later date."
+        )
+    if exceptions.api_versions and min(exceptions.api_versions) < 1:
+        raise OrganizationRefusedError("Versions of the API are numbers from 1 on.")
+    before = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk).exceptions
+    versions = list(exceptions.api_versions) if exceptions.api_versions else None
+    organization.api_versions = versions
+    organization.claims_from_date = exceptions.claims_from_date
+    organization.has_partially_adjudicated = exceptions.has_partially_adjudicated
+    if organization.exceptions == before:
+        return False
+    organization.save(update_fields=["api_versions", "claims_from_date", "has_partially_adjudicated"])
+    audit.record(
+        audit.Action.ORGANIZATION_EXCEPTIONS_CHANGED,
+        by,
+        organization=organization,
+        before=_as_facts(before),
+        after=_as_facts(organization.exceptions),
+    )
+    return True
+
+
+def _as_facts(exceptions: Exceptions) -> dict[str, str]:
+    facts = {
+        "api_versions": ", ".join(map(str, exceptions.api_versions or ())),
+        "claims_from_date": exceptions.claims_from_date,
+        "has_partially_adjudicated": exceptions.has_partially_adjudicated,
+    }
+    return {name: str(value) for name, value in facts.items() if value not in (None, "")}
 
 
 def _program_with(entity_id: str, program_code: str) -> Program:

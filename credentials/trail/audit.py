@@ -33,6 +33,7 @@ class Action(enum.StrEnum):
     OPERATOR_TOKEN_CREATED = "operator_token.created"  # noqa: S105  # the name of an act
     OPERATOR_TOKEN_REVOKED = "operator_token.revoked"  # noqa: S105  # the name of an act
     ORGANIZATION_CREATED = "organization.created"
+    ORGANIZATION_EXCEPTIONS_CHANGED = "organization.exceptions_changed"
     ORGANIZATION_PROGRAM_CHANGED = "organization.program_changed"
     ORGANIZATION_REVOKED = "organization.revoked"
     ORGANIZATION_STATE_CHANGED = "organization.state_changed"

@@ -63,7 +63,7 @@ class ExportView(GateView):
         if rule is None:
             raise BadRequestError("Invalid group ID")
         organization = self.client.organization
-        offered = version.resource_types_for(organization.program)
+        offered = version.resource_types_for(organization.rules)
         types = resource_types(parameters.asked_types, version, offered=offered)
         job = kickoff.kick_off(
             organization=organization,

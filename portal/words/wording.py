@@ -100,6 +100,8 @@ def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915  # a ta
             return "Operator token revoked"
         case Action.ORGANIZATION_CREATED:
             return "Organization created"
+        case Action.ORGANIZATION_EXCEPTIONS_CHANGED:
+            return "Organization’s exceptions from its program changed"
         case Action.ORGANIZATION_PROGRAM_CHANGED:
             return "Organization’s program or entity ID changed"
         case Action.ORGANIZATION_REVOKED:

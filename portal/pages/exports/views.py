@@ -36,7 +36,7 @@ def exports(request: MemberRequest) -> HttpResponse:
 @member_required(gated=True)
 @require_http_methods(["GET", "POST"])
 def start_export(request: MemberRequest) -> HttpResponse:
-    offered = DEFAULT.resource_types_for(request.organization.program)
+    offered = DEFAULT.resource_types_for(request.organization.rules)
     of_rules = {rule: rule.cohort_of(request.organization, None) for rule in cohorts.COHORT_RULES}
     groups = {rule: cohort for rule, cohort in of_rules.items() if cohort}
     form = ExportForm(
@@ -68,6 +68,8 @@ def start_export(request: MemberRequest) -> HttpResponse:
     last = Job.objects.for_organization(request.organization).with_files().latest_first().first()
     context = {
         "form": form,
+        "version": DEFAULT.number,
+        "has_types": bool(offered),
         "groups": [(rule, cohort.roster(), count_of[rule]) for rule, cohort in groups.items()],
         "roster_wanted": standing.roster_wanted(request.organization),
         "last": last,

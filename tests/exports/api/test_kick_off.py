@@ -279,9 +279,7 @@ def test_a_version_that_the_program_does_not_have_is_refused_whatever_is_asked_f
     response = api.kick_off(f"{GROUP}{query}")
 
     assert response.status_code == 403
-    assert outcome(response) == (
-        "Organizations of Medicare Shared Savings Program can't use version 2 of this API. Use another version."
-    )
+    assert outcome(response) == ("A9994 can't use version 2 of this API. Use another version.")
     assert not Job.objects.exists()
 
 
