@@ -33,7 +33,7 @@ def caller(transactional_db, running_with) -> Caller:
 
 def name(kind: str, year: int, age_in_days: int) -> str:
     made_on = timezone.localdate() - dt.timedelta(days=age_in_days)
-    return f"T.BCD.A9994.ZC{kind}{year % 100:02}.D{made_on:%y%m%d}.T0000010"
+    return f"P.BCD.A9994.ZC{kind}{year % 100:02}.D{made_on:%y%m%d}.T0000010"
 
 
 def load_archive(caller: Caller, file_name: str, *mbis: str) -> None:

@@ -50,6 +50,8 @@ _BEGINNINGS = {
     b"\x1f\x8b": "it was compressed with gzip, not as a zip archive",
 }
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
 # A line with nothing but these isn't a record, if no record follows it. 0x1A ends files of old systems.
 _BLANK = b" \t\r\n\x1a"
 
@@ -79,6 +81,10 @@ class CclfRoster:
         ):
             for number, line in enumerate(_lines(reader), start=1):
                 taken += line.size
+                if number == 1 and line.record.startswith(_UTF_16):
+                    raise _unreadable(
+                        self.file, f"The file is text in UTF-16, which CMS doesn't use. {_DOWNLOAD_AGAIN}"
+                    )
                 if line.is_blank:
                     blank_from = blank_from or number
                     continue

@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from attribution.formats.base import Row
+from attribution.formats.base import Row, UnreadableRoster
 from attribution.problems import Problem
 from tests.attribution.archives import CCLF0, CCLF8, MBIS, counts, records, zipped
 from tests.attribution.formats.opening import opened, read
@@ -111,6 +111,14 @@ def test_cclf0_can_have_a_bar_at_the_end_of_its_lines() -> None:
     barred = b"\n".join(line + b"|" for line in counts(2).split(b"\n"))
 
     assert read(zipped({CCLF0: barred, CCLF8: records(MBIS[:2])})) == list(MBIS[:2])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_text_in_utf_16_is_told_once(encoding: str) -> None:
+    content = "\ufeff".encode(encoding)[-2:] + records(MBIS[:3]).decode().encode("utf-16-be")
+
+    with pytest.raises(UnreadableRoster, match="The file is text in UTF-16, which CMS doesn't use"):
+        read(zipped({CCLF0: counts(3), CCLF8: content}))
 
 
 def test_memory_does_not_grow_with_the_file() -> None:
