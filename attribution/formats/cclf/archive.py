@@ -50,6 +50,8 @@ _BEGINNINGS = {
     b"\x1f\x8b": "it was compressed with gzip, not as a zip archive",
 }
 
+# What zipfile says of a file without the directory that stands at an archive's end.
+_NO_ZIP = "File is not a zip file"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 # A line with nothing but these isn't a record, if no record follows it. 0x1A ends files of old systems.
@@ -273,7 +275,7 @@ def _unreadable(file: str, reason: str) -> UnreadableRoster:
 
 @contextmanager
 def _damage_in(file: str, likely: str = "") -> Iterator[None]:
-    """Turn what zipfile raises for a bad archive into UnreadableRoster, with a likely cause that it can't know.
+    """Turn what zipfile raises for a bad archive into UnreadableRoster, with a likely cause if it finds no archive.
 
     It documents BadZipFile, but also raises the errors of its parts: zlib, struct, codecs, the file.
     """
@@ -283,7 +285,7 @@ def _damage_in(file: str, likely: str = "") -> Iterator[None]:
         raise
     except Exception as error:  # whatever it is, the file can't be read
         said = str(error).rstrip(".")[:_REASON_AT_MOST] or type(error).__name__
-        what = f"{likely} ({said})" if likely else said
+        what = f"{likely} ({said})" if likely and said == _NO_ZIP else said
         raise _unreadable(file, _DAMAGED.format(what=what, remedy=_DOWNLOAD_AGAIN)) from error
 
 

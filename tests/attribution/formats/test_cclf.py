@@ -227,7 +227,10 @@ def test_a_directory_that_would_fill_the_memory_is_not_read(monkeypatch: pytest.
     monkeypatch.setattr(reading, "READ_AT_ONCE_AT_MOST", 2**17)
     content = zipped({f"{number:0200}": b"" for number in range(1000)})
 
-    assert "its directory would take" in refusal(content)
+    said = refusal(content)
+
+    assert "its directory would take" in said
+    assert "the download broke off" not in said
 
 
 def test_an_encrypted_file_is_refused() -> None:
