@@ -36,6 +36,7 @@ class Population(models.TextChoices):
     EVERYONE = "everyone", "Everyone"
     EXISTING = "existing", "On the earlier roster too"
     NEWLY_ATTRIBUTED = "newly_attributed", "Newly attributed"
+    RETURNED = "returned", "No longer opted out"  # a part of the newly attributed ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,9 @@ class Cohort:
             yield _without(_on("twin", f"{rosters} AND twin.roster_id < entry.roster_id", values))
         if self.subtracted_roster_ids:
             yield _without(_on("subtracted", "= ANY({})", (list(self.subtracted_roster_ids),)))
-        if self.population != Population.EVERYONE:
+        if self.population == Population.RETURNED:
+            yield "entry.beneficiary_id = ANY({})", (list(self.returned_ids),)
+        elif self.population != Population.EVERYONE:
             existing = self._existing()
             yield existing if self.population == Population.EXISTING else _without(existing)
 

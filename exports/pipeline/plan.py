@@ -9,7 +9,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from attribution.cohorts import Population
-from exports.models import Job, Shard
+from exports.models import EARLIEST_SINCE, Job, Shard
 from exports.pipeline import shortfalls
 from exports.pipeline.transactions import brief
 from exports.sources import SOURCES, Content, Piece, Selection, Shortfall, SourcePart
@@ -86,6 +86,10 @@ def _drafts(job: Job) -> Iterator[Shard]:
             for population, since in _populations(job):
                 if kind == Shard.Kind.OUTPUT or since is not None:
                     yield Shard(job=job, kind=kind, resource_type=resource_type, population=population, since=since)
+            if kind == Shard.Kind.DELETED and job.returned_beneficiary_ids:
+                # While they were opted out, nothing was told of them. Nobody knows since when: so all that was removed.
+                whole = {"population": Population.RETURNED, "since": EARLIEST_SINCE}
+                yield Shard(job=job, kind=kind, resource_type=resource_type, **whole)
 
 
 def _populations(job: Job) -> list[tuple[Population, dt.datetime | None]]:

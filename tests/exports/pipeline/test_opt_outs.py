@@ -6,10 +6,12 @@ import itertools
 import json
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from attribution import cohorts
 from attribution.consent import ledger
-from attribution.models import Beneficiary, Mbi
+from attribution.models import Beneficiary, Mbi, RosterFile
 from credentials.actor import Actor
 from credentials.models import Organization
 from exports import storage
@@ -118,6 +120,18 @@ def test_whoever_opted_out_is_not_listed_in_deleted(world, people, since):
     assert (exported(job), deleted(job)) == ({}, {})
 
 
+def test_whoever_returns_is_told_of_all_that_was_removed(world, people, since):
+    wrong = load({mbi: [arrival("ExplanationOfBenefit", f"wrong-{mbi}")] for mbi in people})
+    take_back(wrong)
+    later = load({})
+    say(people[1], "N", -2)
+    say(people[1], "Y", -1)
+
+    job = run(start(world.harbor, scope=Job.Scope.GROUP_ALL, since=later.loaded_at))
+
+    assert deleted(job) == {"ExplanationOfBenefit": [[f"ExplanationOfBenefit/wrong-{people[1]}"]]}
+
+
 def test_whoever_returns_comes_with_the_whole_history_and_the_others_with_what_changed(world, people, since):
     load({mbi: [patient(mbi, note="newer")] for mbi in people})
     say(people[1], "N", -2)
@@ -142,10 +156,20 @@ def test_a_client_that_applies_each_export_holds_what_a_full_export_has(world, p
             with storage.opened(job.pk, file.name) as stored:
                 for line in gzip.decompress(stored.read()).splitlines():
                     held[json.loads(line)["id"]] = line.decode()
+        for removed in deleted(job).values():
+            for urls in removed:
+                for url in urls:
+                    held.pop(url.rpartition("/")[2], None)
         since = job.transaction_time
 
+    sync()
+    wrong = load({people[1]: [arrival("ExplanationOfBenefit", "e-wrong")]})
+    sync()
+    assert "e-wrong" in held
     say(people[1], "N", -3)
-    sync()  # without the second
+    take_back(wrong)
+    sync()  # without the second, of whom nothing is told
+    assert "e-wrong" in held
     load({mbi: [patient(mbi, note="while out")] for mbi in people})
     sync()
     say(people[0], "N", -1)
@@ -218,6 +242,31 @@ def test_a_limited_organization_keeps_what_held_on_its_last_day(world, people):
     job = run(start(world.harbor))
 
     assert patients(job) == [f"p-{people[1]}", f"p-{people[2]}"]
+
+
+def test_a_runout_export_leaves_them_out_too(world, people):
+    runout = world.roster(world.harbor, people, published_at=timezone.now())
+    RosterFile.objects.filter(pk=runout.pk).update(kind="runout", performance_year=timezone.now().year - 1)
+    RosterFile.objects.exclude(pk=runout.pk).delete()
+    say(people[1], "N")
+
+    job = start(world.harbor, scope=Job.Scope.GROUP_ALL, rule=cohorts.RUNOUT)
+
+    assert patients(run(job)) == [f"p-{people[0]}", f"p-{people[2]}"]
+
+
+def test_a_job_and_a_file_of_the_release_before_have_what_they_need(world, people):
+    """Its code inserts rows without the new columns."""
+    new = {"returned_beneficiary_ids", "honors_opt_outs", "opt_outs_as_of", "id"}
+    job = start(world.harbor)
+    columns = ", ".join(field.column for field in Job._meta.concrete_fields if field.column not in new)
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO exports_job ({columns}) SELECT {columns} FROM exports_job RETURNING id")
+        before = Job.objects.get(pk=cursor.fetchone()[0])
+    say(people[1], "N")
+
+    assert before.pk != job.pk
+    assert patients(run(before)) == [f"p-{people[0]}", f"p-{people[2]}"]
 
 
 def test_each_file_remembers_when_consent_was_asked_for(world, people):
