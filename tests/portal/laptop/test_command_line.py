@@ -14,6 +14,7 @@ from django.db import OperationalError, connection, connections
 
 from portal.laptop import command_line
 from tests.attribution.archives import NAME, archive
+from tests.attribution.consent import files as preferences
 from tests.exports.ndjson import patient
 from tests.services import REPOSITORY
 
@@ -29,6 +30,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "invite": ("A9994", "delegate@harbor.example", *BY),
     "list_expiring_secrets": (),
     "load_claims": ("claims.ndjson",),
+    "load_preferences": (preferences.NAME,),
     "load_roster": (NAME,),
     "make_sandbox": (),
     "protect_audit": ("--check",),
@@ -36,6 +38,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "revoke_everything": ("A9994", "--reason", "Left.", "--yes", *BY),
     "revoke_operator_token": ("a1b2", *BY),
     "rotate_secret": ("0" * 32, "--overlap", "0", *BY),
+    "set_organization_exceptions": ("A9994", "--api-versions", "2", *BY),
     "set_organization_state": ("A9994", "active", *BY),
     "revert_load": ("1",),
     "take_back_load": ("1",),
@@ -78,6 +81,7 @@ def files(tmp_path, monkeypatch):
     (tmp_path / NAME).write_bytes(archive().getvalue())
     (tmp_path / "claims.ndjson").write_text(json.dumps(patient("-1", "1S00A00AA00")))
     (tmp_path / "ssas.json").write_text("[]")
+    (tmp_path / preferences.NAME).write_text(preferences.text(preferences.line("1S00A00AA00")))
 
 
 def ended_with(*arguments: str) -> str:
