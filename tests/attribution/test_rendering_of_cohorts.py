@@ -36,6 +36,8 @@ def every_cohort(rosters, *, returned=()):
                 people &= on_earlier
             elif population == Population.NEWLY_ATTRIBUTED:
                 people -= on_earlier
+            elif population == Population.RETURNED:
+                people &= set(returned)
             cohort = Cohort(
                 rule="made up",
                 roster_ids=tuple(key for key, _ in chosen),
