@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from attribution.models import RosterEntry, RosterFile
+from django.db.models import Exists, OuterRef
+
+from attribution import identifiers
+from attribution.models import Mbi, RosterEntry, RosterFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,14 @@ class Change:
         return 100 * count / self.earlier_count if self.earlier_count else None
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some of those who joined and left, by masked MBIs."""
+
+    joined: tuple[str, ...]
+    left: tuple[str, ...]
+
+
 def recorded(roster: RosterFile) -> Change:
     """Return what a published roster changed, from the stored counts. Makes no query."""
     return Change(
@@ -51,6 +62,19 @@ def recorded(roster: RosterFile) -> Change:
         left=roster.left_count,
         unchanged=roster.beneficiary_count - roster.joined_count,
     )
+
+
+def sample(earlier: RosterFile | None, later: RosterFile, *, at_most: int) -> Sample:
+    """Return some who joined and some who left, by masked MBIs."""
+
+    def only_on(this: RosterFile, other: RosterFile | None) -> tuple[str, ...]:
+        on_other = RosterEntry.objects.filter(roster=other, beneficiary=OuterRef("beneficiary"))
+        entries = RosterEntry.objects.filter(~Exists(on_other), roster=this).order_by("beneficiary")
+        some = list(entries.values_list("beneficiary", flat=True)[:at_most])
+        mbi_of = dict(Mbi.objects.filter(beneficiary__in=some).order_by("-value").values_list("beneficiary", "value"))
+        return tuple(identifiers.masked(mbi_of[each]) for each in some if each in mbi_of)
+
+    return Sample(joined=only_on(later, earlier), left=only_on(earlier, later) if earlier else ())
 
 
 def between(earlier: RosterFile | None, later: RosterFile) -> Change:

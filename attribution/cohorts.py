@@ -61,6 +61,8 @@ class Cohort:
     subtracted_roster_ids: tuple[int, ...] = ()
     earlier_roster_id: int | None = None
     claims_through_date: dt.date | None = None  # claims for later services are left out
+    # Rosters that exports had by mistake. Clients are told to delete what they have of their beneficiaries.
+    mistaken_roster_ids: tuple[int, ...] = ()
     # Newly attributed beneficiaries come with their whole history, regardless of `_since`.
     has_newly_attributed: bool = False
     # These count as newly attributed, too: they were opted out for a while since `_since`, and aren't any longer.
@@ -90,6 +92,15 @@ class Cohort:
         entries, values = self._entries()
         # The same text, and not the ORM, which would say it a second time.
         return Beneficiary.objects.filter(pk__in=RawSQL(f"SELECT entry.beneficiary_id {entries}", values))  # noqa: S611
+
+    def delivered_by_mistake(self) -> QuerySet[Beneficiary]:
+        """Return those who are on a mistaken roster, and not in the whole cohort."""
+        mistaken: Sql = "= ANY({})", (list(self.mistaken_roster_ids),)
+        withheld = _without(_among(self.consent.opted_out(mistaken)))
+        entries, values = replace(self, roster_ids=self.mistaken_roster_ids, subtracted_roster_ids=())._of_all(withheld)  # noqa: SLF001
+        told, told_values = self._of_all()
+        sql = f"SELECT entry.beneficiary_id {entries} EXCEPT SELECT entry.beneficiary_id {told}"
+        return Beneficiary.objects.filter(pk__in=RawSQL(sql, [*values, *told_values]))  # noqa: S611
 
     def roster(self) -> RosterFile:
         """Return the roster that pages name."""
@@ -131,6 +142,10 @@ class Cohort:
         found = [*self._conditions(), *also]
         where = " AND ".join(sql.format(*["%s"] * len(values)) for sql, values in found)
         return f"FROM {_TABLES} WHERE {where}", [value for _, values in found for value in values]
+
+    def _of_all(self, *also: Sql) -> tuple[str, list[Any]]:
+        """Return FROM and WHERE of the whole cohort, withheld or not."""
+        return self.narrowed_to(Population.EVERYONE)._pinned(*also)  # noqa: SLF001  # its own class
 
     def _withheld(self) -> Sql:
         """Return what is true of an entry whose beneficiary is withheld at this moment. The only place for it."""
@@ -251,8 +266,12 @@ class CohortRule:
         cohort = self.decide(organization, since)
         if cohort is None:
             return None
-        named = {*cohort.roster_ids, *cohort.subtracted_roster_ids, *filter(None, [cohort.earlier_roster_id])}
-        if RosterFile.objects.for_organization(organization).published().filter(pk__in=named).count() != len(named):
+        named = {*cohort.roster_ids, *cohort.subtracted_roster_ids}
+        earlier = set(filter(None, [cohort.earlier_roster_id]))
+        own = RosterFile.objects.for_organization(organization)
+        # The earlier one can have been rolled back since.
+        usable = own.published().filter(pk__in=named) | own.once_in_force().filter(pk__in=earlier)
+        if usable.count() != len(named | earlier):
             raise ForeignRosterError(f"The rule of Group/{self.group_id} names rosters that {organization} can't use.")
         return replace(cohort, rule=self.group_id).with_consent(organization, since)
 
@@ -344,11 +363,11 @@ def exported_rosters(organizations: Iterable[Organization]) -> dict[int, RosterF
 def roster_as_of(
     organization: Organization, moment: dt.datetime, kind: str = CURRENT, *, until: dt.date | None = None
 ) -> RosterFile | None:
-    """Return the roster that was in force at a time: the newest of those published by then, or None.
+    """Return the roster that was in force at a time, or None: the newest of those that were published then.
 
-    A roster for the next year is not in force before that year.
+    One that was rolled back later was in force, too. A roster for the next year is not in force before that year.
     """
-    known = _newest_first(organization, kind, until).filter(published_at__lte=moment)
+    known = _bounded(RosterFile.objects.published_at_the_time(moment), organization, kind, until)
     return known.filter(performance_year__lte=moment.year).first()
 
 
@@ -363,5 +382,11 @@ def roster_before(roster: RosterFile) -> RosterFile | None:
 
 
 def _newest_first(organization: Organization, kind: str, until: dt.date | None = None) -> RosterFileQuerySet:
-    rosters = RosterFile.objects.for_organization(organization).published().filter(kind=kind).newest_first()
+    return _bounded(RosterFile.objects.published(), organization, kind, until)
+
+
+def _bounded(
+    among: RosterFileQuerySet, organization: Organization, kind: str, until: dt.date | None
+) -> RosterFileQuerySet:
+    rosters = among.for_organization(organization).filter(kind=kind).newest_first()
     return rosters.filter(file_timestamp__date__lte=until) if until else rosters

@@ -64,6 +64,11 @@ def is_synthetic(mbi: str) -> bool:
     return mbi[1:2] in tuple(EXCLUDED_LETTERS)
 
 
+def masked(mbi: str) -> str:
+    """Return an MBI of which only the last four characters can be read."""
+    return "•" * (len(mbi) - 4) + mbi[-4:]
+
+
 def without_mbis(text: str) -> str:
     """Return a text with everything that looks like an MBI redacted."""
     return _IN_TEXT.sub("[MBI]", text)

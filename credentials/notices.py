@@ -51,6 +51,26 @@ def announce_member(kind: Notice.Kind, membership: Membership, *, event: AuditEv
     )
 
 
+def announce_roster(kind: Notice.Kind, *, event: AuditEvent, facts: dict[str, Any]) -> None:
+    """Tell all team members but the one who did it what happened to a roster."""
+    organization = event.organization
+    assert organization is not None  # noqa: S101  # rosters have one
+    members = Membership.objects.for_organization(organization).filter(user__is_active=True)
+    Notice.objects.bulk_create(
+        [
+            Notice(
+                kind=kind,
+                subject=f"event:{event.pk}",
+                organization=organization,
+                user=member.user,
+                facts={**_told(event), **facts},
+            )
+            for member in members.exclude(user=event.user).select_related("user").order_by("pk")
+        ],
+        ignore_conflicts=True,
+    )
+
+
 def write_reminders(now: dt.datetime | None = None) -> None:
     """Remind delegates of secrets that expire and of unused clients. Running it again changes nothing."""
     now = now or timezone.now()

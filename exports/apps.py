@@ -10,7 +10,11 @@ class ExportsConfig(AppConfig):
     verbose_name = "Exports"
 
     def ready(self) -> None:
+        from attribution.loading.rollback import CONSEQUENCES  # noqa: PLC0415  # it needs the models
+        from exports.kickoff import WITHDRAWAL  # noqa: PLC0415  # it needs the models
+
         register(known_source)
+        CONSEQUENCES.add(WITHDRAWAL)
 
 
 def known_source(**_: Any) -> list[CheckMessage]:

@@ -1,4 +1,4 @@
-"""Starts and cancels jobs. There is no other way to do either."""
+"""Starts, cancels and withdraws jobs. There is no other way to do it."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -12,6 +12,9 @@ from django.utils import timezone
 
 from attribution import cohorts
 from attribution.cohorts import CohortRule
+from attribution.loading import intervals, turns
+from attribution.loading.rollback import Consequence
+from attribution.models import RosterFile
 from credentials.actor import Actor
 from credentials.models import Organization
 from credentials.trail import audit
@@ -53,6 +56,8 @@ def kick_off(
     organization = _as_it_is(organization)
     check_version(organization, version)
     bounds = organization.bounds()
+    # Otherwise a job could use a roster that is rolled back right now, and the rollback would not find the job.
+    turns.wait_to_choose(organization)
     # With Patient, newly attributed beneficiaries are not special: all get what changed since.
     cohort = rule.cohort_of(organization, since if scope == Job.Scope.GROUP_ALL else None)
     if cohort is None:
@@ -74,6 +79,7 @@ def kick_off(
         more_roster_ids=list(cohort.roster_ids[1:]),
         subtracted_roster_ids=list(cohort.subtracted_roster_ids),
         earlier_roster_id=cohort.earlier_roster_id,
+        mistaken_roster_ids=intervals.rolled_back_since(cohort.roster(), since) if since else [],
         has_newly_attributed=cohort.has_newly_attributed,
         returned_beneficiary_ids=list(cohort.returned_ids),
         honors_opt_outs=cohort.consent.honors_opt_outs,
@@ -115,6 +121,22 @@ def cancel(job: Job, *, by: Actor) -> bool:
         # While it waited, others may have left workers to it.
         transaction.on_commit(tasks.call_writers)
     return cancelled
+
+
+def withdraw(roster: RosterFile, by: Actor) -> None:
+    """Cancel the unfinished jobs that depend on who is on a roster, and withdraw the finished ones."""
+    jobs = Job.objects.for_organization(roster.organization).with_roster(roster).order_by("pk")
+    for job in jobs.unfinished():
+        cancel(job, by=by)
+    # Only now: a job that was finished just before it could be cancelled is one of these.
+    for job in jobs.filter(status=Job.Status.COMPLETED):
+        if job.advance(from_=Job.Status.COMPLETED, to=Job.Status.EXPIRED, withdrawn_at=Now()):
+            audit.record(audit.Action.EXPORT_WITHDRAWN, by, organization=job.organization, job=job.pk, roster=roster.pk)
+    transaction.on_commit(tasks.call_expire)
+
+
+# When a roster is rolled back, its beneficiaries' claims must not be delivered any longer.
+WITHDRAWAL = Consequence("the withdrawal of exports", withdraw)
 
 
 def _as_it_is(organization: Organization) -> Organization:

@@ -162,6 +162,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # Messages don't expire: a worker with a fast clock would drop them.
+    "discard old previews": {"task": "attribution.tasks.discard_old_previews", "schedule": dt.timedelta(hours=1)},
     "recover exports": {"task": "exports.tasks.recover", "schedule": dt.timedelta(seconds=5)},
     "expire exports": {"task": "exports.tasks.expire", "schedule": dt.timedelta(minutes=1)},
     "compact claims": {"task": "exports.tasks.compact", "schedule": dt.timedelta(hours=24)},
@@ -195,6 +196,12 @@ ROSTER_DAYS = env.int("ROSTER_DAYS", default=0 if EMBEDDED else 50)
 RUNOUT_DAYS = env.int("RUNOUT_DAYS", default=0 if EMBEDDED else 180)
 # Which performance year a roster in use can have, by the code of the program; * for the others.
 ROSTER_YEARS = env.dict("ROSTER_YEARS", default={"*": "any" if EMBEDDED else "strict"})
+# If so many beneficiaries join or leave, publishing takes a second approval: this part of the roster before (and so
+# many), or so many in all.
+ROSTER_SWING_PERCENT = env.int("ROSTER_SWING_PERCENT", default=15)
+ROSTER_SWING_AT_LEAST = env.int("ROSTER_SWING_AT_LEAST", default=10)
+ROSTER_SWING_COUNT = env.int("ROSTER_SWING_COUNT", default=1000)
+ROSTER_PREVIEW_LIFETIME = dt.timedelta(days=env.int("ROSTER_PREVIEW_DAYS", default=14))
 
 # --- Exports --------------------------------------------------------------------------------------------------------
 

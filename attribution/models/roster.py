@@ -1,12 +1,23 @@
+import datetime as dt
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Max, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from attribution.models.beneficiary import Beneficiary
-from credentials.models import Organization
+from credentials.models import Organization, User
 
 _NEWEST_FIRST = ("-performance_year", "-file_timestamp", "-id")
+
+
+def _who() -> "models.ForeignKey[User | None, User | None]":
+    """Return a field for the user of an act. It is empty if a command or a task did it."""
+    # No page and no query looks for the rosters of a user.
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
 
 
 class RosterFileQuerySet(models.QuerySet["RosterFile"]):
@@ -15,6 +26,24 @@ class RosterFileQuerySet(models.QuerySet["RosterFile"]):
 
     def published(self) -> "RosterFileQuerySet":
         return self.filter(status=RosterFile.Status.PUBLISHED)
+
+    def once_in_force(self) -> "RosterFileQuerySet":
+        """Published rosters, and those that were until they were rolled back."""
+        return self.filter(status__in=[RosterFile.Status.PUBLISHED, RosterFile.Status.ROLLED_BACK])
+
+    def published_at_the_time(self, moment: dt.datetime) -> "RosterFileQuerySet":
+        """Those that were published at a time, also if they were rolled back later."""
+        not_yet = Q(rolled_back_at=None) | Q(rolled_back_at__gt=moment)
+        return self.once_in_force().filter(not_yet, published_at__lte=moment)
+
+    def last_change(self) -> dt.datetime | None:
+        """Return when a roster was last published or rolled back. One bad time, far in the future, doesn't count."""
+        soon = Now() + dt.timedelta(hours=1)
+        found = self.aggregate(
+            published_at=Max("published_at", filter=Q(published_at__lt=soon)),
+            rolled_back_at=Max("rolled_back_at", filter=Q(rolled_back_at__lt=soon)),
+        )
+        return max((each for each in found.values() if each is not None), default=None)
 
     def latest_first(self) -> "RosterFileQuerySet":
         return self.order_by("-received_at", "-id")
@@ -30,7 +59,9 @@ class RosterFileQuerySet(models.QuerySet["RosterFile"]):
 class RosterFile(models.Model):
     """An uploaded roster: the beneficiaries that CMS attributed to an organization at `file_timestamp`.
 
-    A published roster never changes. The next month's is another row.
+    The beneficiaries of a published roster never change. The next month's is another row. A previewed one has its
+    beneficiaries, too, but nothing uses them until it is published. From `published_at` until `rolled_back_at`, it
+    counts among the published ones, of which the newest is in force.
     """
 
     class Kind(models.TextChoices):
@@ -38,8 +69,11 @@ class RosterFile(models.Model):
         RUNOUT = "runout", "Runout"
 
     class Status(models.TextChoices):
+        DISCARDED = "discarded", "Discarded"
+        PREVIEWED = "previewed", "Previewed"
         PUBLISHED = "published", "Published"
         REFUSED = "refused", "Refused"
+        ROLLED_BACK = "rolledback", "Rolled back"  # the column has room for ten characters
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="rosters")
     kind = models.CharField(max_length=8, choices=Kind.choices)
@@ -63,6 +97,18 @@ class RosterFile(models.Model):
         help_text="What is unusual, although it was not refused: file, line, column, reason.",
     )
 
+    approval_asked_at = models.DateTimeField(null=True, help_text="When a second approval was asked for.")
+    approval_asked_by = _who()
+    swing_reason = models.CharField(
+        max_length=500, db_default="", blank=True, help_text="Why so many beneficiaries joined or left."
+    )
+    published_by = _who()
+    rolled_back_at = models.DateTimeField(null=True)
+    rolled_back_by = _who()
+    rollback_reason = models.CharField(max_length=500, db_default="", blank=True)
+    discarded_at = models.DateTimeField(null=True)
+    discarded_by = _who()
+
     objects = RosterFileQuerySet.as_manager()
 
     class Meta:
@@ -75,7 +121,11 @@ class RosterFile(models.Model):
                 name="roster_file_published_once",
             ),
             models.CheckConstraint(
-                condition=Q(status="refused") | Q(published_at__isnull=False), name="roster_published_has_time"
+                condition=~Q(status__in=["published", "rolledback"]) | Q(published_at__isnull=False),
+                name="roster_in_force_has_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="rolledback") | Q(rolled_back_at__isnull=False), name="roster_rolled_back_has_time"
             ),
         ]
         indexes = [
@@ -88,6 +138,11 @@ class RosterFile(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+    def is_older_than(self, other: "RosterFile") -> bool:
+        """Compare by CMS's own date, as `newest_first` does."""
+        mine, others = ((each.performance_year, each.file_timestamp, each.pk) for each in (self, other))
+        return mine < others
 
     @property
     def says_when_created(self) -> bool:

@@ -28,6 +28,9 @@ class Notice(OutgoingMail):
         MEMBER_JOINED = "member_joined"
         MEMBER_REMOVED = "member_removed"
         MEMBERSHIP_ENDED = "membership_ended"
+        ROSTER_NEEDS_APPROVAL = "roster_needs_approval"
+        ROSTER_PUBLISHED = "roster_published"
+        ROSTER_REFUSED = "roster_refused"
         SECRET_CREATED = "secret_created"  # noqa: S105  # the name of a message
         SECRET_EXPIRED = "secret_expired"  # noqa: S105  # the name of a message
         SECRET_EXPIRING = "secret_expiring"  # noqa: S105  # the name of a message

@@ -20,6 +20,7 @@ class Action(enum.StrEnum):
     EXPORT_CANCELLED = "export.cancelled"
     EXPORT_DOWNLOADED = "export.downloaded"
     EXPORT_STARTED = "export.started"
+    EXPORT_WITHDRAWN = "export.withdrawn"
     INVITATION_ACCEPTED = "invitation.accepted"
     INVITATION_REFUSED = "invitation.refused"
     INVITATION_SENT = "invitation.sent"
@@ -46,8 +47,12 @@ class Action(enum.StrEnum):
     PREFERENCES_REVERTED = "preferences.reverted"
     RECOVERY_CODES_MADE = "recovery_codes.made"
     REQUEST_REFUSED = "request.refused"
+    ROSTER_APPROVAL_ASKED = "roster.approval_asked"
+    ROSTER_DISCARDED = "roster.discarded"
+    ROSTER_PREVIEWED = "roster.previewed"
     ROSTER_PUBLISHED = "roster.published"
     ROSTER_REFUSED = "roster.refused"
+    ROSTER_ROLLED_BACK = "roster.rolled_back"
     SECRET_CREATED = "secret.created"  # noqa: S105  # the name of an act
     SECRET_REHASHED = "secret.rehashed"  # noqa: S105  # the name of an act
     SECRET_REVOKED = "secret.revoked"  # noqa: S105  # the name of an act

@@ -94,7 +94,7 @@ class JobView(GateView):
         if job.status not in (Job.Status.COMPLETED, Job.Status.EXPIRED):
             raise FailedJobError("Service encountered numerous errors. Job failed to complete.")
         if job.has_expired or job.expires_at is None:
-            raise GoneError("The files of this job have expired. Start a new job.")
+            raise GoneError(_why_gone(job))
         return Response(
             manifest(job, url_of=lambda file: request.build_absolute_uri(reverse("data", args=[job.pk, file.name]))),
             content_type="application/json",
@@ -133,7 +133,7 @@ class DataView(GateView):
     def get(self, request: Request, job_id: str, file_name: str) -> HttpResponseBase:
         job = _job(self.client, job_id)
         if job.has_expired:
-            raise GoneError("The files of this job have expired. Start a new job.")
+            raise GoneError(_why_gone(job))
         files = job.files.filter(job__status=Job.Status.COMPLETED)
         file = files.filter(name=file_name).first() if FILE_NAME.fullmatch(file_name) else None
         if file is None:
@@ -155,6 +155,15 @@ def _job(client: Client, job_id: str) -> Job:
     if job is None:
         raise Http404("Job not found")
     return job
+
+
+def _why_gone(job: Job) -> str:
+    if job.withdrawn_at:
+        return (
+            "The files of this job were withdrawn, because its roster was rolled back. Start a new job with the same "
+            "_since. If you have used these files, start one with this job's transactionTime as _since."
+        )
+    return "The files of this job have expired. Start a new job."
 
 
 def _unfinished(job: Job, progress: str) -> Response:

@@ -10,7 +10,7 @@ import msgspec
 from django.db import connection, transaction
 from django.utils import timezone
 
-from attribution.models import Mbi
+from attribution.models import Mbi, RosterFile
 from exports.claims import splice
 from exports.claims.chunks import Segment, segments_of, write_chunks
 from exports.claims.models import FULL, Chunk, Deletion, Load, PatientIdentity, Series
@@ -18,6 +18,7 @@ from exports.fhir.common.lines import SERVICE_DATED, service_date
 
 # Any number, the same for every loader: loads run one after the other, in the order of their ids.
 _LOADS_LOCK = 0x4C4F4144
+_MILLISECOND = dt.timedelta(milliseconds=1)
 # Beneficiaries that are looked up and written together.
 BATCH = 200
 
@@ -306,6 +307,13 @@ def lock_loads() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOADS_LOCK])
 
 
+def no_load_is_running() -> bool:
+    """Return whether no load is running. If so, none begins until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [_LOADS_LOCK])
+        return bool(cursor.fetchone()[0])
+
+
 @contextmanager
 def loading(source: str, *, takes_back: Load | None = None) -> Iterator[Loading]:
     """Run a load in one transaction that ends with the block. `source` says where the claims come from.
@@ -315,11 +323,13 @@ def loading(source: str, *, takes_back: Load | None = None) -> Iterator[Loading]
     with transaction.atomic():
         lock_loads()
         last = Load.objects.order_by("-id").first()
-        now = timezone.now()
+        before = [last.loaded_at] if last else []
+        # An export can say that it has everything until its roster came into force (exports/pipeline/plan.py).
+        before += [changed_at] if (changed_at := RosterFile.objects.last_change()) else []
         load = Load.objects.create(
             source=source,
-            # The clock can be set back. The order of loads can't.
-            loaded_at=max(now, last.loaded_at + dt.timedelta(milliseconds=1)) if last else now,
+            # The clock can be set back, or differ from the database's. The order can't.
+            loaded_at=max([timezone.now(), *(each + 2 * _MILLISECOND for each in before)]),
             takes_back=takes_back,
         )
         under_way = Loading(load)

@@ -40,6 +40,12 @@ class JobQuerySet(models.QuerySet["Job"]):
     def unfinished(self) -> "JobQuerySet":
         return self.filter(status__in=Job.UNFINISHED)
 
+    def with_roster(self, roster: RosterFile) -> "JobQuerySet":
+        """Jobs whose content depends on who is on a roster."""
+        return self.filter(
+            Q(roster=roster) | Q(more_roster_ids__contains=[roster.pk]) | Q(subtracted_roster_ids__contains=[roster.pk])
+        )
+
     def oldest_load(self) -> int | None:
         """The oldest load that one of them uses."""
         oldest: int | None = self.aggregate(oldest=Min("as_of_load"))["oldest"]
@@ -101,6 +107,11 @@ class Job(models.Model):
     subtracted_roster_ids = ArrayField(
         models.BigIntegerField(), db_default=[], help_text="Rosters whose beneficiaries are left out."
     )
+    mistaken_roster_ids = ArrayField(
+        models.BigIntegerField(),
+        db_default=[],
+        help_text="Rosters that were rolled back after `_since`. Clients are told to delete their beneficiaries.",
+    )
     has_newly_attributed = models.BooleanField(
         default=False,
         help_text="Beneficiaries not on the earlier roster come with their whole history, regardless of `_since`.",
@@ -131,6 +142,7 @@ class Job(models.Model):
     planned_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True, help_text="When its roster was rolled back.")
     files_removed_at = models.DateTimeField(null=True)
 
     objects = JobQuerySet.as_manager()
@@ -200,6 +212,7 @@ class Job(models.Model):
             roster_ids=(self.roster_id, *self.more_roster_ids),
             subtracted_roster_ids=tuple(self.subtracted_roster_ids),
             earlier_roster_id=self.earlier_roster_id,
+            mistaken_roster_ids=tuple(self.mistaken_roster_ids),
             has_newly_attributed=self.has_newly_attributed,
             returned_ids=tuple(self.returned_beneficiary_ids),
             consent=Consent(self.honors_opt_outs, as_of=self.opt_outs_as_of),

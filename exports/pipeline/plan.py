@@ -9,12 +9,15 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from attribution.cohorts import Population
+from attribution.loading import intervals
 from exports.models import EARLIEST_SINCE, Job, Shard
 from exports.pipeline import shortfalls
 from exports.pipeline.transactions import brief
-from exports.sources import SOURCES, Content, Piece, Selection, Shortfall, SourcePart
+from exports.sources import SOURCES, Content, Moment, Piece, Selection, Shortfall, SourcePart
 
 NO_RULES = "The organization’s program has changed, or it has none. If it has one now, start a new export."
+
+MILLISECOND, MICROSECOND = dt.timedelta(milliseconds=1), dt.timedelta(microseconds=1)
 
 
 def plan(job_id: int) -> bool:
@@ -33,7 +36,7 @@ def plan(job_id: int) -> bool:
             from_=Job.Status.PENDING,
             to=Job.Status.IN_PROGRESS,
             as_of_load=moment.as_of_load,
-            transaction_time=moment.transaction_time,
+            transaction_time=_transaction_time(job, moment),
             planned_at=Now(),
             bytes_left=sum(shard.raw_length for shard in shards),
         )
@@ -62,6 +65,22 @@ def selection_of(shard: Shard) -> Selection:
         first_beneficiary_id=shard.first_beneficiary_id,
         last_beneficiary_id=shard.last_beneficiary_id,
     )
+
+
+def _transaction_time(job: Job, moment: Moment) -> dt.datetime:
+    """Return the time that a client continues from: within the time in which the job's roster was in force.
+
+    So the roster that was in force at `_since` is the one that the client has. See
+    docs/decisions/0030-rolling-back-a-roster.md.
+    """
+    until = job.organization.bounds().attribution_until
+    began, ended = intervals.in_force(job.roster, job.created_at, until=until)
+    time = moment.transaction_time
+    if moment.is_settled:
+        # Many clients keep milliseconds only, and must not come before it.
+        time = max(time, began + MILLISECOND)
+    # Too early is never wrong: then a client gets some resources again.
+    return min(time, ended - MICROSECOND) if ended else time
 
 
 def _shards(job: Job) -> Iterator[Shard]:

@@ -73,6 +73,8 @@ class Moment:
 
     as_of_load: Load | None  # of the claims store
     transaction_time: dt.datetime
+    # Everything that comes later is newer than what has happened to rosters until now.
+    is_settled: bool = False
 
 
 class Content(Protocol):

@@ -1,4 +1,6 @@
-"""Removed resources: those that loads have removed from the store and that did not come again."""
+"""Removed resources: those that loads have removed from the store and that did not come again, and all of beneficiaries
+who were exported by mistake, because of a roster that was rolled back.
+"""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,12 +9,14 @@ from operator import attrgetter
 
 import msgspec
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
+from attribution.models import Beneficiary
 from exports.claims import splice
 from exports.claims.cutting import ServiceDates
 from exports.claims.loader import resource_id
 from exports.claims.models import Chunk, Deletion
-from exports.fhir.common.lines import SERVICE_DATED
+from exports.fhir.common.lines import SERVICE_DATED, service_date
 from exports.sources.base import EVERYBODY, Piece, Selection, SourcePart
 
 # Beneficiaries that are read together.
@@ -27,7 +31,9 @@ class Deletions:
 
     def parts(self, selection: Selection, *, file_bytes: int) -> list[SourcePart]:  # noqa: ARG002  # a small file, always
         # Which of them came again is only known from the chunks: too much to read here.
-        is_some = selection.as_of_load_id is not None and _chosen(selection).exists()
+        if selection.as_of_load_id is None:
+            return []
+        is_some = _chosen(selection).exists() or _delivered_by_mistake(selection).exists()
         return [SourcePart(*EVERYBODY)] if is_some else []
 
     def pieces(self, selection: Selection) -> Iterator[Piece]:
@@ -39,7 +45,35 @@ class Deletions:
                 if (gone := _gone(selection, deletions) - present.get(whose, set()))
             ]
             if bundles:
-                yield Piece(splice.deflate(b"".join(bundles), len(bundles)))
+                yield _piece(bundles)
+        yield from self._of_mistakes(selection)
+
+    def _of_mistakes(self, selection: Selection) -> Iterator[Piece]:
+        """Return all that a client can have of those who were exported by mistake."""
+        whose, last = _delivered_by_mistake(selection).order_by("pk").values_list("pk", flat=True), 0
+        while some := list(whose.filter(pk__gt=last)[:BATCH]):
+            last = some[-1]
+            removed = _removed(selection).filter(beneficiary_id__in=some).order_by("beneficiary_id", "load_id")
+            of_some = {each: list(of) for each, of in groupby(removed, attrgetter("beneficiary_id"))}
+            present = _present(selection, dict.fromkeys(some), are_within_dates=True)
+            now = timezone.now()
+            bundles = [
+                _bundle(selection.resource_type, ids, now)
+                for each in some
+                if (ids := _gone(selection, of_some.get(each, ())) | present.get(each, set()))
+            ]
+            if bundles:
+                yield _piece(bundles)
+
+
+def _piece(bundles: list[bytes]) -> Piece:
+    return Piece(splice.deflate(b"".join(bundles), len(bundles)))
+
+
+def _delivered_by_mistake(selection: Selection) -> QuerySet[Beneficiary]:
+    return (
+        selection.cohort.delivered_by_mistake() if selection.cohort.mistaken_roster_ids else Beneficiary.objects.none()
+    )
 
 
 def _batches(chosen: QuerySet[Deletion]) -> Iterator[dict[int, list[Deletion]]]:
@@ -52,13 +86,19 @@ def _batches(chosen: QuerySet[Deletion]) -> Iterator[dict[int, list[Deletion]]]:
 
 
 def _chosen(selection: Selection) -> QuerySet[Deletion]:
-    """Return the deletions in a selection."""
-    return Deletion.objects.filter(
+    """Return the deletions in a selection: of those who are in the cohort."""
+    return _removed(selection).filter(
         beneficiary__in=selection.cohort.beneficiaries(),
+        is_replaced=False,  # the others came again in the same load
+    )
+
+
+def _removed(selection: Selection) -> QuerySet[Deletion]:
+    """Return the deletions of anybody's resources that a selection is about."""
+    return Deletion.objects.filter(
         version=selection.version,
         variant=selection.variant,
         resource_type=selection.resource_type,
-        is_replaced=False,  # the others came again in the same load
         load__lte=selection.as_of_load_id,
         load__loaded_at__gt=selection.since,
     )
@@ -66,17 +106,25 @@ def _chosen(selection: Selection) -> QuerySet[Deletion]:
 
 def _gone(selection: Selection, deletions: Sequence[Deletion]) -> set[str]:
     """Return the removed ids, of resources within the selection's dates."""
-    dates = ServiceDates(selection.claims_from_date, selection.claims_through_date)
-    is_bounded = selection.resource_type in SERVICE_DATED and dates != ServiceDates(None, None)
+    dates = _dates(selection)
     days: dict[str, dt.date | None] = {}
     for each in deletions:
         # If the date was not kept, it is unknown whether they were within the dates.
         days |= dict.fromkeys(each.resource_ids) | dict(zip(each.resource_ids, each.service_dates, strict=False))
-    return {id_ for id_, day in days.items() if not is_bounded or dates.keep(day)}
+    return {id_ for id_, day in days.items() if dates is None or dates.keep(day)}
 
 
-def _present(selection: Selection, beneficiary_ids: Mapping[int, object]) -> dict[int, set[str]]:
+def _dates(selection: Selection) -> ServiceDates | None:
+    """Return the dates that bound a selection, or None."""
+    dates = ServiceDates(selection.claims_from_date, selection.claims_through_date)
+    return dates if selection.resource_type in SERVICE_DATED and dates != ServiceDates(None, None) else None
+
+
+def _present(
+    selection: Selection, beneficiary_ids: Mapping[int, object], *, are_within_dates: bool = False
+) -> dict[int, set[str]]:
     """Return the ids that the store has of these beneficiaries, as of the selection: these are not removed."""
+    dates = _dates(selection) if are_within_dates else None
     chunks = Chunk.objects.filter(
         Q(superseded_by=None) | Q(superseded_by__gt=selection.as_of_load_id),
         version=selection.version,
@@ -87,7 +135,9 @@ def _present(selection: Selection, beneficiary_ids: Mapping[int, object]) -> dic
     )
     found: dict[int, set[str]] = {}
     for whose, body in chunks.values_list("beneficiary_id", "body"):
-        found.setdefault(whose, set()).update(map(resource_id, splice.inflate(body).splitlines()))
+        lines = splice.inflate(body).splitlines(keepends=True)
+        kept = lines if dates is None else [line for line in lines if dates.keep(service_date(line))]
+        found.setdefault(whose, set()).update(map(resource_id, kept))
     return found
 
 

@@ -10,6 +10,7 @@ from django.db import connection
 from psycopg import Copy, errors
 
 from exports.claims.chunks import newer
+from exports.claims.loader import no_load_is_running
 from exports.claims.models import FULL, Chunk, Deletion, Load
 from exports.claims.splice import Body
 from exports.fhir.common.lines import SERVICE_DATED
@@ -35,8 +36,9 @@ class ClaimsStore:
 
     def moment(self) -> Moment:
         # Loads run one after the other, so the newest visible one has all others before it.
+        is_settled = no_load_is_running()
         newest = Load.objects.latest("id")
-        return Moment(newest, newest.loaded_at)
+        return Moment(newest, newest.loaded_at, is_settled=is_settled)
 
     def has(self, version: int, *, since: dt.datetime | None) -> bool:
         """Return whether there are claims in this version, or deletions that a client with `_since` must learn of."""

@@ -55,6 +55,18 @@ def membership_ended(notice: Notice) -> EmailMultiAlternatives:
     return _message(notice, f"You are no longer a team member of {notice.organization.name}")
 
 
+def roster_needs_approval(notice: Notice) -> EmailMultiAlternatives:
+    return _message(notice, "A roster waits for your approval")
+
+
+def roster_published(notice: Notice) -> EmailMultiAlternatives:
+    return _message(notice, "A roster was published")
+
+
+def roster_refused(notice: Notice) -> EmailMultiAlternatives:
+    return _message(notice, "A roster was refused")
+
+
 def secret_created(notice: Notice) -> EmailMultiAlternatives:
     return _message(notice, f"A secret was created for {notice.client}")
 
@@ -113,6 +125,12 @@ def of_notice(notice: Notice) -> EmailMultiAlternatives:  # noqa: C901, PLR0911,
             return member_removed(notice)
         case Kind.MEMBERSHIP_ENDED:
             return membership_ended(notice)
+        case Kind.ROSTER_NEEDS_APPROVAL:
+            return roster_needs_approval(notice)
+        case Kind.ROSTER_PUBLISHED:
+            return roster_published(notice)
+        case Kind.ROSTER_REFUSED:
+            return roster_refused(notice)
         case Kind.SECRET_CREATED:
             return secret_created(notice)
         case Kind.SECRET_EXPIRED:
@@ -164,6 +182,8 @@ def _page(notice: Notice) -> str:
     entity_id = notice.organization.entity_id
     if notice.client:
         return reverse("portal:client", args=[entity_id, notice.client.client_id])
+    if "roster" in notice.facts:
+        return reverse("portal:roster", args=[entity_id, notice.facts["roster"]])
     if notice.kind == Kind.MEMBERSHIP_ENDED:
         return reverse("portal:organizations")
     return reverse("portal:team", args=[entity_id])

@@ -1,20 +1,22 @@
 """Template filters for times, sizes, and statuses in words."""
 
+from collections.abc import Collection
+
 from django import template
 from django.template import Context
 
 from attribution.models import RosterFile
 from credentials.models import Client, ClientKey, ClientKeySet, ClientSecret, Invitation, Organization
 from exports.models import Job
-from portal.words import standing
-from portal.words.times import count_of, day, distance, duration, exactly, utc
+from portal.words import roster_standing, standing
+from portal.words.times import count_of, day, distance, duration, exactly, month, utc
 
 KILO = 1000
 
 register = template.Library()
 
 
-for words in (utc, exactly, day, distance, duration):
+for words in (utc, exactly, day, month, distance, duration):
     register.filter(words)
 
 
@@ -53,10 +55,12 @@ def limits(organization: Organization | None) -> list[str]:
 def status_of(
     context: Context,
     subject: Client | ClientKey | ClientKeySet | ClientSecret | Invitation | Job | RosterFile,
+    in_force: Collection[RosterFile] = (),
 ) -> dict[str, standing.Status]:
     """Show the icon and the words for the status of a client, secret, key, invitation, job, or roster.
 
-    Nothing of a denied organization works. The page knows (see portal/pages/scoping.py).
+    `in_force` are the rosters that a roster can be superseded by. Nothing of a denied organization works. The page
+    knows (see portal/pages/scoping.py).
     """
     is_denied = bool(getattr(context.get("request"), "refusal", None))
     match subject:
@@ -71,4 +75,4 @@ def status_of(
         case Job():
             return {"status": standing.of_job(subject)}
         case _:
-            return {"status": standing.of_roster(subject)}
+            return {"status": roster_standing.of_roster(subject, in_force)}

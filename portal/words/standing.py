@@ -1,4 +1,4 @@
-"""The status, in words, of a client, a roster, an export, and of an organization as a whole."""
+"""The status, in words, of a client, an export, and of an organization as a whole."""
 
 import datetime as dt
 import enum
@@ -95,15 +95,11 @@ def of_invitation(invitation: Invitation) -> Status:
     return Status("Not sent", Tone.BAD) if invitation.last_error else Status("Sending", Tone.BUSY)
 
 
-def of_roster(roster: RosterFile) -> Status:
-    if roster.status == RosterFile.Status.PUBLISHED:
-        return Status("Published", Tone.GOOD)
-    return Status("Refused", Tone.BAD)
-
-
 def of_job(job: Job) -> Status:
     if job.status not in Job.Status:  # from a newer version or a mistake: still show it and the others
         return Status(job.status, Tone.WARNING)
+    if job.withdrawn_at:
+        return Status("Withdrawn", Tone.QUIET)
     status = Job.Status.EXPIRED if job.has_expired else Job.Status(job.status)
     return Status(str(status.label), _tone(status))
 

@@ -22,6 +22,11 @@ def day(moment: dt.date | None) -> str:
     return _day(moment) if moment else ""
 
 
+def month(moment: dt.datetime) -> str:
+    """Return “November 2026”, the month in UTC."""
+    return f"{moment.astimezone(dt.UTC):%B %Y}"
+
+
 def distance(moment: dt.datetime | None) -> str:
     """Return “in 12 days”, “in 5 hours”, or “3 minutes ago”. Days are calendar days in UTC."""
     if moment is None:

@@ -74,6 +74,8 @@ def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915  # a ta
             return "Export file downloaded"
         case Action.EXPORT_STARTED:
             return "Export started"
+        case Action.EXPORT_WITHDRAWN:
+            return "Export withdrawn"
         case Action.INVITATION_ACCEPTED:
             return "Invitation accepted"
         case Action.INVITATION_REFUSED:
@@ -126,10 +128,18 @@ def _title(act: Action) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915  # a ta
             return "New recovery codes created"
         case Action.REQUEST_REFUSED:
             return "API call refused"
+        case Action.ROSTER_APPROVAL_ASKED:
+            return "Approval requested for a roster"
+        case Action.ROSTER_DISCARDED:
+            return "Roster discarded"
+        case Action.ROSTER_PREVIEWED:
+            return "Roster checked"
         case Action.ROSTER_PUBLISHED:
             return "Roster published"
         case Action.ROSTER_REFUSED:
             return "Roster refused"
+        case Action.ROSTER_ROLLED_BACK:
+            return "Roster rolled back"
         case Action.SECRET_CREATED:
             return "Secret created"
         case Action.SECRET_REHASHED:
@@ -221,5 +231,6 @@ _LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "overlap_hours": ("Overlap", _overlap),
     "reason": ("Reason", _reason),
     "roster": ("Roster", _export),
+    "roster_in_force": ("Roster in force", _export),
     "since": ("Changed since", _text),
 }

@@ -1,3 +1,4 @@
+import io
 import json
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def test_it_writes_json(world: World, good: Path, bad: Path, capsys: pytest.Capt
         "left": 0,
         "problems": [],
         "warnings": [],
+        "needs_approval": False,
     }
     assert refused["status"] == "refused"
     assert [problem["line"] for problem in refused["problems"]] == [2, 3]
@@ -160,3 +162,30 @@ def test_an_organization_that_does_not_exist_has_no_rosters(world: World, good: 
         call_command("load_roster", good, organization="A0000")
 
     assert not RosterFile.objects.exists()
+
+
+def test_a_preview_is_not_published(world: World, tmp_path) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(archive().getvalue())
+
+    printed = io.StringIO()
+    call_command("load_roster", str(path), "--preview", stdout=printed)
+
+    assert f"{NAME}: previewed for A9994" in printed.getvalue()
+    assert RosterFile.objects.get().status == RosterFile.Status.PREVIEWED
+
+
+def test_a_large_change_takes_a_reason(world: World, tmp_path) -> None:
+    october = "P.BCD.A9994.ZCY26.D261001.T1000000"
+    for name, mbis in ((october, MBIS[:15]), (NAME, MBIS[:3])):
+        (tmp_path / name).write_bytes(archive(name, mbis).getvalue())
+    call_command("load_roster", str(tmp_path / october), stdout=io.StringIO())
+    printed = io.StringIO()
+
+    with pytest.raises(CommandError, match="1 of 1 not published"):
+        call_command("load_roster", str(tmp_path / NAME), stdout=printed)
+    call_command("load_roster", str(tmp_path / NAME), "--accept-swing", "Practices left.", stdout=io.StringIO())
+
+    assert "--accept-swing REASON" in printed.getvalue()
+    assert [each.status for each in RosterFile.objects.order_by("pk")] == ["published", "previewed", "published"]
+    assert RosterFile.objects.latest("pk").swing_reason == "Practices left."

@@ -7,9 +7,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from attribution import cohorts, loading
+from attribution import cohorts
 from attribution.formats.base import BadFileName
-from attribution.loading import UnknownEntity, load_roster
+from attribution.loading import UnknownEntity, load_roster, receive
 from attribution.models import Beneficiary, Mbi, RosterEntry, RosterFile
 from credentials.actor import Actor
 from credentials.models import AuditEvent, Organization
@@ -375,7 +375,7 @@ def test_when_the_audit_event_cannot_be_written_nothing_is_published(
     def fail(*args, **detail) -> None:
         raise RuntimeError("no audit")
 
-    monkeypatch.setattr(loading.audit, "record", fail)
+    monkeypatch.setattr(receive.audit, "record", fail)
 
     with pytest.raises(RuntimeError, match="no audit"):
         load_roster(archive(), file_name=NAME, by=Actor())

@@ -8,10 +8,10 @@ from typing import BinaryIO
 import pytest
 from django.utils import timezone
 
-from attribution import cohorts, loading
+from attribution import cohorts
 from attribution.formats import FORMATS
 from attribution.formats.base import BadFileName, Label, RosterFormat, Row
-from attribution.loading import UnknownEntity, load_roster
+from attribution.loading import UnknownEntity, load_roster, receive
 from attribution.models import Mbi, RosterFile
 from attribution.problems import Problem
 from credentials.actor import Actor
@@ -28,8 +28,8 @@ LIST = "list.csv"
 def used(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[int, list[RosterFormat]]:
     """Harbor's program uses both kinds of rosters, Mesa's only archives."""
     used = {world.harbor.pk: [FORMATS["cclf"], FORMAT], world.mesa.pk: [FORMATS["cclf"]]}
-    monkeypatch.setattr(loading, "FORMATS", Registry("roster formats", lambda each: each.code, *FORMATS, FORMAT))
-    monkeypatch.setattr(loading, "formats_of", lambda organization: used[organization.pk])
+    monkeypatch.setattr(receive, "FORMATS", Registry("roster formats", lambda each: each.code, *FORMATS, FORMAT))
+    monkeypatch.setattr(receive, "formats_of", lambda organization: used[organization.pk])
     return used
 
 
@@ -156,7 +156,7 @@ class Broken(PatientList):
 
 def test_a_fault_of_a_format_travels_up_and_nothing_is_written(world: World, used, monkeypatch) -> None:
     broken = Broken()
-    monkeypatch.setattr(loading, "FORMATS", Registry("roster formats", lambda each: each.code, broken))
+    monkeypatch.setattr(receive, "FORMATS", Registry("roster formats", lambda each: each.code, broken))
     used[world.harbor.pk] = [broken]
 
     with pytest.raises(ZeroDivisionError):

@@ -45,8 +45,10 @@ def patient_list(mbis: list[str]) -> bytes:
 
 
 def upload(delegate: Person, to: str, name: str, content: bytes) -> str:
-    """What the next page says."""
+    """What the last page says: a roster that can be published is."""
     answer = delegate.upload(f"{to}/new", name, content)
+    if answer.is_redirect and "Publish roster" in delegate.get(answer.headers["Location"]).text:
+        answer = delegate.press(answer.headers["Location"], "publish")
     return html.unescape(delegate.get(answer.headers["Location"]).text if answer.is_redirect else answer.text)
 
 

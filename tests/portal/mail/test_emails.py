@@ -20,6 +20,8 @@ from portal.words.times import day
 from tests.world import OTHER_ADDRESS
 
 OF_PEOPLE = {Notice.Kind.MEMBER_JOINED, Notice.Kind.MEMBER_REMOVED, Notice.Kind.MEMBERSHIP_ENDED}
+# tests/portal/pages/test_previews_of_rosters.py has these.
+OF_ROSTERS = {kind for kind in Notice.Kind if kind.startswith("roster_")}
 LINK = "https://gate.example/organizations/A9994/credentials/"
 
 
@@ -116,7 +118,7 @@ def test_every_change_is_told_and_no_message_holds_a_secret(world, mailbox):
     assert "works for 24 more hours" in texts
 
 
-@pytest.mark.parametrize("kind", sorted(set(Notice.Kind) - OF_PEOPLE))
+@pytest.mark.parametrize("kind", sorted(set(Notice.Kind) - OF_PEOPLE - OF_ROSTERS))
 def test_there_are_words_for_every_kind_in_both_forms(world, kind):
     client = world.api_client().client
     notice = notices_of(kind, world, client, ClientSecret.objects.get())

@@ -27,15 +27,21 @@ def roster_file(
     return SimpleUploadedFile(name or synthetic.cclf_archive_name(entity_id, 2026, timestamp, is_test=is_test), content)
 
 
+def publish(browser, file: SimpleUploadedFile):
+    """Upload a file and publish it from its preview."""
+    preview = browser.post(f"{ATTRIBUTION}/new", {"file": file})
+    return browser.post(f"{preview['Location']}/publish", follow=True)
+
+
 @pytest.fixture
 def people():
     return list(synthetic.people(20, 5))
 
 
 def test_a_good_file_is_published_and_its_numbers_are_shown(delegate, world, people, read):
-    delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people[:4], timestamp=OCTOBER)})
+    publish(delegate, roster_file(people[:4], timestamp=OCTOBER))
 
-    response = delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people[1:])}, follow=True)
+    response = publish(delegate, roster_file(people[1:]))
 
     roster = RosterFile.objects.published().latest("id")
     page = read(response)
@@ -48,7 +54,7 @@ def test_a_good_file_is_published_and_its_numbers_are_shown(delegate, world, peo
 
 
 def test_the_warnings_of_a_roster_are_on_its_page(delegate, world, people, read):
-    delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file([*people, people[0]])})
+    publish(delegate, roster_file([*people, people[0]]))
 
     roster = RosterFile.objects.published().get()
     page = read(delegate.get(f"{ATTRIBUTION}/{roster.pk}"))
@@ -58,12 +64,14 @@ def test_the_warnings_of_a_roster_are_on_its_page(delegate, world, people, read)
 
 
 def test_the_attribution_page_shows_the_current_roster_and_those_before(delegate, people, read):
-    delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people, timestamp=OCTOBER)})
-    delegate.post(f"{ATTRIBUTION}/new", {"file": roster_file(people[:3])})
+    publish(delegate, roster_file(people, timestamp=OCTOBER))
+    publish(delegate, roster_file(people[:3]))
 
     page = read(delegate.get(ATTRIBUTION))
 
-    assert "Current roster Beneficiaries 3 Joined 0 Left 2" in page.text
+    assert (
+        "In force: the roster of November 2026, for performance year 2026. Beneficiaries 3 Joined 0 Left 2" in page.text
+    )
     assert "Created by CMS Nov 1, 2026, 10:00 UTC" in page.text
     for timestamp in (OCTOBER, NOVEMBER):
         assert synthetic.cclf_archive_name("A9994", 2026, timestamp, is_test=False) in page.text
@@ -138,7 +146,7 @@ def test_whatever_happens_to_an_archive_on_its_way_the_page_answers(delegate):
 
         assert response.status_code == 302
         assert RosterFile.objects.count() == number
-        assert AuditEvent.objects.filter(action__in=[Action.ROSTER_REFUSED, Action.ROSTER_PUBLISHED]).count() == number
+        assert AuditEvent.objects.filter(action__in=[Action.ROSTER_REFUSED, Action.ROSTER_PREVIEWED]).count() == number
 
 
 def test_the_problems_stand_in_a_table_by_file_line_and_column(delegate, world, read):

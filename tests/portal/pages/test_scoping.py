@@ -39,6 +39,7 @@ PAGES = {
     "roster-upload": "/attribution/new",
     "roster": "/attribution/{roster}",
     "roster-problems": "/attribution/{roster}/problems.csv",
+    "roster-rollback": "/attribution/{roster}/rollback",
     "exports": "/exports",
     "export-start": "/exports/new",
     "export": "/exports/{job}",
@@ -59,8 +60,10 @@ CHANGES_CREDENTIALS = {
 FOR_MANAGERS = {*CHANGES_CREDENTIALS, "client-secret"}
 GATED = {
     *("client-create", "client-addresses", "client-rotate", "client-key-add", "client-key-set"),
-    *("roster-upload", "export-start", "member-invite", "invitation-resend", "member-role"),
+    *("roster-upload", "roster-rollback", "export-start", "member-invite", "invitation-resend", "member-role"),
 }
+# Buttons without a page of their own: tests/portal/pages/test_previews_of_rosters.py.
+BUTTONS = {"roster-publish", "roster-approval", "roster-discard"}
 WITHOUT_TITLE = {"audit-csv", "audit-ndjson", "roster-problems", "export-progress"}
 
 
@@ -115,7 +118,7 @@ def test_every_page_of_an_organization_is_among_those_tried_here():
 
     outside = {"home", "sign-in", "sign-out", "organizations"}
 
-    assert set(names(site_urls.urlpatterns)) - outside == {*PAGES, "export-file"}
+    assert set(names(site_urls.urlpatterns)) - outside == {*PAGES, *BUTTONS, "export-file"}
 
 
 @pytest.mark.parametrize("name", PAGES)

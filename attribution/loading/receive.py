@@ -1,32 +1,30 @@
-"""Loads a roster: recognize -> whose -> parse -> check -> COPY -> diff -> publish, in one transaction.
+"""Receives a roster: recognize -> whose -> parse -> check -> COPY -> compare -> preview, in one transaction.
 
-A roster is published whole or refused whole. A refusal is stored with its problems, in its own transaction, and changes
+A roster is previewed whole or refused whole. A refusal is stored with its problems, in its own transaction, and changes
 nothing else.
 """
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from attribution import changes, cohorts, staleness, validation
+from attribution import staleness, validation
 from attribution.formats import FORMATS
 from attribution.formats.base import BadFileName, Label, RosterFormat, UnreadableRoster, shown, without_folders
+from attribution.loading import publication, turns
 from attribution.models import RosterFile
 from attribution.problems import Problem, as_json
-from credentials import programs
+from credentials import notices, programs
 from credentials.actor import Actor
-from credentials.models import Organization
+from credentials.models import Notice, Organization
 from credentials.problem_list import ProblemList
 from credentials.trail import audit
-
-__all__ = ["BadFileName", "UnknownEntity", "formats_of", "load_roster"]
 
 FIRST_BYTES = 4096
 NAME_AT_MOST = 255  # characters, as RosterFile.file_name
@@ -81,14 +79,59 @@ def load_roster(
     by: Actor,
     organization: Organization | None = None,
     accepts_test_file: bool = False,
+    swing_reason: str = "",
 ) -> RosterFile:
     """Publish a roster, or refuse it with `.problems`. Either way, the result is a row and an audit event.
+
+    A roster that needs an approval is published with a reason, and without one only previewed. Everything else is as
+    with `preview_roster`.
+    """
+
+    def publish(roster: RosterFile, repeated_lines: int) -> RosterFile:
+        try:
+            return publication.publish_as_operator(
+                roster, swing_reason=swing_reason, by=by, repeated_lines=repeated_lines
+            )
+        except publication.NeedsApprovalError:
+            return _preview(roster, repeated_lines, by)
+
+    return _received(file, file_name, organization, by=by, accepts_test_file=accepts_test_file, then=publish)
+
+
+def preview_roster(
+    file: BinaryIO,
+    *,
+    file_name: str,
+    by: Actor,
+    organization: Organization | None = None,
+    accepts_test_file: bool = False,
+) -> RosterFile:
+    """Check a roster and store it, without publishing it; or refuse it with `.problems`.
 
     The file must be seekable. It is in the format that recognizes it, and for the organization that it names. If
     `organization` is given, the file must be its own, or name none. Raises BadFileName and UnknownEntity if the file
     can't be matched to an organization; then nothing is written. A test file for an organization that is no sandbox is
     refused unless `accepts_test_file`, which only an operator can say.
     """
+    return _received(
+        file,
+        file_name,
+        organization,
+        by=by,
+        accepts_test_file=accepts_test_file,
+        then=lambda roster, lines: _preview(roster, lines, by),
+    )
+
+
+def _received(
+    file: BinaryIO,
+    file_name: str,
+    organization: Organization | None,
+    *,
+    by: Actor,
+    accepts_test_file: bool,
+    then: Callable[[RosterFile, int], RosterFile],
+) -> RosterFile:
     name = without_folders(file_name)
     found = _recognize(file, name, organization)
     file.seek(0)
@@ -97,7 +140,7 @@ def load_roster(
     delivery = _Delivery(found, label, _sha256(file), whose, by, timezone.now(), accepts_test_file)
     try:
         with transaction.atomic():
-            return _publish(delivery, file)
+            return then(*_store(delivery, file))
     except _Refused as refused:
         with transaction.atomic():
             return _keep_refusal(delivery, refused.problems)
@@ -158,8 +201,9 @@ def _sha256(file: BinaryIO) -> str:
 # --- Publishing -----------------------------------------------------------------------------------------------------
 
 
-def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
-    _wait_for_turn(delivery.organization)
+def _store(delivery: _Delivery, file: BinaryIO) -> tuple[RosterFile, int]:
+    """Return the roster, with its beneficiaries, and how many lines only repeat an earlier one."""
+    turns.wait_to_load(delivery.organization)
     problems: ProblemList[Problem] = ProblemList()
     for problem in _problems_before_reading(delivery):
         problems.add(problem)
@@ -171,23 +215,21 @@ def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
     repeated_lines = _copy_rows(delivery, file, problems, warnings)
     if problems:
         raise _Refused(problems)
-    roster = delivery.new_roster(RosterFile.Status.PUBLISHED)
+    roster = delivery.new_roster(RosterFile.Status.PREVIEWED)
     roster.warnings = as_json(warnings)
-    roster.published_at = Now()
     roster.save()
     _add_entries(roster)
-    change = changes.between(cohorts.roster_before(roster), roster)
-    roster.beneficiary_count = change.later_count
-    roster.joined_count = change.joined
-    roster.left_count = change.left
-    # Set again, as late as possible: no time before others could see it should count as its publication.
-    roster.published_at = Now()
+    return roster, repeated_lines
+
+
+def _preview(roster: RosterFile, repeated_lines: int, by: Actor) -> RosterFile:
+    change = publication.compared(roster)
+    roster.beneficiary_count, roster.joined_count, roster.left_count = change.later_count, change.joined, change.left
     roster.save()
-    roster.refresh_from_db()
     audit.record(
-        audit.Action.ROSTER_PUBLISHED,
-        delivery.by,
-        organization=delivery.organization,
+        audit.Action.ROSTER_PREVIEWED,
+        by,
+        organization=roster.organization,
         roster=roster.pk,
         file_name=roster.file_name,
         beneficiaries=roster.beneficiary_count,
@@ -195,7 +237,6 @@ def _publish(delivery: _Delivery, file: BinaryIO) -> RosterFile:
         left=roster.left_count,
         repeated_lines=repeated_lines,
     )
-    transaction.on_commit(_tell_the_planner, robust=True)
     return roster
 
 
@@ -203,7 +244,7 @@ def _keep_refusal(delivery: _Delivery, problems: ProblemList[Problem]) -> Roster
     roster = delivery.new_roster(RosterFile.Status.REFUSED)
     roster.problems = as_json(problems)
     roster.save()
-    audit.record(
+    event = audit.record(
         audit.Action.ROSTER_REFUSED,
         delivery.by,
         organization=delivery.organization,
@@ -211,16 +252,10 @@ def _keep_refusal(delivery: _Delivery, problems: ProblemList[Problem]) -> Roster
         file_name=roster.file_name,
         problem_count=problems.total,
     )
+    if delivery.by.user is None:  # a user sees it at once
+        facts = {"roster": roster.pk, "file_name": roster.file_name, "problems": f"{problems.total:,}"}
+        notices.announce_roster(Notice.Kind.ROSTER_REFUSED, event=event, facts=facts)
     return roster
-
-
-def _wait_for_turn(organization: Organization) -> None:
-    """Allow one load of an organization at a time, until the end of the transaction.
-
-    It does not lock the organization's row: its tokens, jobs and its removal must not wait for a roster.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('attribution.loading', %s))", [organization.pk])
 
 
 def _problems_before_reading(delivery: _Delivery) -> Iterator[Problem]:
@@ -244,33 +279,8 @@ def _problems_before_reading(delivery: _Delivery) -> Iterator[Problem]:
         days=staleness.days_of(organization, label.kind) if delivery.by.user else None,
         accepts_test_file=delivery.accepts_test_file,
     )
-    # A list that doesn't say when it was made is the same in months in which nobody joins or leaves.
-    if label.made_at:
-        yield from _published_before(delivery)
-
-
-def _published_before(delivery: _Delivery) -> Iterator[Problem]:
-    name = delivery.label.name
-    published = RosterFile.objects.for_organization(delivery.organization).published()
-    same_name = published.filter(file_name=name).first()
-    same_content = published.filter(sha256=delivery.sha256).first()
-    if same_name:
-        when = f"{same_name.published_at:%Y-%m-%d %H:%M} UTC"
-        remedy = (
-            "You don't need to load it again."
-            if same_name.sha256 == delivery.sha256
-            else "This one has other content. If it is a newer file, give it back the name that CMS gave it."
-        )
-        yield Problem(name, None, None, f"A file with this name was published at {when}. {remedy}")
-    elif same_content:
-        reason = f"The same content was already published as {same_content.file_name}. Choose this month's file."
-        yield Problem(name, None, None, reason)
-
-
-def _tell_the_planner() -> None:
-    """Exports will soon join this roster. Until its rows are counted, the planner assumes that there are none."""
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE attribution_rosterentry, attribution_mbi, attribution_beneficiary")
+    if twice := publication.published_before(delivery.new_roster(RosterFile.Status.PREVIEWED)):
+        yield Problem(label.name, None, None, twice)
 
 
 # --- Rows -----------------------------------------------------------------------------------------------------------
