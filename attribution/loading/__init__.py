@@ -4,6 +4,7 @@ receive.py      reads and checks a file, and previews it or refuses it
 publication.py  publishes a preview; a large change needs a second approval
 discarding.py   discards a preview
 rollback.py     brings back the roster before
+runouts.py      makes the runout roster of last year, and rolls it back
 turns.py        who waits for whom
 """
 
@@ -28,11 +29,13 @@ from attribution.loading.rollback import (
     roll_back,
     roster_after_rollback,
 )
+from attribution.loading.runouts import CannotMakeRunoutError, make_runout, undo_runout
 
 __all__ = [
     "CONSEQUENCES",
     "BadFileName",
     "CannotDiscardError",
+    "CannotMakeRunoutError",
     "CannotPublishError",
     "CannotRollBackError",
     "NeedsApprovalError",
@@ -46,10 +49,12 @@ __all__ = [
     "discard_old_previews",
     "formats_of",
     "load_roster",
+    "make_runout",
     "needs_approval",
     "preview_roster",
     "publish",
     "publish_as_operator",
     "roll_back",
     "roster_after_rollback",
+    "undo_runout",
 ]
