@@ -1,19 +1,28 @@
-"""The administration of attribution. Operators can view rosters and beneficiaries, which only load_roster adds."""
+"""The administration of attribution. Operators can view beneficiaries and rosters, which are loaded elsewhere; approve
+and discard previews; and roll back a roster that was published by mistake.
+"""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from attribution import loading
 from attribution.consent.admin import PreferenceChangeAdmin
 from attribution.models import Beneficiary, RosterFile
 from attribution.problems import Problem
+from credentials.actor import Actor
+from credentials.admin.ending import question
 from credentials.admin.look_only import LookOnly
+from credentials.models import User
 
 __all__ = ["BeneficiaryAdmin", "PreferenceChangeAdmin", "RosterFileAdmin"]
+
+REASON_AT_MOST = 500
 
 
 @admin.register(RosterFile)
@@ -34,6 +43,7 @@ class RosterFileAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # 
     search_fields = ("file_name", "organization__entity_id", "organization__name", "sha256")
     date_hierarchy = "received_at"
     ordering = ("-received_at", "-id")
+    actions = ("approve", "discard", "roll_back")
     fields = (
         "organization",
         "kind",
@@ -44,13 +54,63 @@ class RosterFileAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # 
         "file_timestamp",
         "received_at",
         "received_from",
+        "approval_asked_at",
+        "approval_asked_by",
+        "swing_reason",
         "published_at",
+        "published_by",
+        "rolled_back_at",
+        "rolled_back_by",
+        "rollback_reason",
+        "discarded_at",
+        "discarded_by",
         "beneficiary_count",
         "joined_count",
         "left_count",
         "why_it_was_refused",
         "what_is_unusual",
     )
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        user = cast("User", request.user)
+        return user.has_perm("attribution.change_rosterfile")
+
+    @admin.action(description="Approve and publish the selected rosters", permissions=["decide"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[RosterFile]) -> None:
+        def approve(roster: RosterFile) -> str:
+            loading.approve(roster, by=Actor.of_request(request), as_operator=True)
+            return "was published"
+
+        self._each(request, queryset, approve)
+
+    @admin.action(description="Discard the selected rosters, which are not published", permissions=["decide"])
+    def discard(self, request: HttpRequest, queryset: QuerySet[RosterFile]) -> None:
+        def discard(roster: RosterFile) -> str:
+            loading.discard(roster, by=Actor.of_request(request))
+            return "was discarded"
+
+        self._each(request, queryset, discard)
+
+    @admin.action(description="Roll back the selected rosters", permissions=["decide"])
+    def roll_back(self, request: HttpRequest, queryset: QuerySet[RosterFile]) -> HttpResponse | None:
+        """Ask for a reason, then bring back the rosters before."""
+        reason = request.POST.get("reason", "").strip()[:REASON_AT_MOST]
+        if not reason:
+            return question(self, request, "admin/attribution/roll_back.html", {"rosters": queryset})
+
+        def roll_back(roster: RosterFile) -> str:
+            restored = loading.roll_back(roster, reason=reason, by=Actor.of_request(request))
+            return f"was rolled back. In force now: {restored or 'none'}"
+
+        self._each(request, queryset.order_by("-performance_year", "-file_timestamp", "-id"), roll_back)
+        return None
+
+    def _each(self, request: HttpRequest, rosters: QuerySet[RosterFile], act: Callable[[RosterFile], str]) -> None:
+        for roster in rosters.select_related("organization"):
+            try:
+                self.message_user(request, f"{roster} {act(roster)}.", messages.SUCCESS)
+            except (loading.CannotPublishError, loading.CannotDiscardError, loading.CannotRollBackError) as error:
+                self.message_user(request, f"{roster}: {error}", messages.WARNING)
 
     @admin.display(empty_value="-")
     def why_it_was_refused(self, roster: RosterFile) -> SafeString:

@@ -1,6 +1,8 @@
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client as Browser
 
+from attribution import loading
 from attribution.loading import load_roster
 from attribution.models import Mbi, RosterFile
 from credentials.actor import Actor
@@ -84,3 +86,61 @@ def test_a_member_of_an_organization_sees_none_of_it(world: World, client: Brows
 
     page(client, "rosterfile/", status=302)
     page(client, "beneficiary/", status=302)
+
+
+# --- Deciding -------------------------------------------------------------------------------------------------------
+
+
+def act(browser: Browser, action: str, *rosters: RosterFile, **fields: str) -> str:
+    sent = {"action": action, "_selected_action": [each.pk for each in rosters], **fields}
+    answer = browser.post("/admin/attribution/rosterfile/", sent, secure=True, follow=True)
+    return answer.content.decode()
+
+
+def test_an_operator_approves_where_there_is_no_other_team_member(world: World, operator: Browser) -> None:
+    october = "P.BCD.A9994.ZCY26.D261001.T1000000"
+    load_roster(archive(october, MBIS[:15]), file_name=october, by=Actor())
+    roster = loading.preview_roster(archive(NAME, MBIS[:3]), file_name=NAME, by=Actor(user=world.delegate))
+    too_early = act(operator, "approve", roster)
+    loading.ask_for_approval(roster, reason="Two practices left.", by=Actor(user=world.delegate))
+
+    approved = act(operator, "approve", roster)
+
+    assert "Nobody has asked for approval" in too_early
+    assert f"{NAME} was published" in approved
+    roster.refresh_from_db()
+    assert (roster.status, roster.published_by) == (RosterFile.Status.PUBLISHED, world.operator)
+
+
+def test_an_operator_discards_a_preview(world: World, operator: Browser) -> None:
+    roster = loading.preview_roster(archive(), file_name=NAME, by=Actor())
+
+    assert f"{NAME} was discarded" in act(operator, "discard", roster)
+    assert "already discarded" in act(operator, "discard", roster)
+
+
+def test_an_operator_rolls_back_with_a_reason(world: World, operator: Browser) -> None:
+    roster = load_roster(archive(), file_name=NAME, by=Actor())
+
+    question = act(operator, "roll_back", roster)
+    without_reason = act(operator, "roll_back", roster, reason=" ")
+    done = act(operator, "roll_back", roster, reason="It was the wrong file.")
+
+    assert "Roll back 1 roster?" in question
+    assert "Roll back 1 roster?" in without_reason
+    assert f"{NAME} was rolled back. In force now: none." in done
+    roster.refresh_from_db()
+    assert (roster.rolled_back_by, roster.rollback_reason) == (world.operator, "It was the wrong file.")
+
+
+@pytest.mark.parametrize("action", ["approve", "discard", "roll_back"])
+def test_who_can_only_look_decides_nothing(world: World, client: Browser, action: str) -> None:
+    roster = load_roster(archive(), file_name=NAME, by=Actor())
+    world.colleague.is_staff = True
+    world.colleague.save()
+    world.colleague.user_permissions.add(Permission.objects.get(codename="view_rosterfile"))
+    client.force_login(world.colleague)
+
+    act(client, action, roster, reason="Mine.")
+
+    assert RosterFile.objects.get().status == RosterFile.Status.PUBLISHED

@@ -14,7 +14,9 @@ from django.test import Client as Browser
 from django.test import override_settings
 
 from attribution import cohorts
-from attribution.models import Mbi
+from attribution.loading import roll_back
+from attribution.models import Mbi, RosterFile
+from credentials.actor import Actor
 from credentials.models import AuditEvent, Client, Organization, User
 from exports.claims import undo
 from exports.models import Job, Load
@@ -161,3 +163,14 @@ def _counts() -> dict[str, int]:
             cursor.execute(f"SELECT count(*) FROM {name}")
             [[counts[name]]] = cursor.fetchall()
     return counts
+
+
+def test_a_roster_of_before_can_be_rolled_back(then):
+    before, wrong = (RosterFile.objects.get(pk=each.pk) for each in then.rosters)
+
+    restored = roll_back(wrong, reason="Wrong.", by=Actor())
+
+    assert restored == before
+    assert cohorts.roster_as_of(before.organization, wrong.published_at) == wrong
+    assert not Job.objects.unfinished().filter(roster=wrong).exists()
+    assert not Job.objects.filter(roster=wrong, status=Job.Status.COMPLETED).exists()

@@ -33,9 +33,9 @@ def test_an_upload_shows_a_preview_and_changes_nothing(delegate, world, october,
     for words in (
         "Check this roster",
         "Nothing is published yet. Exports use the roster of Oct 1, 2026 until you publish this one.",
-        "Beneficiaries 15 Joined 1 Left 1",
-        "Joined 1 •••••••AA15",
-        "Left 1 •••••••AA00",
+        "Beneficiaries 15 Joined 1 Left 1 Unchanged 14",
+        "Joined •••••••AA15",
+        "Left •••••••AA00",
         "Publish roster",
         "Discard roster",
     ):
