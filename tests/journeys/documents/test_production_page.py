@@ -20,6 +20,7 @@ import yaml
 
 from portal.laptop import embedded_valkey
 from tests.attribution.archives import MBIS, NAME, archive
+from tests.attribution.consent import files as preferences
 from tests.exports.ndjson import eob, patient
 from tests.journeys.conftest import required_program
 from tests.journeys.documents.production_page import PAGE, Block, Service, Shell, blocks, changed, substitutions
@@ -199,6 +200,8 @@ def put_data_where_the_page_finds_it(folder: Path) -> None:
     claims = folder / "november"
     claims.mkdir(parents=True)
     (folder / NAME).write_bytes(archive().getvalue())
+    opt_out = preferences.text(preferences.line("1S00A00AA99"))
+    (folder / "P#EFT.ON.ACO.NGD1800.DPRF.D261101.T1000009").write_text(opt_out)
     (claims / "patients.ndjson").write_text(json.dumps(patient("-1", MBIS[0])) + "\n")
     (claims / "claims.ndjson").write_text(json.dumps(eob("-2", "-1")) + "\n")
 
