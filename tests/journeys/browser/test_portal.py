@@ -65,6 +65,7 @@ def test_everything_works_without_javascript(running, chromium, tmp_path):
     page.get_by_role("button", name="Check roster").click()
     page.get_by_role("button", name="Publish roster").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Roster published")
+    load_synthetic_claims(people, seed=7, start_date=dt.date(2025, 1, 1), end_date=dt.date(2026, 1, 1), source="a test")
     page.get_by_role("link", name="Start export").click()
     page.get_by_role("button", name="Start export").click()
     page.wait_for_url("**/exports/*")

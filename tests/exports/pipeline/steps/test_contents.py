@@ -72,7 +72,7 @@ def test_what_the_release_before_started_of_an_empty_store_is_no_success_either(
 
 def test_someone_without_claims_gets_an_export_without_files(world):
     fill(world)
-    world.roster(world.harbor, world.beneficiaries(1))
+    world.roster(world.harbor, world.beneficiaries(1), published_at=timezone.now() - dt.timedelta(days=1))
 
     job = run(start(world.harbor, scope=GROUP))
 
