@@ -113,7 +113,7 @@ def test_a_delegate_uploads_a_large_roster_and_everything_else_stays_small(gate)
 
     roster = RosterFile.objects.get(organization=gate.world.harbor, file_name=NAME)
     assert (uploaded.status_code, shown.status_code) == (302, 200)
-    assert (roster.status, roster.beneficiary_count) == (RosterFile.Status.PUBLISHED, PEOPLE)
+    assert (roster.status, roster.beneficiary_count) == (RosterFile.Status.PREVIEWED, PEOPLE)
     assert f"{PEOPLE:,}" in shown.text
     assert (elsewhere.status_code, "X-Request-Id" in elsewhere.headers) == (413, False)
 
