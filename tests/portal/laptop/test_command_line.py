@@ -32,6 +32,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "load_claims": ("claims.ndjson",),
     "load_preferences": (preferences.NAME,),
     "load_roster": (NAME,),
+    "make_runout": ("A9994", *BY),
     "make_sandbox": (),
     "protect_audit": ("--check",),
     "remove_second_factor": ("delegate@harbor.example",),
