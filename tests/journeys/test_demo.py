@@ -85,8 +85,8 @@ def test_the_demo_exports_once_and_again_and_leaves_nothing_running(data_folder)
         timeout=30,
     )
     Person(second["base_url"]).send("/sign-in/forgotten-password", email="delegate@harbor.example")
-    _until(lambda: mails(data_folder))
-    [mail] = mails(data_folder)
+    _until(lambda: any("/sign-in/new-password" in mail for mail in mails(data_folder)))
+    mailed = "\n".join(mails(data_folder))
     staying.send_signal(signal.SIGTERM)
     staying.communicate(timeout=PATIENCE_SECONDS)
 
@@ -101,7 +101,7 @@ def test_the_demo_exports_once_and_again_and_leaves_nothing_running(data_folder)
     assert second["people"] == first["people"]
     assert second["export"]["resources"] == first["export"]["resources"]
     assert (up.status_code, token.status_code) == (200, 200)
-    assert f"{second['base_url']}/sign-in/new-password?link=" in mail, "a mail leads elsewhere"
+    assert f"{second['base_url']}/sign-in/new-password?link=" in mailed, "a mail leads elsewhere"
     _until(lambda: left_running(data_folder) == [])
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{second['base_url']}/_health")
