@@ -121,17 +121,19 @@ def forget(job: Job) -> None:
 
 
 def _organization(entity_id: str, people: list[synthetic.SyntheticPerson]) -> None:
-    made, is_new = Organization.objects.get_or_create(
+    made, _ = Organization.objects.get_or_create(
         entity_id=entity_id,
         defaults={"name": f"Bench {len(people)}", "is_sandbox": True, **Organization.columns_of(SSP)},
     )
-    if is_new:
+    # A run before may have been stopped between the two.
+    if not RosterFile.objects.for_organization(made).published().exists():
         kind = RosterFile.Kind.CURRENT
         archive = synthetic.cclf_archive(
             people, entity_id=entity_id, performance_year=2026, timestamp=TIMESTAMP, kind=kind
         )
         name = synthetic.cclf_archive_name(entity_id, 2026, TIMESTAMP, kind)
-        load_roster(BytesIO(archive), file_name=name, organization=made, by=Actor())
+        roster = load_roster(BytesIO(archive), file_name=name, organization=made, by=Actor())
+        assert roster.status == RosterFile.Status.PUBLISHED, roster.problems
 
 
 def _multiply() -> None:
