@@ -46,7 +46,7 @@ def figures(folder: Path) -> Iterator[Figure]:
 
 def _credentials() -> tuple[str, str]:
     organization, _ = Organization.objects.get_or_create(
-        entity_id="A8010", defaults={"name": "Bench tokens", **Organization.columns_of(SSP)}
+        entity_id="A8008", defaults={"name": "Bench tokens", **Organization.columns_of(SSP)}
     )
     user, _ = User.objects.get_or_create(email="bench@gate.example", defaults={"name": "Bench"})
     name = f"bench {uuid.uuid4().hex[:8]}"
