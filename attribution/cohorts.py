@@ -340,13 +340,16 @@ def current_roster(
     return _newest_first(organization, kind, until).first()
 
 
-def exported_roster(organization: Organization, kind: str = CURRENT) -> RosterFile | None:
+def exported_roster(
+    organization: Organization, kind: str = CURRENT, *, without: RosterFile | None = None
+) -> RosterFile | None:
     """Return the roster that an export of the organization uses now, or None. For a limited one, its bounds apply.
 
     It must not be too old, nor of another performance year than the settings allow.
     """
     rosters = _newest_first(organization, kind, organization.bounds().attribution_until)
-    return rosters.filter(staleness.usable(organization, kind, timezone.now())).first()
+    others = rosters.exclude(pk=without.pk) if without else rosters
+    return others.filter(staleness.usable(organization, kind, timezone.now())).first()
 
 
 def exported_rosters(organizations: Iterable[Organization]) -> dict[int, RosterFile]:

@@ -3,7 +3,7 @@
 receive.py      reads and checks a file, and previews it or refuses it
 publication.py  publishes a preview; a large change needs a second approval
 discarding.py   discards a preview
-rollback.py     brings back the roster before
+rollback.py     brings back the previous roster
 runouts.py      makes the runout roster of last year, and rolls it back
 turns.py        who waits for whom
 """

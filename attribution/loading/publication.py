@@ -110,13 +110,13 @@ def needs_approval(roster: RosterFile, change: Change) -> bool:
     """Return whether so many join or leave that it could be a wrong file.
 
     The first roster has nothing to compare with, and neither has the first runout roster of a year. A roster that is
-    older than the newest changes nothing for exports.
+    older than the one in use, and than the newest, changes nothing for exports.
     """
     before = cohorts.roster_before(roster)
     if before is None or (roster.kind == RosterFile.Kind.RUNOUT and before.performance_year != roster.performance_year):
         return False
-    newest = RosterFile.objects.for_organization(roster.organization).published().filter(kind=roster.kind)
-    if newest.newest_first().first() != before:
+    organization, kind = roster.organization, roster.kind
+    if before not in (cohorts.current_roster(organization, kind), cohorts.exported_roster(organization, kind)):
         return False
     swing, percent = change.joined + change.left, change.swing_percent or 0
     is_large_part = percent >= settings.ROSTER_SWING_PERCENT and swing >= settings.ROSTER_SWING_AT_LEAST

@@ -94,6 +94,11 @@ def load_roster(
             )
         except publication.NeedsApprovalError:
             return _preview(roster, repeated_lines, by)
+        except publication.CannotPublishError as error:
+            # The same file was previewed before, and published while this one was read.
+            problems: ProblemList[Problem] = ProblemList()
+            problems.add(Problem(roster.file_name, None, None, str(error)))
+            raise _Refused(problems) from error
 
     return _received(file, file_name, organization, by=by, accepts_test_file=accepts_test_file, then=publish)
 
@@ -358,3 +363,5 @@ def _add_entries(roster: RosterFile) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_ADD_BENEFICIARIES)
         cursor.execute(_ADD_ENTRIES, [roster.pk])
+        # Foreign keys are checked now, not at the commit: exports wait for that, and the time of publication is before.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

@@ -65,8 +65,7 @@ def roll_back(roster: RosterFile, *, reason: str, by: Actor) -> RosterFile | Non
 def roster_after_rollback(roster: RosterFile) -> RosterFile | None:
     """Return the roster that would be in force after a rollback, or None. Raises CannotRollBackError."""
     _check(roster)
-    in_force = cohorts.exported_roster(roster.organization, roster.kind)
-    return cohorts.roster_before(roster) if roster == in_force else in_force
+    return cohorts.exported_roster(roster.organization, roster.kind, without=roster)
 
 
 def _check(roster: RosterFile) -> None:
@@ -81,9 +80,7 @@ def can_be_rolled_back(roster: RosterFile) -> bool:
     if roster.status != RosterFile.Status.PUBLISHED:
         return False
     organization = roster.organization
-    rosters = RosterFile.objects.for_organization(organization).published().filter(kind=roster.kind)
     return roster in (
-        rosters.newest_first().first(),
         cohorts.current_roster(organization, roster.kind),
         cohorts.exported_roster(organization, roster.kind),
     )

@@ -33,6 +33,7 @@ def make_runout(organization: Organization, *, by: Actor) -> RosterFile:
     It has the time of that roster, so it becomes too old as one from CMS would.
     """
     turns.wait_to_load(organization)
+    turns.wait_to_change(organization)  # The source must not be rolled back meanwhile.
     year = timezone.localdate().year - 1
     if there := _runouts(organization, year).first():
         raise CannotMakeRunoutError(
@@ -48,7 +49,7 @@ def make_runout(organization: Organization, *, by: Actor) -> RosterFile:
         status=RosterFile.Status.PREVIEWED,
         file_name=_MADE_FROM + source.file_name[: 255 - len(_MADE_FROM)],
         # There is no file. Content that was published once is refused, so this has to be its own.
-        sha256=hashlib.sha256(f"{_MADE_FROM}{source.sha256}".encode()).hexdigest(),
+        sha256=_sha256_made_from(source),
         performance_year=year,
         file_timestamp=source.file_timestamp,
         received_from=by.user,
@@ -73,6 +74,21 @@ def undo_runout(organization: Organization, *, by: Actor) -> RosterFile:
     except rollback.CannotRollBackError as error:
         raise CannotMakeRunoutError(f"{organization.entity_id}: {error}") from error
     return made
+
+
+def roll_back_with_source(source: RosterFile, by: Actor) -> None:
+    """Roll back the runout roster that was made from a roster, which is rolled back."""
+    rosters = RosterFile.objects.for_organization(source.organization).published().newest_first()
+    for made in rosters.filter(kind=RosterFile.Kind.RUNOUT, sha256=_sha256_made_from(source)):
+        if rollback.can_be_rolled_back(made):
+            rollback.roll_back(made, reason="The roster that it was made from was rolled back.", by=by)
+
+
+MADE_FROM_IT = rollback.Consequence("the rollback of the runout roster that was made from it", roll_back_with_source)
+
+
+def _sha256_made_from(source: RosterFile) -> str:
+    return hashlib.sha256(f"{_MADE_FROM}{source.sha256}".encode()).hexdigest()
 
 
 def _runouts(organization: Organization, year: int) -> RosterFileQuerySet:

@@ -113,7 +113,8 @@ def _drafts(job: Job) -> Iterator[Shard]:
 
 def _populations(job: Job) -> list[tuple[Population, dt.datetime | None]]:
     """Return who gets what: with Group and `_since`, newly attributed beneficiaries get their whole history."""
-    if job.has_newly_attributed and job.earlier_roster_id is None:
+    # Mistakes are told with `_since`, even if nobody is on an earlier roster.
+    if job.has_newly_attributed and job.earlier_roster_id is None and not job.mistaken_roster_ids:
         return [(Population.EVERYONE, None)]
     if not (job.has_newly_attributed or job.returned_beneficiary_ids):
         return [(Population.EVERYONE, job.since)]

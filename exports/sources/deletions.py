@@ -11,6 +11,7 @@ import msgspec
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from attribution.cohorts import Population
 from attribution.models import Beneficiary
 from exports.claims import splice
 from exports.claims.cutting import ServiceDates
@@ -72,7 +73,9 @@ def _piece(bundles: list[bytes]) -> Piece:
 
 def _delivered_by_mistake(selection: Selection) -> QuerySet[Beneficiary]:
     return (
-        selection.cohort.delivered_by_mistake() if selection.cohort.mistaken_roster_ids else Beneficiary.objects.none()
+        selection.cohort.delivered_by_mistake()
+        if selection.cohort.mistaken_roster_ids and selection.cohort.population != Population.RETURNED
+        else Beneficiary.objects.none()
     )
 
 

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from attribution import cohorts
-from attribution.loading import CannotMakeRunoutError, make_runout, undo_runout
+from attribution.loading import CannotMakeRunoutError, make_runout, roll_back, undo_runout
 from attribution.models import RosterEntry, RosterFile
 from credentials.actor import Actor
 from credentials.models import AuditEvent
@@ -113,3 +113,16 @@ def test_the_command_names_those_for_whom_it_is_not_possible(world: World, peopl
     for wrong in ({}, {"entity_ids": ["A9994"], "for_all": True}):
         with pytest.raises(CommandError, match="Name the organizations, or use --all"):
             call_command("make_runout", *wrong.pop("entity_ids", ()), by=by, **wrong)
+
+
+def test_it_is_rolled_back_with_the_roster_that_it_was_made_from(world: World) -> None:
+    mbis = world.beneficiaries(2)
+    world.roster(world.harbor, mbis[:1], published_at=DECEMBER - 30 * DAY)
+    wrong = world.roster(world.harbor, mbis, published_at=DECEMBER)
+    made = make_runout(world.harbor, by=Actor())
+
+    roll_back(wrong, reason="Wrong.", by=Actor(user=world.operator))
+
+    made.refresh_from_db()
+    assert (made.status, made.rolled_back_by) == (RosterFile.Status.ROLLED_BACK, world.operator)
+    assert cohorts.RUNOUT.cohort_of(world.harbor, None) is None

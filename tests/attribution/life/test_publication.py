@@ -3,10 +3,11 @@
 import datetime as dt
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from attribution import cohorts, loading, tasks
-from attribution.loading import discarding
+from attribution.loading import discarding, publication, receive
 from attribution.models import RosterEntry, RosterFile
 from credentials.actor import Actor
 from credentials.models import AuditEvent, Membership, Notice
@@ -242,3 +243,51 @@ def test_loading_publishes_at_once_but_for_a_large_change_without_a_reason(world
     assert (waits.status, waits.beneficiary_count, waits.left_count) == ("previewed", 3, 12)
     assert (goes.status, goes.swing_reason) == ("published", "Two practices left.")
     assert not Job.objects.exists()
+
+
+# --- Under company --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _this_year_only(settings) -> None:
+    settings.ROSTER_DAYS, settings.ROSTER_YEARS = 0, {"*": "strict"}
+
+
+@pytest.mark.usefixtures("_this_year_only")
+def test_a_large_change_needs_approval_though_next_years_roster_is_there(world: World) -> None:
+    publish(OCTOBER, MBIS[:15])
+    publish("P.BCD.A9994.ZCY27.D261110.T1000000", MBIS[:15])
+
+    large = preview(DECEMBER, MBIS[:3])
+
+    assert loading.needs_approval(large, loading.compared(large))
+
+
+def test_a_preview_that_is_published_while_the_same_file_is_loaded_is_a_refusal(world: World, monkeypatch) -> None:
+    previewed = preview()
+    add_entries = receive._add_entries
+
+    def meanwhile(roster: RosterFile) -> None:
+        add_entries(roster)
+        loading.publish(previewed, by=Actor(user=world.delegate))
+
+    monkeypatch.setattr(receive, "_add_entries", meanwhile)
+
+    loaded = publish(NAME, MBIS[:3])
+
+    assert loaded.status == RosterFile.Status.REFUSED
+    assert "A file with this name was published at" in loaded.problems[0]["reason"]
+
+
+def test_rows_are_checked_before_the_time_of_publication(world: World, monkeypatch) -> None:
+    """At the commit it would be after it, while exports wait."""
+    publish_now = publication._publish
+
+    def with_a_bad_row(found: RosterFile, *args, **details) -> RosterFile:
+        RosterEntry.objects.bulk_create([RosterEntry(roster=found, beneficiary_id=2**40)])
+        return publish_now(found, *args, **details)
+
+    monkeypatch.setattr(publication, "_publish", with_a_bad_row)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        publish(NAME, MBIS[:3])

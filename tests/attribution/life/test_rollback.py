@@ -145,3 +145,14 @@ def test_the_database_wants_both_times(world: World, rosters, missing: str) -> N
 
     with pytest.raises(IntegrityError, match="has_time"), transaction.atomic():
         RosterFile.objects.filter(pk=rosters[1].pk).update(**{missing: None})
+
+
+def test_the_roster_after_it_is_the_one_that_exports_can_use(world: World, settings) -> None:
+    settings.ROSTER_DAYS = 50
+    publish("P.BCD.A9994.ZCY26.D260901.T1000000", MBIS[:6])
+    wrong = publish(NAME, MBIS[5:9])
+
+    promised = rollback.roster_after_rollback(wrong)
+
+    assert promised == roll_back(wrong, reason="Wrong.", by=Actor())
+    assert promised is None

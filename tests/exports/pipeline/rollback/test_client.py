@@ -1,18 +1,21 @@
 """A plain client that applies every export (upsert, `deleted`) holds what a full export holds, rollbacks or not."""
 
+import datetime as dt
 import gzip
 import json
 import random
 
 import pytest
+from django.utils import timezone
 
+from attribution.consent import ledger
 from attribution.loading import roll_back
 from attribution.models import RosterFile
 from credentials.actor import Actor
 from exports import storage
 from exports.claims.undo import take_back
 from exports.models import Job, Shard
-from tests.exports.store import arrival, load, patient, run, start
+from tests.exports.store import arrival, deleted, load, patient, run, start
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 
@@ -208,3 +211,32 @@ def test_whatever_happens_in_whatever_order(world, seed: int) -> None:
         client.export()
         # Who left in the ordinary way stays with the client, as with BCDA.
         assert {name: client.held[name] for name in whole} == whole
+
+
+@pytest.mark.parametrize("scope", [GROUP, Job.Scope.PATIENT])
+def test_mistakes_are_told_to_a_client_that_continues_from_before_the_first_roster(world, people, scope) -> None:
+    load({mbi: [patient(mbi)] for mbi in people[:2]})
+    wrong = world.roster(world.harbor, people[:1])
+    before = wrong.published_at - dt.timedelta(minutes=1)
+    mistaken = ids(run(start(world.harbor)))
+    roll_back(wrong, reason="Wrong.", by=Actor())
+    world.roster(world.harbor, people[1:2])
+
+    job = run(start(world.harbor, scope=scope, since=before))
+
+    assert deleted(job) == {"Patient": [sorted(mistaken)]}
+
+
+def test_mistakes_are_told_once_though_somebody_has_returned(world, people) -> None:
+    load({mbi: [patient(mbi)] for mbi in people[:3]})
+    world.roster(world.harbor, people[1:3])
+    today = timezone.localdate()
+    opt_out = ledger.record(mbi=people[2], choice="N", effective_date=today, source="a test", by=Actor())
+    wrong = world.roster(world.harbor, people[:3])
+    job = run(start(world.harbor, scope=GROUP))
+    roll_back(wrong, reason="Wrong.", by=Actor())
+    ledger.revert(opt_out, reason="A test.", by=Actor())
+
+    told = run(start(world.harbor, scope=GROUP, since=job.transaction_time))
+
+    assert [len(bundle) for bundle in deleted(told)["Patient"]] == [1]
