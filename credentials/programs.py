@@ -249,7 +249,10 @@ _CODES_BEFORE = {SSP.code: "SSP", REACH.code: "REACH", CKCC.code: "KCC", KCF.cod
 
 
 def code_before(code: str) -> str:
-    """Return the code by which the release before knows a program; "" if it doesn't know it: it gives it no data."""
+    """Return the code by which the release before knows a program; "" if it doesn't know it.
+
+    The release before exports for such an organization without the program's dates: see docs/production.md.
+    """
     return _CODES_BEFORE.get(code, "")
 
 

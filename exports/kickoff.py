@@ -21,6 +21,7 @@ from credentials.trail import audit
 from exports import tasks
 from exports.models import Job
 from exports.sources import SOURCES
+from exports.versions import VERSIONS
 
 
 class NoRosterError(LookupError):
@@ -55,6 +56,7 @@ def kick_off(
     """Start an export for a client or for a user. Raises NoRosterError, NothingLoadedError and PermissionDenied."""
     organization = _as_it_is(organization)
     check_version(organization, version)
+    _check_types(organization, version, resource_types)
     bounds = organization.bounds()
     # Otherwise a job could use a roster that is rolled back right now, and the rollback would not find the job.
     turns.wait_to_choose(organization)
@@ -109,6 +111,12 @@ def check_version(organization: Organization, version: int) -> None:
         raise PermissionDenied(
             f"{organization.entity_id} can't use version {version} of this API. Use another version."
         )
+
+
+def _check_types(organization: Organization, version: int, resource_types: Sequence[str]) -> None:
+    """Raises PermissionDenied if its rules have changed since the types were chosen, before it was locked."""
+    if not set(resource_types) <= set(VERSIONS[version].resource_types_for(organization.rules)):
+        raise PermissionDenied(f"What {organization.entity_id} can get has just changed. Start the export again.")
 
 
 @transaction.atomic

@@ -196,7 +196,7 @@ ROSTER_DAYS = env.int("ROSTER_DAYS", default=0 if EMBEDDED else 50)
 RUNOUT_DAYS = env.int("RUNOUT_DAYS", default=0 if EMBEDDED else 180)
 # Which performance year a roster in use can have, by the code of the program; * for the others.
 ROSTER_YEARS = env.dict("ROSTER_YEARS", default={"*": "any" if EMBEDDED else "strict"})
-# If so many beneficiaries join or leave, publishing takes a second approval: this part of the roster before (and so
+# If so many beneficiaries join or leave, publishing takes a second approval: this part of the previous roster (and so
 # many), or so many in all.
 ROSTER_SWING_PERCENT = env.int("ROSTER_SWING_PERCENT", default=15)
 ROSTER_SWING_AT_LEAST = env.int("ROSTER_SWING_AT_LEAST", default=10)

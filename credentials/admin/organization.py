@@ -25,8 +25,11 @@ class MembershipInline(LookOnly, admin.TabularInline[Membership, Organization]):
 class OrganizationForm(forms.ModelForm[Organization]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        if self.instance.program:  # code of the release before has not written it where the form reads it
-            self.initial["program_code"] = self.instance.program.code
+        # Code of the release before writes it elsewhere, and there is no choice for one whose app was taken out.
+        self._stored_code = self.instance.program_code
+        program = self.instance.program
+        if program or self.instance.program_code not in programs.PROGRAMS:
+            self.initial["program_code"] = program.code if program else ""
 
     def clean(self) -> dict[str, Any] | None:
         """Refuse an entity ID that isn't one of the program's. An organization that has one already can be denied."""
@@ -37,10 +40,17 @@ class OrganizationForm(forms.ModelForm[Organization]):
                 self.add_error("entity_id" if code else "program_code", problem)
         return cleaned
 
+    def save(self, commit: bool = True) -> Organization:  # noqa: FBT001, FBT002  # Django's signature
+        """Keep a code that has no choice, unless another one is chosen."""
+        if not self.cleaned_data["program_code"] and "program_code" not in self.changed_data:
+            self.instance.program_code = self._stored_code
+        saved: Organization = super().save(commit)
+        return saved
+
     def clean_api_versions(self) -> list[int] | None:
         versions: list[int] | None = self.cleaned_data["api_versions"]
-        if versions and min(versions) < 1:
-            raise ValidationError("Versions of the API are numbers from 1 on.")
+        if versions and not all(map(organizations.is_version, versions)):
+            raise ValidationError(organizations.NO_VERSION)
         return versions or None
 
     def clean_claims_from_date(self) -> dt.date | None:

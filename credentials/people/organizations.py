@@ -20,6 +20,7 @@ from credentials.trail import audit
 Status, Strategy = Organization.Status, Organization.Strategy
 # No program is older. An earlier date is a mistake.
 EARLIEST_DATE = dt.date(1900, 1, 1)
+NO_VERSION = "Versions of the API are numbers from 1 to 99."
 
 
 class OrganizationRefusedError(ValueError):
@@ -111,6 +112,11 @@ def set_program(
     return True
 
 
+def is_version(number: int) -> bool:
+    """Return whether it can be a version of the API. Whether the API has it is not known here."""
+    return 1 <= number < 100  # noqa: PLR2004  # as in a path
+
+
 @transaction.atomic
 def set_exceptions(organization: Organization, exceptions: Exceptions, *, by: Actor) -> bool:
     """Set what differs from the program, from the next request on. Return False if it is already so.
@@ -121,8 +127,8 @@ def set_exceptions(organization: Organization, exceptions: Exceptions, *, by: Ac
         raise OrganizationRefusedError(
             f"The date {exceptions.claims_from_date} is before {EARLIEST_DATE}. Use a later date."
         )
-    if exceptions.api_versions and min(exceptions.api_versions) < 1:
-        raise OrganizationRefusedError("Versions of the API are numbers from 1 on.")
+    if exceptions.api_versions and not all(map(is_version, exceptions.api_versions)):
+        raise OrganizationRefusedError(NO_VERSION)
     before = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk).exceptions
     versions = list(exceptions.api_versions) if exceptions.api_versions else None
     organization.api_versions = versions

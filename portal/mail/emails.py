@@ -56,7 +56,7 @@ def membership_ended(notice: Notice) -> EmailMultiAlternatives:
 
 
 def roster_needs_approval(notice: Notice) -> EmailMultiAlternatives:
-    return _message(notice, "A roster waits for your approval")
+    return _message(notice, "A roster is waiting for your approval")
 
 
 def roster_published(notice: Notice) -> EmailMultiAlternatives:

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
+from credentials.actor import Actor
 from credentials.management.operator_command import OperatorCommand
 from credentials.people import organizations
 
@@ -35,7 +36,6 @@ class Command(OperatorCommand):
             "--partially-adjudicated", choices=_YES_OR_NO, help="whether it gets Claim and ClaimResponse"
         )
 
-    @transaction.atomic
     def handle(self, *args: Any, entity_ids: list[str], by: str, **options: Any) -> None:  # noqa: ARG002
         changes = {
             "api_versions": options["api_versions"],
@@ -47,15 +47,22 @@ class Command(OperatorCommand):
             raise CommandError("Say what to change: --api-versions, --claims-from or --partially-adjudicated.")
         for name, value in given.items():
             given[name] = _YES_OR_NO[value] if isinstance(value, str) else value
-        actor = self.actor(by)
+        for told in self._set(entity_ids, given, by=self.actor(by)):
+            self.stdout.write(told)
+
+    @transaction.atomic
+    def _set(self, entity_ids: list[str], given: dict[str, Any], *, by: Actor) -> list[str]:
+        """Return what was done, to be told when all of it is."""
+        told = []
         for entity_id in entity_ids:
             organization = self.organization(entity_id)
             try:
                 exceptions = replace(organization.exceptions, **given)
-                has_changed = organizations.set_exceptions(organization, exceptions, by=actor)
+                has_changed = organizations.set_exceptions(organization, exceptions, by=by)
             except organizations.OrganizationRefusedError as error:
                 raise CommandError(f"{entity_id}: {error}") from error
-            self.stdout.write(f"{entity_id}: {'changed' if has_changed else 'is so already; nothing was changed'}.")
+            told.append(f"{entity_id}: {'changed' if has_changed else 'is so already; nothing was changed'}.")
+        return told
 
 
 def _versions(text: str) -> tuple[int, ...] | str:

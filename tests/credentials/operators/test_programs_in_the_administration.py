@@ -97,6 +97,15 @@ def test_without_a_program_it_can_be_renamed_and_denied(operator, mistyped):
     assert not changes_of_programs()
 
 
+def test_with_the_program_of_an_app_that_was_taken_out_it_can_be_denied(operator, mistyped):
+    Organization.objects.filter(pk=mistyped.pk).update(program_code="FOO", code_before="")
+
+    answer = save(operator, mistyped, status="denied")
+
+    mistyped.refresh_from_db()
+    assert (answer.status_code, mistyped.status, mistyped.program_code) == (302, "denied", "FOO")
+
+
 def test_what_the_release_before_has_created_is_shown_with_its_program_and_kept(operator, world):
     Organization.objects.filter(pk=world.mesa.pk).update(program_code="", code_before="REACH")
 

@@ -125,13 +125,14 @@ def test_the_administration_shows_what_is_wrong(form, wrong):
     assert not events()
 
 
-def test_the_command_sets_them_for_many_organizations_or_for_none(world):
+def test_the_command_sets_them_for_many_organizations_or_for_none(world, capsys):
     several = OrganizationFactory.create_batch(2)
     ids = [each.entity_id for each in several]
 
     with pytest.raises(CommandError, match="A0000"):
         call_command("set_organization_exceptions", *ids, "A0000", by=world.operator.email, claims_from=ESTABLISHED)
     assert not events()
+    assert "changed" not in capsys.readouterr().out
 
     call_command("set_organization_exceptions", *ids, by=world.operator.email, claims_from=ESTABLISHED)
     call_command("set_organization_exceptions", ids[0], by=world.operator.email, partially_adjudicated="yes")
@@ -143,6 +144,14 @@ def test_the_command_sets_them_for_many_organizations_or_for_none(world):
     ]
     with pytest.raises(CommandError, match="Say what to change"):
         call_command("set_organization_exceptions", ids[0], by=world.operator.email)
+
+
+@pytest.mark.parametrize("number", [0, 100, 99_999])
+def test_a_number_that_no_version_has_is_refused(world, number):
+    with pytest.raises(OrganizationRefusedError, match="numbers from 1 to 99"):
+        set_exceptions(world.harbor, Exceptions(api_versions=(number,)), by=Actor())
+
+    assert not events()
 
 
 # --- What exports make of them ----------------------------------------------------------------------------------------

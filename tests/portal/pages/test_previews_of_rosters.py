@@ -144,7 +144,7 @@ def test_mails_say_what_happened_and_lead_to_the_roster(world, october):
     }
 
     asked = mails["roster_needs_approval", world.colleague]
-    assert asked.subject == "A roster waits for your approval (A9994)"
+    assert asked.subject == "A roster is waiting for your approval (A9994)"
     assert "Two practices left." in asked.body
     assert f"{ATTRIBUTION}/{roster.pk}" in asked.body
     assert "0 joined and 12 left" in asked.body

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.test import Client as Browser
 
@@ -13,7 +14,7 @@ from credentials.people import organizations
 from exports import storage
 from exports.models import Job
 from exports.pipeline import expire, plan
-from tests.exports.store import exported, load, patient, run, start
+from tests.exports.store import EVERYTHING, exported, load, patient, run, start
 from tests.world import World, sign_in
 
 
@@ -47,6 +48,16 @@ def test_files_of_the_former_program_are_gone_at_once(world, mbi):
     assert (before, after) == ([200, 200], [410, 410])
     assert "Expired" in shown
     assert downloaded.status_code == 410
+    for page in (shown, downloaded.content.decode()):
+        assert "The program of Harbor Care Alliance has changed since" in page
+
+
+def test_types_that_were_chosen_before_the_change_start_nothing(world, mbi):
+    types = (*EVERYTHING, "Claim")
+    with pytest.raises(PermissionDenied, match=r"has just changed\. Start the export again"):
+        start(world.harbor, resource_types=types)
+
+    assert not Job.objects.exists()
 
 
 def test_their_files_are_removed(world, mbi):
